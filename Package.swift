@@ -1,0 +1,123 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// One target a module: on Linux the target is the unit of linking, so a tool loads only the
+// C libraries of the targets it names. Tests/LayoutTests holds the directions between them.
+
+let settings: [SwiftSetting] = [
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
+let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
+
+/// A module of VoltKit, under Sources/VoltKit/<folder>.
+func kit(_ folder: String, _ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(
+        name: name, dependencies: dependencies, path: "Sources/VoltKit/\(folder)", swiftSettings: settings)
+}
+
+/// A C library of the system, under Sources/VoltKit/C/<name>.
+func system(_ name: String, pkgConfig: String, apt: String) -> Target {
+    .systemLibrary(
+        name: name, path: "Sources/VoltKit/C/\(name)", pkgConfig: pkgConfig, providers: [.apt([apt])])
+}
+
+/// A program linked fully static, in debug builds too: it starts in under a millisecond and needs
+/// no file of the machine it runs on.
+func staticProgram(_ name: String, path: String, _ dependencies: [Target.Dependency]) -> Target {
+    .executableTarget(
+        name: name, dependencies: dependencies, path: path, swiftSettings: settings,
+        linkerSettings: [.unsafeFlags(["-static-executable"])])
+}
+
+func program(_ name: String, path: String, _ dependencies: [Target.Dependency]) -> Target {
+    .executableTarget(name: name, dependencies: dependencies, path: path, swiftSettings: settings)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(
+        name: name, dependencies: dependencies + ["VoltTestKit"], path: "Tests/\(name)",
+        exclude: [], swiftSettings: settings)
+}
+
+let package = Package(
+    name: "volt",
+    products: [
+        .executable(name: "volt", targets: ["volt"]),
+        .executable(name: "volt-container", targets: ["volt-container"]),
+        .executable(name: "volt-gitops", targets: ["volt-gitops"]),
+        .library(name: "VoltKit", targets: ["VoltKit"]),
+        .library(name: "VoltTestKit", targets: ["VoltTestKit"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
+    ],
+    targets: [
+        // C libraries and system calls
+        .target(name: "CVoltSystem", path: "Sources/VoltKit/C/CVoltSystem"),
+        system("CGit2", pkgConfig: "libgit2", apt: "libgit2-dev"),
+        system("CCrypto", pkgConfig: "libcrypto", apt: "libssl-dev"),
+        system("CYAML", pkgConfig: "yaml-0.1", apt: "libyaml-dev"),
+        system("CArchive", pkgConfig: "libarchive", apt: "libarchive-dev"),
+        system("CSQLite", pkgConfig: "sqlite3", apt: "libsqlite3-dev"),
+
+        // VoltKit
+        kit("Core", "VoltCore"),
+        kit("System", "VoltSystem", ["VoltCore", "CVoltSystem"]),
+        kit("Plugin", "VoltPlugin", ["VoltCore", "CVoltSystem"]),
+        kit("CLI", "VoltCLI", ["VoltCore", "VoltSystem", argumentParser]),
+        kit("YAML", "VoltYAML", ["VoltCore", "CYAML"]),
+        kit("Crypto", "VoltCrypto", ["VoltCore", "CCrypto"]),
+        kit("Git", "VoltGit", ["VoltCore", "VoltSystem", "CGit2"]),
+        kit("Archive", "VoltArchive", ["VoltCore", "VoltSystem", "CArchive"]),
+        kit("SQLite", "VoltSQLite", ["VoltCore", "CSQLite"]),
+        kit("Server", "VoltServer", ["VoltCore", nioCore, nioPosix, nioHTTP1]),
+        kit("Workload", "VoltWorkload", ["VoltCore", "VoltYAML"]),
+        kit("Kit", "VoltKit", ["VoltCore", "VoltSystem", "VoltPlugin", "VoltCLI"]),
+        kit("TestKit", "VoltTestKit", ["VoltSystem", "CVoltSystem"]),
+
+        // volt
+        staticProgram("volt", path: "Sources/volt", ["VoltCore", "VoltPlugin", "CVoltSystem"]),
+
+        // volt-container
+        .target(
+            name: "ContainerEngine",
+            dependencies: [
+                "VoltCore", "VoltSystem", "VoltCrypto", "VoltArchive", "VoltWorkload", "VoltYAML",
+            ],
+            path: "Sources/volt-container/Engine", swiftSettings: settings),
+        program(
+            "volt-container", path: "Sources/volt-container/CLI",
+            ["ContainerEngine", "VoltCLI", "VoltCore", "VoltSystem", "VoltWorkload", argumentParser]),
+        staticProgram(
+            "volt-container--init", path: "Sources/volt-container/init", ["VoltCore", "CVoltSystem"]),
+        staticProgram(
+            "volt-container--run", path: "Sources/volt-container/run", ["VoltCore", "CVoltSystem"]),
+
+        // volt-gitops
+        .target(
+            name: "GitopsSource", dependencies: ["VoltCore", "VoltSystem"], path: "Sources/volt-gitops/Source",
+            swiftSettings: settings),
+        .target(
+            name: "GitopsEngine",
+            dependencies: [
+                "VoltCore", "VoltSystem", "VoltCrypto", "VoltSQLite", "VoltServer", "VoltPlugin",
+                "VoltWorkload", "GitopsSource",
+            ],
+            path: "Sources/volt-gitops/Engine", swiftSettings: settings),
+        program(
+            "volt-gitops", path: "Sources/volt-gitops/CLI",
+            ["GitopsEngine", "VoltCLI", "VoltCore", "VoltSystem", argumentParser]),
+        program(
+            "volt-gitops--worker", path: "Sources/volt-gitops/worker",
+            ["GitopsSource", "VoltGit", "VoltCore", "VoltSystem"]),
+
+        // Tests
+        tests("VoltCoreTests", ["VoltCore"]),
+    ]
+)

@@ -1,0 +1,34 @@
+// System calls and C macros that Swift cannot reach: variadic functions, calls without a glibc
+// wrapper, and the global variables that Swift 6 refuses.
+#ifndef CVOLTSYSTEM_H
+#define CVOLTSYSTEM_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+// The environment of the process, as main's third argument.
+char *const *volt_environ(void);
+
+// openat2(2) with RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS.
+// Returns a descriptor, or -1 with errno.
+int volt_open_beneath(int directory, const char *path, int flags, mode_t mode);
+
+// open(2) with a mode.
+int volt_open(const char *path, int flags, mode_t mode);
+
+// ioctl(TIOCGWINSZ): the number of columns of a terminal, or 0.
+int volt_terminal_columns(int descriptor);
+
+// Sets or clears FD_CLOEXEC. Returns 0, or -1 with errno.
+int volt_set_cloexec(int descriptor, int on);
+
+// getauxval(AT_SECURE).
+int volt_at_secure(void);
+
+// W* macros of wait(2).
+int volt_exited(int status);
+int volt_exit_status(int status);
+int volt_term_signal(int status);
+
+#endif

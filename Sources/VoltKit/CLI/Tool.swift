@@ -1,0 +1,207 @@
+public import ArgumentParser
+internal import FoundationEssentials
+internal import Glibc
+internal import VoltCore
+internal import VoltSystem
+
+/// The root command of a `volt-<name>` executable.
+///
+/// ```swift
+/// @main struct VoltHello: Tool {
+///     static let tool = ToolDescription(name: "hello", version: "1.0", summary: "say hello")
+///     static let configuration = CommandConfiguration(tool: tool, subcommands: [Say.self])
+///     static func main() async { await runTool() }
+/// }
+/// ```
+public protocol Tool: ParsableCommand {
+    /// The tool's name, version and summary.
+    static var tool: ToolDescription { get }
+}
+
+/// What `volt plugins` and `--volt-metadata` tell about a tool.
+public struct ToolDescription: Sendable {
+    /// The name behind `volt-`.
+    public let name: String
+    /// The version of the tool.
+    public let version: String
+    /// At most 72 characters, no full stop.
+    public let summary: String
+    /// The kinds of workload that `volt-<name> apply` takes.
+    public let kinds: [String]
+
+    /// - Parameters:
+    ///   - name: the name behind `volt-`.
+    ///   - version: the version of the tool.
+    ///   - summary: at most 72 characters, no full stop.
+    ///   - kinds: the kinds of workload the tool applies.
+    public init(name: String, version: String, summary: String, kinds: [String] = []) {
+        self.name = name
+        self.version = version
+        self.summary = summary
+        self.kinds = kinds
+    }
+}
+
+extension CommandConfiguration {
+    /// The configuration of a tool's root command: named `volt x` when run through `volt`, else `volt-x`.
+    public init(
+        tool: ToolDescription, discussion: String = "", subcommands: [any ParsableCommand.Type] = [],
+        groupedSubcommands: [CommandGroup] = [], defaultSubcommand: (any ParsableCommand.Type)? = nil
+    ) {
+        let codes = """
+            Exit codes: 0 done, 1 failed, 2 partly failed, 3 not found, 4 conflict, 5 refused, 64 usage, \
+            69 a component is missing, 75 try again, 130 interrupted.
+            Global options, before the command: --root DIR, --config FILE, --color auto|always|never, \
+            --log-level LEVEL.
+            """
+        // ArgumentParser writes no completion script for a command with a super command, so the name
+        // is only set when `volt` ran the tool.
+        if Environment.current["VOLT_EXE"] != nil {
+            self.init(
+                commandName: tool.name, _superCommandName: "volt", abstract: tool.summary,
+                discussion: discussion.isEmpty ? codes : "\(discussion)\n\n\(codes)", version: tool.version,
+                subcommands: subcommands, groupedSubcommands: groupedSubcommands,
+                defaultSubcommand: defaultSubcommand)
+        } else {
+            self.init(
+                commandName: "volt-\(tool.name)", abstract: tool.summary,
+                discussion: discussion.isEmpty ? codes : "\(discussion)\n\n\(codes)", version: tool.version,
+                subcommands: subcommands, groupedSubcommands: groupedSubcommands,
+                defaultSubcommand: defaultSubcommand)
+        }
+    }
+}
+
+/// Thrown by a command that has said everything and only sets the exit code, such as that of a payload.
+public struct ExitStatus: Error, Sendable {
+    /// The exit code of the process.
+    public let code: Int32
+
+    /// - Parameter code: the exit code of the process.
+    public init(_ code: Int32) { self.code = code }
+}
+
+extension Tool {
+    /// Parses the command line, runs the command and ends the process with the documented exit code.
+    public static func runTool() async -> Never {
+        let words = Array(CommandLine.arguments.dropFirst())
+        if words == ["--volt-metadata"] {
+            print(metadata)
+            Glibc.exit(0)
+        }
+        signal(SIGPIPE, SIG_DFL)
+        do {
+            let rest = try GlobalOptions.apply(words)
+            var command = try parseAsRoot(rest)
+            if var asynchronous = command as? any AsyncParsableCommand {
+                try await asynchronous.run()
+            } else {
+                try command.run()
+            }
+            fflush(nil)
+            Glibc.exit(0)
+        } catch {
+            fflush(nil)
+            Glibc.exit(report(error, words: words))
+        }
+    }
+
+    private static var metadata: String {
+        let value = Metadata(
+            name: tool.name, version: tool.version, summary: tool.summary, kinds: tool.kinds, kit: VoltVersion.text)
+        return (try? Output.json(value)) ?? "{}"
+    }
+
+    /// Prints an error in the house style and gives the exit code.
+    static func report(_ error: any Error, words: [String]) -> Int32 {
+        let name = ToolContext.displayName(of: tool.name, environment: Environment.current)
+        if let status = error as? ExitStatus { return status.code }
+        if let error = error as? VoltError {
+            report(error, name: name, asJSON: wantsJSON(words))
+            return error.code.rawValue
+        }
+        let code = exitCode(for: error).rawValue
+        if code == 0 {
+            print(fullMessage(for: error))
+            return 0
+        }
+        if error is ArgumentParser.ExitCode { return code }
+        if code == ExitCode.usage.rawValue {
+            let hint = "see '\(name) --help'"
+            report(VoltError(.usage, message(for: error), hint: hint), name: name, asJSON: wantsJSON(words))
+            return code
+        }
+        report(VoltError(.failed, "\(error)"), name: name, asJSON: wantsJSON(words))
+        return ExitCode.failed.rawValue
+    }
+
+    private static func report(_ error: VoltError, name: String, asJSON: Bool) {
+        if asJSON {
+            let failure = Failure(error: error.message, hint: error.hint, code: error.code.rawValue)
+            Output.note((try? Output.json(failure, pretty: false)) ?? error.message)
+            return
+        }
+        Output.note("\(name): error: \(error.message)")
+        if let hint = error.hint { Output.note("\(name): hint: \(hint)") }
+    }
+
+    private static func wantsJSON(_ words: [String]) -> Bool {
+        words.contains("--json") || words.contains("-ojson") || words.contains("--output=json")
+            || zip(words, words.dropFirst()).contains { ($0 == "-o" || $0 == "--output") && $1 == "json" }
+    }
+}
+
+/// The version of VoltKit and of the tools built with it.
+public enum VoltVersion {
+    /// As in CHANGELOG.md.
+    public static let text = "0.1.0"
+}
+
+/// The options that stand before the command in `volt x …` and `volt-x …` alike.
+enum GlobalOptions {
+    /// Applies the leading global options to the environment and gives the remaining words.
+    static func apply(_ words: [String]) throws(VoltError) -> [String] {
+        let variables = [
+            "--root": "VOLT_ROOT", "--config": "VOLT_CONFIG", "--color": "VOLT_COLOR", "--log-level": "VOLT_LOG",
+        ]
+        var rest = words[...]
+        while let word = rest.first {
+            let parts = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            guard let option = parts.first.map(String.init), let variable = variables[option] else { break }
+            rest = rest.dropFirst()
+            var value: String
+            if parts.count == 2 {
+                value = String(parts[1])
+            } else {
+                guard let next = rest.first else { throw VoltError(.usage, "'\(option)' needs a value") }
+                value = next
+                rest = rest.dropFirst()
+            }
+            if option == "--color", !["auto", "always", "never"].contains(value) {
+                throw VoltError(.usage, "'\(value)' is not a value of --color", hint: "write auto, always or never")
+            }
+            if option == "--root" || option == "--config" {
+                value = Files.absolute(value, from: Files.currentDirectory)
+            }
+            Environment.set(variable, value)
+        }
+        return Array(rest)
+    }
+}
+
+/// `--volt-metadata`, by the schema in `docs/contract.md`.
+private struct Metadata: Encodable {
+    var contract = 1
+    let name: String
+    let version: String
+    let summary: String
+    let kinds: [String]
+    let kit: String
+}
+
+/// An error with `-o json`: one object on stderr.
+private struct Failure: Encodable {
+    let error: String
+    let hint: String?
+    let code: Int32
+}

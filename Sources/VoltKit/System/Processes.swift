@@ -1,0 +1,118 @@
+internal import CVoltSystem
+internal import Glibc
+public import VoltCore
+
+/// Child processes that must outlive this one, or inherit its descriptors. Children whose output is
+/// read are started with swift-subprocess.
+public enum Processes {
+    /// Starts a program in a session of its own; it goes on when this process ends.
+    ///
+    /// - Parameters:
+    ///   - executable: an absolute path.
+    ///   - arguments: what comes after argv[0], which is `executable`.
+    ///   - environment: the whole environment of the child.
+    ///   - descriptors: descriptors of this process by their number in the child. Numbers 0 to 2 that
+    ///     are not named are `/dev/null`.
+    /// - Returns: the process id.
+    public static func spawnDetached(
+        _ executable: String, _ arguments: [String], environment: [String: String], descriptors: [Int32: Int32] = [:]
+    ) throws(VoltError) -> Int32 {
+        var actions = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&actions)
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        for number: Int32 in 0...2 where descriptors[number] == nil {
+            posix_spawn_file_actions_addopen(&actions, number, "/dev/null", O_RDWR, 0)
+        }
+        for (number, descriptor) in descriptors.sorted(by: { $0.key < $1.key }) {
+            posix_spawn_file_actions_adddup2(&actions, descriptor, number)
+        }
+        var attributes = posix_spawnattr_t()
+        posix_spawnattr_init(&attributes)
+        defer { posix_spawnattr_destroy(&attributes) }
+        var all = sigset_t()
+        var none = sigset_t()
+        sigfillset(&all)
+        sigemptyset(&none)
+        // libdispatch's threads block most signals, and a child inherits the mask.
+        posix_spawnattr_setsigdefault(&attributes, &all)
+        posix_spawnattr_setsigmask(&attributes, &none)
+        let flags = 0x80 /* POSIX_SPAWN_SETSID */ | Int32(POSIX_SPAWN_SETSIGDEF) | Int32(POSIX_SPAWN_SETSIGMASK)
+        posix_spawnattr_setflags(&attributes, Int16(flags))
+        var pid: pid_t = 0
+        let result = withCStrings([executable] + arguments) { argv in
+            withCStrings(environment.map { "\($0)=\($1)" }.sorted()) { envp in
+                posix_spawn(&pid, executable, &actions, &attributes, argv, envp)
+            }
+        }
+        guard result == 0 else { throw SystemError(number: result).during("cannot start '\(executable)'") }
+        return pid
+    }
+
+    /// Replaces this process by another program; returns only by throwing.
+    ///
+    /// - Parameters:
+    ///   - executable: an absolute path, also argv[0].
+    ///   - environment: the whole environment.
+    public static func execute(_ executable: String, _ arguments: [String], environment: [String: String])
+        throws(VoltError) -> Never
+    {
+        var none = sigset_t()
+        sigemptyset(&none)
+        sigprocmask(SIG_SETMASK, &none, nil)
+        _ = withCStrings([executable] + arguments) { argv in
+            withCStrings(environment.map { "\($0)=\($1)" }.sorted()) { envp in
+                execve(executable, argv, envp)
+            }
+        }
+        throw SystemError.current.during("cannot run '\(executable)'")
+    }
+
+    /// Whether a process with this id exists and is not a zombie.
+    public static func isAlive(_ pid: Int32) -> Bool {
+        guard let status = try? Files.read("/proc/\(pid)/stat", limit: 4096),
+            let end = status.lastIndex(of: UInt8(ascii: ")")), end + 2 < status.count
+        else { return false }
+        return status[end + 2] != UInt8(ascii: "Z")
+    }
+
+    /// When a process started, in clock ticks after boot (field 22 of proc(5) stat): with the process
+    /// id it names one process for as long as the machine is up.
+    public static func startTime(_ pid: Int32) -> UInt64? {
+        guard let status = try? Files.read("/proc/\(pid)/stat", limit: 4096),
+            let end = status.lastIndex(of: UInt8(ascii: ")"))
+        else { return nil }
+        let fields = status[(end + 1)...].split(separator: UInt8(ascii: " "))
+        guard fields.count > 19 else { return nil }
+        return UInt64(String(decoding: fields[19], as: UTF8.self))
+    }
+
+    /// The absolute path of this program (`/proc/self/exe`).
+    public static var selfPath: String {
+        var buffer = [CChar](repeating: 0, count: 4097)
+        let count = readlink("/proc/self/exe", &buffer, 4096)
+        return count > 0 ? String(decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self) : ""
+    }
+}
+
+private func withCStrings<Result>(
+    _ strings: [String], _ body: ([UnsafeMutablePointer<CChar>?]) -> Result
+) -> Result {
+    let pointers = strings.map { strdup($0) } + [nil]
+    defer { pointers.forEach { free($0) } }
+    return body(pointers)
+}
+
+extension Processes {
+    /// The path of a private helper, a program named `volt-<tool>--<name>`: beside this program, or in
+    /// `../libexec/volt` seen from it.
+    ///
+    /// - Throws: `VoltError` with code `missing`.
+    public static func helper(_ name: String) throws(VoltError) -> String {
+        let directory = Files.parent(of: selfPath)
+        let candidates = ["\(directory)/\(name)", "\(Files.parent(of: directory))/libexec/volt/\(name)"]
+        if let path = candidates.first(where: { access($0, X_OK) == 0 }) { return path }
+        throw VoltError(
+            .missing, "'\(name)' is not installed beside '\(selfPath)'",
+            hint: "install the tool again: its helper programs belong to it")
+    }
+}

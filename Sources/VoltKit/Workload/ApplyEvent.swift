@@ -1,0 +1,123 @@
+public import VoltCore
+
+/// The steps of `volt-<kind> apply`, in their order.
+public enum ApplyStep: String, Codable, CaseIterable, Sendable {
+    /// Pull or build the image.
+    case prepare
+    /// Start the new workload beside the old one.
+    case start
+    /// Wait until the new one is healthy.
+    case check
+    /// Point ports and names to the new one.
+    case `switch`
+    /// Stop the old one.
+    case stopOld = "stop-old"
+}
+
+/// Where a step is.
+public enum ApplyStepState: String, Codable, Sendable {
+    case started, done, failed
+}
+
+/// How an apply ended.
+public enum ApplyStatus: String, Codable, Sendable {
+    /// The workload now is what the manifest says.
+    case deployed
+    /// It already was.
+    case unchanged
+    /// It is not, and the old one keeps running.
+    case failed
+}
+
+/// One line of `volt-<kind> apply -o json`.
+public enum ApplyEvent: Sendable, Equatable {
+    /// A step begins or ends.
+    case step(ApplyStep, ApplyStepState, at: Timestamp)
+    /// A line the workload or its build printed; the stream is `stdout` or `stderr`.
+    case log(stream: String, line: String)
+    /// The last line.
+    case result(ApplyStatus, generation: String?, message: String)
+}
+
+extension ApplyEvent: Codable {
+    private enum Key: String, CodingKey {
+        case event, step, state, at, stream, line, status, generation, message
+    }
+
+    /// Decodes a line; an unknown event or step is an error.
+    public init(from decoder: any Decoder) throws {
+        let values = try decoder.container(keyedBy: Key.self)
+        switch try values.decode(String.self, forKey: .event) {
+        case "step":
+            self = .step(
+                try values.decode(ApplyStep.self, forKey: .step),
+                try values.decode(ApplyStepState.self, forKey: .state),
+                at: try values.decode(Timestamp.self, forKey: .at))
+        case "log":
+            self = .log(
+                stream: try values.decode(String.self, forKey: .stream),
+                line: try values.decode(String.self, forKey: .line))
+        case "result":
+            self = .result(
+                try values.decode(ApplyStatus.self, forKey: .status),
+                generation: try values.decodeIfPresent(String.self, forKey: .generation),
+                message: try values.decode(String.self, forKey: .message))
+        case let other:
+            throw DecodingError.dataCorruptedError(
+                forKey: .event, in: values, debugDescription: "'\(other)' is not an event")
+        }
+    }
+
+    /// Encodes a line.
+    public func encode(to encoder: any Encoder) throws {
+        var values = encoder.container(keyedBy: Key.self)
+        switch self {
+        case .step(let step, let state, let at):
+            try values.encode("step", forKey: .event)
+            try values.encode(step, forKey: .step)
+            try values.encode(state, forKey: .state)
+            try values.encode(at, forKey: .at)
+        case .log(let stream, let line):
+            try values.encode("log", forKey: .event)
+            try values.encode(stream, forKey: .stream)
+            try values.encode(line, forKey: .line)
+        case .result(let status, let generation, let message):
+            try values.encode("result", forKey: .event)
+            try values.encode(status, forKey: .status)
+            try values.encodeIfPresent(generation, forKey: .generation)
+            try values.encode(message, forKey: .message)
+        }
+    }
+}
+
+/// What `volt-<kind> status --workload NAME -o json` prints.
+public struct WorkloadStatus: Codable, Sendable, Equatable {
+    /// The name of the workload.
+    public var workload: String
+    /// The revision of the last successful apply.
+    public var desiredRevision: String?
+    /// The revision of what runs now, or nil when nothing runs.
+    public var actualRevision: String?
+    /// `running`, `restarting`, `exited` or `absent`.
+    public var state: String
+    /// `healthy`, `unhealthy`, `starting` or `none`.
+    public var health: String
+    /// Since when the state holds.
+    public var since: Timestamp?
+    /// How often the workload was restarted since the last apply.
+    public var restarts: Int
+
+    /// - Parameters: see the properties.
+    public init(
+        workload: String, desiredRevision: String?, actualRevision: String?, state: String, health: String,
+        since: Timestamp?, restarts: Int
+    ) {
+        self.workload = workload
+        self.desiredRevision = desiredRevision
+        self.actualRevision = actualRevision
+        self.state = state
+        self.health = health
+        self.since = since
+        self.restarts = restarts
+    }
+}

@@ -1,0 +1,80 @@
+/// What `volt-gitops--worker` is asked on stdin, as one JSON object.
+///
+/// The worker is a process of its own so that a server that never answers can be killed, and so that
+/// only it loads libgit2.
+public struct SourceRequest: Codable, Sendable, Equatable {
+    /// What to do.
+    public enum Action: String, Codable, Sendable {
+        /// Ask the server for the tip of the branch, without fetching.
+        case tip
+        /// Fetch into the mirror and write the tree of the commit into `snapshot`.
+        case snapshot
+    }
+    /// What to do.
+    public var action: Action
+    /// Where from.
+    public var repository: RepositoryAccess
+    /// The commit (or SVN revision) to take, or nil for the tip of the branch.
+    public var commit: String?
+    /// The directory of the mirror, made when it is not there.
+    public var mirror: String
+    /// The directory that gets the tree. It is made under another name and renamed into place: when it
+    /// exists it is whole.
+    public var snapshot: String?
+
+    /// - Parameters: see the properties.
+    public init(
+        action: Action, repository: RepositoryAccess, commit: String? = nil, mirror: String, snapshot: String? = nil
+    ) {
+        self.action = action
+        self.repository = repository
+        self.commit = commit
+        self.mirror = mirror
+        self.snapshot = snapshot
+    }
+}
+
+/// A branch of a repository and what is needed to read it. Secrets are in files, never in this value.
+public struct RepositoryAccess: Codable, Sendable, Equatable {
+    /// Git or Subversion.
+    public enum System: String, Codable, Sendable { case git, svn }
+    /// Git or Subversion.
+    public var system: System
+    /// The URL as the user wrote it, without credentials in it.
+    public var url: String
+    /// The branch.
+    public var branch: String
+    /// Whether `http://` and `svn://` to other hosts are allowed.
+    public var allowsHTTP = false
+    /// Whether `file://` and local paths are allowed.
+    public var allowsFile = false
+    /// A private key for SSH, an absolute path.
+    public var sshKeyFile: String?
+    /// The pinned host keys in the format of sshd(8), an absolute path.
+    public var knownHostsFile: String?
+    /// The user name that goes with the token.
+    public var username: String?
+    /// A file with a token or password; it is sent to the host of `url` only.
+    public var tokenFile: String?
+    /// A file with certificates to trust, an absolute path.
+    public var caFile: String?
+
+    /// - Parameters: see the properties.
+    public init(system: System, url: String, branch: String) {
+        self.system = system
+        self.url = url
+        self.branch = branch
+    }
+}
+
+/// One line of the worker's stdout. The last line is `tip`, `snapshot` or `failed`.
+public enum SourceEvent: Codable, Sendable, Equatable {
+    /// What the worker is at: objects received and in all, bytes received.
+    case progress(received: Int, total: Int, bytes: Int)
+    /// The answer to `tip`: a commit id or SVN revision.
+    case tip(commit: String)
+    /// The answer to `snapshot`.
+    case snapshot(commit: String, subject: String, author: String, files: Int, bytes: Int)
+    /// What went wrong.
+    case failed(code: Int32, message: String, hint: String?)
+}
