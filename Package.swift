@@ -119,5 +119,6 @@ let package = Package(
 
         // Tests
         tests("VoltCoreTests", ["VoltCore"]),
+        tests("VoltCryptoTests", ["VoltCrypto", "VoltCore"]),
     ]
 )
