@@ -101,7 +101,8 @@ let package = Package(
 
         // volt-gitops
         .target(
-            name: "GitopsSource", dependencies: ["VoltCore", "VoltSystem"], path: "Sources/volt-gitops/Source",
+            name: "GitopsSource", dependencies: ["VoltCore", "VoltSystem"],
+            path: "Sources/volt-gitops/Source",
             swiftSettings: settings),
         .target(
             name: "GitopsEngine",

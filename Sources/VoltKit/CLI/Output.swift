@@ -40,7 +40,9 @@ public enum Output {
     /// A value as JSON with sorted keys, RFC 3339 times and plain slashes.
     public static func json(_ value: some Encodable, pretty: Bool = true) throws -> String {
         let encoder = JSONEncoder()
-        encoder.outputFormatting = pretty ? [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes] : [.sortedKeys, .withoutEscapingSlashes]
+        encoder.outputFormatting =
+            pretty
+            ? [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes] : [.sortedKeys, .withoutEscapingSlashes]
         return String(decoding: try encoder.encode(value), as: UTF8.self)
     }
 
@@ -49,7 +51,9 @@ public enum Output {
         let bytes = Array((line + "\n").utf8)
         var offset = 0
         while offset < bytes.count {
-            let count = bytes.withUnsafeBytes { write(2, $0.baseAddress?.advanced(by: offset), bytes.count - offset) }
+            let count = bytes.withUnsafeBytes {
+                write(2, $0.baseAddress?.advanced(by: offset), bytes.count - offset)
+            }
             if count <= 0 { return }
             offset += count
         }
@@ -77,7 +81,9 @@ public struct Table: Sendable {
     public mutating func add(_ row: [String]) {
         rows.append(
             row.map { cell in
-                String(String.UnicodeScalarView(cell.unicodeScalars.map { $0.value < 32 || $0.value == 127 ? "?" : $0 }))
+                String(
+                    String.UnicodeScalarView(
+                        cell.unicodeScalars.map { $0.value < 32 || $0.value == 127 ? "?" : $0 }))
             })
     }
 
@@ -89,7 +95,9 @@ public struct Table: Sendable {
             var text = ""
             for (column, cell) in line.enumerated() {
                 text += cell
-                if column + 1 < line.count { text += String(repeating: " ", count: widths[column] - cell.count + 2) }
+                if column + 1 < line.count {
+                    text += String(repeating: " ", count: widths[column] - cell.count + 2)
+                }
             }
             while text.hasSuffix(" ") { text.removeLast() }
             return text + "\n"

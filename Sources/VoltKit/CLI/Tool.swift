@@ -108,7 +108,8 @@ extension Tool {
 
     private static var metadata: String {
         let value = Metadata(
-            name: tool.name, version: tool.version, summary: tool.summary, kinds: tool.kinds, kit: VoltVersion.text)
+            name: tool.name, version: tool.version, summary: tool.summary, kinds: tool.kinds,
+            kit: VoltVersion.text)
         return (try? Output.json(value)) ?? "{}"
     }
 
@@ -162,7 +163,8 @@ enum GlobalOptions {
     /// Applies the leading global options to the environment and gives the remaining words.
     static func apply(_ words: [String]) throws(VoltError) -> [String] {
         let variables = [
-            "--root": "VOLT_ROOT", "--config": "VOLT_CONFIG", "--color": "VOLT_COLOR", "--log-level": "VOLT_LOG",
+            "--root": "VOLT_ROOT", "--config": "VOLT_CONFIG", "--color": "VOLT_COLOR",
+            "--log-level": "VOLT_LOG",
         ]
         var rest = words[...]
         while let word = rest.first {
@@ -178,7 +180,8 @@ enum GlobalOptions {
                 rest = rest.dropFirst()
             }
             if option == "--color", !["auto", "always", "never"].contains(value) {
-                throw VoltError(.usage, "'\(value)' is not a value of --color", hint: "write auto, always or never")
+                throw VoltError(
+                    .usage, "'\(value)' is not a value of --color", hint: "write auto, always or never")
             }
             if option == "--root" || option == "--config" {
                 value = Files.absolute(value, from: Files.currentDirectory)

@@ -19,7 +19,11 @@ public struct ByteSize: Sendable, Hashable, Comparable, CustomStringConvertible 
         let digits = text.prefix { $0.isASCII && $0.isNumber }
         guard let number = UInt64(digits) else { throw failure }
         var suffix = text.dropFirst(digits.count).uppercased()
-        if suffix.hasSuffix("IB") { suffix.removeLast(2) } else if suffix.hasSuffix("B") { suffix.removeLast() }
+        if suffix.hasSuffix("IB") {
+            suffix.removeLast(2)
+        } else if suffix.hasSuffix("B") {
+            suffix.removeLast()
+        }
         if suffix.hasSuffix("I") { suffix.removeLast() }
         if suffix.isEmpty {
             bytes = number

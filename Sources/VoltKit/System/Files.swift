@@ -21,7 +21,9 @@ public enum Files {
     ///
     /// - Throws: `VoltError`; code `notFound` when there is no such file, `refused` when the path leaves
     ///   the directory or passes a link.
-    public static func read(beneath directory: String, _ path: String, limit: Int) throws(VoltError) -> [UInt8] {
+    public static func read(beneath directory: String, _ path: String, limit: Int) throws(VoltError)
+        -> [UInt8]
+    {
         let parent = volt_open(directory, O_RDONLY | O_DIRECTORY, 0)
         guard parent >= 0 else { throw SystemError.current.during("cannot open '\(directory)'") }
         defer { close(parent) }
@@ -41,8 +43,12 @@ public enum Files {
 
     private static func read(descriptor: Int32, named path: String, limit: Int) throws(VoltError) -> [UInt8] {
         var information = stat()
-        guard fstat(descriptor, &information) == 0 else { throw SystemError.current.during("cannot read '\(path)'") }
-        guard information.st_mode & S_IFMT != S_IFDIR else { throw VoltError(.failed, "'\(path)' is a directory") }
+        guard fstat(descriptor, &information) == 0 else {
+            throw SystemError.current.during("cannot read '\(path)'")
+        }
+        guard information.st_mode & S_IFMT != S_IFDIR else {
+            throw VoltError(.failed, "'\(path)' is a directory")
+        }
         var bytes: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 1 << 16)
         while true {
@@ -93,7 +99,9 @@ public enum Files {
     public static func write(_ bytes: [UInt8], to descriptor: Int32, named path: String) throws(VoltError) {
         var offset = 0
         while offset < bytes.count {
-            let count = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress?.advanced(by: offset), bytes.count - offset) }
+            let count = bytes.withUnsafeBytes {
+                Glibc.write(descriptor, $0.baseAddress?.advanced(by: offset), bytes.count - offset)
+            }
             if count < 0 {
                 if errno == EINTR { continue }
                 throw SystemError.current.during("cannot write '\(path)'")
@@ -170,7 +178,9 @@ public enum Files {
                 continue
             }
             try removeContents(child, device: device)
-            if rmdir(child) != 0, errno != ENOENT { throw SystemError.current.during("cannot remove '\(child)'") }
+            if rmdir(child) != 0, errno != ENOENT {
+                throw SystemError.current.during("cannot remove '\(child)'")
+            }
         }
     }
 

@@ -27,7 +27,9 @@ public struct HostPaths: Sendable, Equatable {
     ///   - environment: for `VOLT_ROOT`, `HOME` and the XDG variables.
     ///   - isRoot: whether the effective user is root.
     /// - Throws: `VoltError` with code `usage` when `VOLT_ROOT` is relative, or `HOME` is needed and unset.
-    public init(tool: String, environment: [String: String], isRoot: Bool = HostPaths.runsAsRoot) throws(VoltError) {
+    public init(tool: String, environment: [String: String], isRoot: Bool = HostPaths.runsAsRoot)
+        throws(VoltError)
+    {
         if let root = environment["VOLT_ROOT"], !root.isEmpty {
             guard root.hasPrefix("/") else {
                 throw VoltError(.usage, "VOLT_ROOT is '\(root)'", hint: "set it to an absolute path")

@@ -15,7 +15,8 @@ public enum Processes {
     ///     are not named are `/dev/null`.
     /// - Returns: the process id.
     public static func spawnDetached(
-        _ executable: String, _ arguments: [String], environment: [String: String], descriptors: [Int32: Int32] = [:]
+        _ executable: String, _ arguments: [String], environment: [String: String],
+        descriptors: [Int32: Int32] = [:]
     ) throws(VoltError) -> Int32 {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
@@ -36,7 +37,10 @@ public enum Processes {
         // libdispatch's threads block most signals, and a child inherits the mask.
         posix_spawnattr_setsigdefault(&attributes, &all)
         posix_spawnattr_setsigmask(&attributes, &none)
-        let flags = 0x80 /* POSIX_SPAWN_SETSID */ | Int32(POSIX_SPAWN_SETSIGDEF) | Int32(POSIX_SPAWN_SETSIGMASK)
+        // POSIX_SPAWN_SETSID of spawn.h, which is behind _GNU_SOURCE.
+        let newSession: Int32 = 0x80
+        let flags =
+            newSession | Int32(POSIX_SPAWN_SETSIGDEF) | Int32(POSIX_SPAWN_SETSIGMASK)
         posix_spawnattr_setflags(&attributes, Int16(flags))
         var pid: pid_t = 0
         let result = withCStrings([executable] + arguments) { argv in
@@ -90,7 +94,8 @@ public enum Processes {
     public static var selfPath: String {
         var buffer = [CChar](repeating: 0, count: 4097)
         let count = readlink("/proc/self/exe", &buffer, 4096)
-        return count > 0 ? String(decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self) : ""
+        return count > 0
+            ? String(decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self) : ""
     }
 }
 

@@ -95,7 +95,9 @@ public struct ContainerSpec: Codable, Sendable, Equatable {
         public var transport: String
 
         /// - Parameters: see the properties.
-        public init(address: String = "0.0.0.0", hostPort: UInt16, containerPort: UInt16, transport: String = "tcp") {
+        public init(
+            address: String = "0.0.0.0", hostPort: UInt16, containerPort: UInt16, transport: String = "tcp"
+        ) {
             self.address = address
             self.hostPort = hostPort
             self.containerPort = containerPort

@@ -24,7 +24,8 @@ public struct SourceRequest: Codable, Sendable, Equatable {
 
     /// - Parameters: see the properties.
     public init(
-        action: Action, repository: RepositoryAccess, commit: String? = nil, mirror: String, snapshot: String? = nil
+        action: Action, repository: RepositoryAccess, commit: String? = nil, mirror: String,
+        snapshot: String? = nil
     ) {
         self.action = action
         self.repository = repository
