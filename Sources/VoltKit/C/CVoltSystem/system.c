@@ -34,3 +34,5 @@ int volt_exit_status(int status) { return WEXITSTATUS(status); }
 int volt_term_signal(int status) { return WIFSIGNALED(status) ? WTERMSIG(status) : 0; }
 
 int volt_set_cloexec(int descriptor, int on) { return fcntl(descriptor, F_SETFD, on ? FD_CLOEXEC : 0); }
+
+int volt_syncfs(int descriptor) { return syncfs(descriptor); }

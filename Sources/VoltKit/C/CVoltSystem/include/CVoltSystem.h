@@ -23,6 +23,9 @@ int volt_terminal_columns(int descriptor);
 // Sets or clears FD_CLOEXEC. Returns 0, or -1 with errno.
 int volt_set_cloexec(int descriptor, int on);
 
+// syncfs(2). Returns 0, or -1 with errno.
+int volt_syncfs(int descriptor);
+
 // getauxval(AT_SECURE).
 int volt_at_secure(void);
 

@@ -1,0 +1,17 @@
+internal import ArgumentParser
+internal import VoltCLI
+
+/// `volt-container`.
+@main struct VoltContainer: Tool {
+    static let tool = ToolDescription(
+        name: "container", version: VoltVersion.text, summary: "run containers on systemd-nspawn",
+        kinds: ["container"])
+
+    static let configuration = CommandConfiguration(
+        tool: tool,
+        groupedSubcommands: [
+            CommandGroup(name: "Images:", subcommands: [Images.self]),
+        ])
+
+    static func main() async { await runTool() }
+}

@@ -1,0 +1,221 @@
+internal import FoundationEssentials
+internal import VoltCrypto
+public import VoltCore
+public import VoltSystem
+
+/// The images of this host.
+///
+/// ```
+/// <state>/images/format            the version of this layout
+/// <state>/images/names.json        name:tag -> digest
+/// <state>/images/manifests/H.json  layers and configuration; H is the SHA-256 of what defines the image
+/// <state>/images/layers/H/         the files of a layer, whiteouts in the form of overlayfs
+/// <state>/images/layers/H.json     what is known about the layer: its size
+/// <state>/images/steps/H           the build cache: a step's inputs -> its layer
+/// <state>/images/tmp/              what is being unpacked
+/// ```
+///
+/// A layer is unpacked under tmp, synced, then renamed: under its name it is whole. Manifests come after
+/// their layers and names after their manifests, so a crash at any point leaves at most unused files,
+/// which `collect` removes.
+public struct ImageStore: Sendable {
+    static let formatVersion = 1
+    let root: String
+    let clock: any WallClock
+    let lockPath: String
+
+    /// Opens the store; nothing is written until an image is put into it.
+    ///
+    /// - Parameters:
+    ///   - paths: the directories of `volt-container`.
+    ///   - clock: for the time at which an image came.
+    /// - Throws: `VoltError` when the store was written by a newer version.
+    public init(paths: HostPaths, clock: any WallClock) throws(VoltError) {
+        root = "\(paths.state)/images"
+        lockPath = "\(paths.state)/images/lock"
+        self.clock = clock
+        guard Files.exists("\(root)/format") else { return }
+        let text = String(decoding: try Files.read("\(root)/format", limit: 64), as: UTF8.self)
+        let version = Int(text.prefix { $0.isNumber }) ?? -1
+        guard version <= Self.formatVersion, version > 0 else {
+            throw VoltError(
+                .failed,
+                "cannot open image store '\(root)': format \(text.prefix { $0 != "\n" }) is not one this tool reads (\(Self.formatVersion))",
+                hint: "upgrade volt-container")
+        }
+    }
+
+    /// The image with a name, `sha256:` digest or at least 12 digits of one.
+    ///
+    /// - Throws: `VoltError`; code `notFound` when it is not in the store.
+    public func resolve(_ reference: String) throws(VoltError) -> Image {
+        let names = try readNames()
+        if let digest = try digest(of: reference, names: names), let image = try load(digest, names: names) {
+            return image
+        }
+        throw VoltError(
+            .notFound, "image '\(reference)' is not in the local store",
+            hint: "import it with 'volt container import'; pulling from a registry comes with volt-registry")
+    }
+
+    /// The image with this digest, or nil.
+    public func image(_ digest: Digest) throws(VoltError) -> Image? {
+        try load(digest, names: try readNames())
+    }
+
+    /// Every image, the newest first.
+    public func images() throws(VoltError) -> [Image] {
+        let names = try readNames()
+        var found: [Image] = []
+        for digest in try manifestDigests() {
+            if let image = try load(digest, names: names) { found.append(image) }
+        }
+        return found.sorted { ($1.created, $0.digest) < ($0.created, $1.digest) }
+    }
+
+    private func digest(of reference: String, names: [String: Digest]) throws(VoltError) -> Digest? {
+        if reference.hasPrefix("sha256:") { return try Digest(reference) }
+        if let exact = names[reference] { return exact }
+        if let parsed = try? ImageReference(reference) {
+            let named = names[parsed.stored]
+            if let wanted = parsed.digest { return named == wanted ? wanted : nil }
+            if let named { return named }
+        }
+        guard reference.utf8.count >= 12, reference.utf8.count <= 64,
+            reference.utf8.allSatisfy({ (48...57).contains($0) || (97...102).contains($0) })
+        else {
+            // Says what is wrong with a text that is neither.
+            _ = try ImageReference(reference)
+            return nil
+        }
+        let matches = try manifestDigests().filter { $0.hex.hasPrefix(reference) }
+        return matches.count == 1 ? matches[0] : nil
+    }
+
+    // MARK: - Reading
+
+    func layerPath(_ layer: Digest) -> String { "\(root)/layers/\(layer.hex)" }
+
+    func hasLayer(_ layer: Digest) -> Bool { Files.isDirectory(layerPath(layer)) }
+
+    func manifestDigests() throws(VoltError) -> [Digest] {
+        try Files.list("\(root)/manifests").compactMap { name in
+            name.hasSuffix(".json") ? try? Digest("sha256:\(name.dropLast(5))") : nil
+        }
+    }
+
+    func manifest(_ digest: Digest) throws(VoltError) -> ImageManifest? {
+        let path = "\(root)/manifests/\(digest.hex).json"
+        guard Files.exists(path) else { return nil }
+        return try JSONFile.read(ImageManifest.self, path)
+    }
+
+    private func load(_ digest: Digest, names: [String: Digest]) throws(VoltError) -> Image? {
+        guard let manifest = try manifest(digest) else { return nil }
+        return Image(
+            digest: digest, names: names.filter { $0.value == digest }.map(\.key).sorted(),
+            lowers: manifest.layers.reversed().map(layerPath), config: manifest.config, created: manifest.created,
+            size: manifest.size, layers: manifest.layers)
+    }
+
+    func readNames() throws(VoltError) -> [String: Digest] {
+        let path = "\(root)/names.json"
+        guard Files.exists(path) else { return [:] }
+        return try JSONFile.read([String: Digest].self, path)
+    }
+
+    // MARK: - Writing
+
+    /// Makes the directories of the store.
+    func prepare() throws(VoltError) {
+        if Files.exists("\(root)/format") { return }
+        for name in ["layers", "manifests", "steps", "tmp"] { try Files.makeDirectory("\(root)/\(name)", mode: 0o755) }
+        // Layers hold setuid programs and files of other users: nobody but root walks in.
+        try Files.setMode(root, 0o700)
+        try Files.replace("\(root)/format", with: "\(Self.formatVersion)\n".utf8)
+    }
+
+    /// Holds off `collect` and other writers of names while the body runs.
+    func locked<Result>(_ body: () throws(VoltError) -> Result) throws(VoltError) -> Result {
+        try prepare()
+        let lock = try FileLock.wait(for: lockPath)
+        let result = try body()
+        _ = consume lock
+        return result
+    }
+
+    /// Puts an image together of layers in the store and names it. An image with the same layers and
+    /// configuration is the same image.
+    func commit(layers: [Digest], config: ImageConfig, names: [String]) throws(VoltError) -> Image {
+        let digest = try ImageManifest.digest(layers: layers, config: config)
+        try locked { () throws(VoltError) in
+            var size: UInt64 = 0
+            for layer in layers {
+                guard hasLayer(layer) else {
+                    throw VoltError(.failed, "layer '\(layer.short)' is not in the store", hint: "run the command again")
+                }
+                size += try layerSize(layer)
+            }
+            if try manifest(digest) == nil {
+                let manifest = ImageManifest(layers: layers, config: config, created: clock.now(), size: size)
+                try JSONFile.write(manifest, "\(root)/manifests/\(digest.hex).json")
+            }
+            guard !names.isEmpty else { return }
+            var all = try readNames()
+            let before = all
+            for name in names { all[name] = digest }
+            if all != before { try JSONFile.write(all, "\(root)/names.json") }
+        }
+        guard let image = try image(digest) else { throw VoltError(.failed, "image '\(digest.short)' is gone") }
+        return image
+    }
+
+    /// Takes a name away, or the image itself when it is given by digest or has no other name.
+    ///
+    /// - Parameters:
+    ///   - reference: as for `resolve`.
+    ///   - inUse: the digests of the images that containers use, with the name of such a container.
+    /// - Returns: the names taken away, and the digest when the image itself was removed.
+    /// - Throws: `VoltError`; code `conflict` when a container uses the image.
+    public func remove(_ reference: String, inUse: [Digest: String]) throws(VoltError) -> (untagged: [String], deleted: Digest?) {
+        let image = try resolve(reference)
+        return try locked { () throws(VoltError) in
+            var names = try readNames()
+            let mine = names.filter { $0.value == image.digest }.map(\.key).sorted()
+            let byName = names[reference] != nil ? reference : (try? ImageReference(reference))?.stored
+            if let byName, mine.contains(byName), mine.count > 1 {
+                names[byName] = nil
+                try JSONFile.write(names, "\(root)/names.json")
+                return ([byName], nil)
+            }
+            if let container = inUse[image.digest] {
+                throw VoltError(
+                    .conflict, "image '\(reference)' is used by container '\(container)'",
+                    hint: "remove the container first with 'volt container rm \(container)'")
+            }
+            for name in mine { names[name] = nil }
+            try JSONFile.write(names, "\(root)/names.json")
+            try Files.remove("\(root)/manifests/\(image.digest.hex).json")
+            return (mine, image.digest)
+        }
+    }
+}
+
+/// What defines an image, and what is known about it.
+struct ImageManifest: Codable, Sendable {
+    /// The lowest first.
+    var layers: [Digest]
+    var config: ImageConfig
+    var created: Timestamp
+    var size: UInt64
+
+    private struct Definition: Encodable {
+        let layers: [Digest]
+        let config: ImageConfig
+    }
+
+    /// The digest over layers and configuration: equal content is the same image, whenever it was made.
+    static func digest(layers: [Digest], config: ImageConfig) throws(VoltError) -> Digest {
+        SHA256Hasher.digest(of: try JSONFile.encode(Definition(layers: layers, config: config)))
+    }
+}
