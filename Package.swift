@@ -79,7 +79,7 @@ let package = Package(
         kit("Server", "VoltServer", ["VoltCore", nioCore, nioPosix, nioHTTP1]),
         kit("Workload", "VoltWorkload", ["VoltCore", "VoltYAML"]),
         kit("Kit", "VoltKit", ["VoltCore", "VoltSystem", "VoltPlugin", "VoltCLI"]),
-        kit("TestKit", "VoltTestKit", ["VoltSystem", "CVoltSystem"]),
+        kit("TestKit", "VoltTestKit", ["VoltCore", "VoltSystem", "CVoltSystem"]),
 
         // volt
         staticProgram("volt", path: "Sources/volt", ["VoltCore", "VoltPlugin", "CVoltSystem"]),

@@ -1,4 +1,5 @@
 internal import Glibc
+internal import VoltCore
 internal import VoltSystem
 
 /// A blocking HTTP/1.1 client over one kept connection, for tests that talk to a real server.
