@@ -118,6 +118,11 @@ let package = Package(
             "volt-gitops--worker", path: "Sources/volt-gitops/worker",
             ["GitopsSource", "VoltGit", "VoltCore", "VoltSystem"]),
 
+        // What the demo, the benchmarks and the tests on other hosts need; not installed
+        program(
+            "volt-demo", path: "Sources/volt-demo",
+            ["VoltCLI", "VoltCore", "VoltCrypto", "VoltSystem", "VoltTestKit", argumentParser]),
+
         // Tests
         tests("VoltCoreTests", ["VoltCore"]),
         tests("VoltCryptoTests", ["VoltCrypto", "VoltCore"]),

@@ -1,0 +1,192 @@
+internal import CVoltSystem
+internal import Dispatch
+internal import Glibc
+internal import VoltCore
+internal import VoltSystem
+
+/// The repositories below a directory over HTTP, as `git http-backend` serves them: the smart protocol
+/// for fetches, and for pushes into a repository that allows them. For the demo and for tests.
+public final class GitHTTPServer: Sendable {
+    /// The port at 127.0.0.1.
+    public let port: UInt16
+    private let listener: Int32
+    private let directory: String
+
+    /// Listens on a free port; `serve` answers.
+    ///
+    /// - Parameter directory: an absolute directory with bare repositories in it.
+    public init(directory: String) throws {
+        self.directory = directory
+        listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = inet_addr("127.0.0.1")
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let descriptor = listener
+        let result = withUnsafeMutablePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(descriptor, $0, length) == 0 && listen(descriptor, 64) == 0
+                    && getsockname(descriptor, $0, &length) == 0
+            }
+        }
+        guard result else { throw SystemError.current.during("cannot listen on 127.0.0.1") }
+        port = UInt16(bigEndian: address.sin_port)
+    }
+
+    deinit { close(listener) }
+
+    /// Answers requests, each connection on a thread of its own, until `stop`.
+    public func serve() {
+        let queue = DispatchQueue(label: "git-http", attributes: .concurrent)
+        while true {
+            let connection = accept4(listener, nil, nil, Int32(SOCK_CLOEXEC.rawValue))
+            guard connection >= 0 else {
+                if errno == EINTR || errno == ECONNABORTED { continue }
+                return
+            }
+            queue.async { [self] in
+                answer(connection)
+                close(connection)
+            }
+        }
+    }
+
+    /// Makes `serve` return.
+    public func stop() { shutdown(listener, Int32(SHUT_RDWR)) }
+
+    /// One request a connection, as HTTP/1.0 has it.
+    private func answer(_ connection: Int32) {
+        guard let request = Request(reading: connection) else { return }
+        let base = "/tmp/volt-git-http-\(getpid())-\(UInt64.random(in: 0...UInt64.max))"
+        defer { for suffix in ["in", "out"] { unlink("\(base).\(suffix)") } }
+        do {
+            try Files.replace("\(base).in", with: request.body, mode: 0o600)
+            let input = volt_open("\(base).in", O_RDONLY, 0)
+            let output = volt_open("\(base).out", O_WRONLY | O_CREAT, 0o600)
+            defer {
+                close(input)
+                close(output)
+            }
+            var environment = [
+                "PATH": Environment.current["PATH"] ?? "/usr/bin:/bin", "GIT_PROJECT_ROOT": directory,
+                "GIT_HTTP_EXPORT_ALL": "1", "REQUEST_METHOD": request.method, "PATH_INFO": request.path,
+                "QUERY_STRING": request.query, "REMOTE_ADDR": "127.0.0.1",
+                "CONTENT_LENGTH": String(request.body.count), "GIT_CONFIG_NOSYSTEM": "1",
+                // The repositories may belong to another user than the server.
+                "GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "safe.directory", "GIT_CONFIG_VALUE_0": "*",
+            ]
+            environment["CONTENT_TYPE"] = request.headers["content-type"]
+            environment["HTTP_CONTENT_ENCODING"] = request.headers["content-encoding"]
+            environment["HTTP_GIT_PROTOCOL"] = request.headers["git-protocol"]
+            let pid = try Processes.spawnDetached(
+                "/usr/bin/env", ["git", "http-backend"], environment: environment,
+                descriptors: [0: input, 1: output])
+            var status: Int32 = 0
+            while waitpid(pid, &status, 0) < 0, errno == EINTR {}
+            try send(try Files.read("\(base).out", limit: 1 << 30), to: connection)
+        } catch {
+            try? Files.write(
+                Array("HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".utf8),
+                to: connection, named: "connection")
+        }
+    }
+
+    /// Makes an HTTP answer of a CGI answer (RFC 3875, section 6).
+    private func send(_ bytes: [UInt8], to connection: Int32) throws {
+        var status = "200 OK"
+        var head = ""
+        var rest = bytes[...]
+        while let end = rest.firstIndex(of: 10) {
+            var line = rest[..<end]
+            if line.last == 13 { line.removeLast() }
+            rest = rest[(end + 1)...]
+            if line.isEmpty { break }
+            let text = String(decoding: line, as: UTF8.self)
+            if text.lowercased().hasPrefix("status:") {
+                status = String(text.dropFirst("status:".count).drop { $0 == " " })
+            } else {
+                head += "\(text)\r\n"
+            }
+        }
+        let first = "HTTP/1.1 \(status)\r\n\(head)Content-Length: \(rest.count)\r\nConnection: close\r\n\r\n"
+        try Files.write(Array(first.utf8) + rest, to: connection, named: "connection")
+    }
+}
+
+/// A request that was read whole.
+private struct Request {
+    let method: String
+    let path: String
+    let query: String
+    let headers: [String: String]
+    let body: [UInt8]
+
+    init?(reading connection: Int32) {
+        var reader = Reader(descriptor: connection)
+        guard let first = reader.line() else { return nil }
+        let words = first.split(separator: " ")
+        guard words.count == 3 else { return nil }
+        let target = words[1].split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
+        method = String(words[0])
+        path = String(target[0])
+        query = target.count > 1 ? String(target[1]) : ""
+        var fields: [String: String] = [:]
+        while let line = reader.line(), !line.isEmpty {
+            let parts = line.split(separator: ":", maxSplits: 1)
+            if parts.count == 2 { fields[parts[0].lowercased()] = String(parts[1].drop { $0 == " " }) }
+        }
+        headers = fields
+        if fields["expect"]?.lowercased() == "100-continue" {
+            try? Files.write(Array("HTTP/1.1 100 Continue\r\n\r\n".utf8), to: connection, named: "connection")
+        }
+        var bytes: [UInt8] = []
+        if fields["transfer-encoding"]?.lowercased() == "chunked" {
+            while let line = reader.line(), let size = Int(line.prefix { $0 != ";" }, radix: 16) {
+                guard let part = reader.take(size) else { return nil }
+                bytes += part
+                _ = reader.line()
+                if size == 0 { break }
+            }
+        } else if let length = fields["content-length"].flatMap(Int.init) {
+            guard let part = reader.take(length) else { return nil }
+            bytes = part
+        }
+        body = bytes
+    }
+}
+
+private struct Reader {
+    let descriptor: Int32
+    var buffer: [UInt8] = []
+
+    init(descriptor: Int32) { self.descriptor = descriptor }
+
+    mutating func line() -> String? {
+        while true {
+            if let end = buffer.firstIndex(of: 10) {
+                var line = buffer[..<end]
+                if line.last == 13 { line.removeLast() }
+                let text = String(decoding: line, as: UTF8.self)
+                buffer.removeSubrange(...end)
+                return text
+            }
+            guard buffer.count < 1 << 16, fill() else { return nil }
+        }
+    }
+
+    mutating func take(_ count: Int) -> [UInt8]? {
+        guard count >= 0, count <= 1 << 30 else { return nil }
+        while buffer.count < count { guard fill() else { return nil } }
+        let bytes = Array(buffer[..<count])
+        buffer.removeSubrange(..<count)
+        return bytes
+    }
+
+    private mutating func fill() -> Bool {
+        var part = [UInt8](repeating: 0, count: 1 << 16)
+        let count = read(descriptor, &part, part.count)
+        guard count > 0 else { return false }
+        buffer += part[..<count]
+        return true
+    }
+}
