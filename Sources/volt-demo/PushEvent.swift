@@ -17,7 +17,8 @@ struct PushEvent: ParsableCommand {
 
     func run() throws {
         guard let (port, path) = target else {
-            throw VoltError(.usage, "'\(to)' is not a URL on this host", hint: "write http://127.0.0.1:PORT/PATH")
+            throw VoltError(
+                .usage, "'\(to)' is not a URL on this host", hint: "write http://127.0.0.1:PORT/PATH")
         }
         var secret = try Files.read(secretFile, limit: 4096)
         while secret.last == UInt8(ascii: "\n") { secret.removeLast() }
@@ -27,7 +28,8 @@ struct PushEvent: ParsableCommand {
         let answer = try HTTPClient(port: port).request(
             "POST", path,
             headers: [
-                ("Content-Type", "application/json"), ("X-GitHub-Event", "push"), ("X-GitHub-Delivery", delivery),
+                ("Content-Type", "application/json"), ("X-GitHub-Event", "push"),
+                ("X-GitHub-Delivery", delivery),
                 ("X-Hub-Signature-256", "sha256=\(signature)"),
             ], body: body)
         print("\(answer.status) \(answer.text)")
@@ -68,7 +70,8 @@ struct GitHubPush: Encodable {
         after = commit
         let path = url.split(separator: "/").suffix(2).joined(separator: "/")
         repository = Repository(
-            full_name: path.hasSuffix(".git") ? String(path.dropLast(4)) : path, clone_url: url, html_url: url,
+            full_name: path.hasSuffix(".git") ? String(path.dropLast(4)) : path, clone_url: url,
+            html_url: url,
             default_branch: branch)
         head_commit = Commit(id: commit, message: "a push")
     }

@@ -129,7 +129,12 @@ extension Tool {
         if error is ArgumentParser.ExitCode { return code }
         if code == ExitCode.usage.rawValue {
             let hint = "see '\(name) --help'"
-            report(VoltError(.usage, message(for: error), hint: hint), name: name, asJSON: wantsJSON(words))
+            let text = message(for: error)
+            let sentence = text.prefix(1).lowercased() + text.dropFirst().prefix { $0 != "\n" }
+            report(
+                VoltError(
+                    .usage, sentence.hasSuffix(".") ? String(sentence.dropLast()) : sentence, hint: hint),
+                name: name, asJSON: wantsJSON(words))
             return code
         }
         report(VoltError(.failed, "\(error)"), name: name, asJSON: wantsJSON(words))

@@ -39,11 +39,12 @@ public final class GitHTTPServer: Sendable {
     public func serve() {
         let queue = DispatchQueue(label: "git-http", attributes: .concurrent)
         while true {
-            let connection = accept4(listener, nil, nil, Int32(SOCK_CLOEXEC.rawValue))
+            let connection = accept(listener, nil, nil)
             guard connection >= 0 else {
                 if errno == EINTR || errno == ECONNABORTED { continue }
                 return
             }
+            _ = volt_set_cloexec(connection, 1)
             queue.async { [self] in
                 answer(connection)
                 close(connection)
@@ -86,7 +87,9 @@ public final class GitHTTPServer: Sendable {
             try send(try Files.read("\(base).out", limit: 1 << 30), to: connection)
         } catch {
             try? Files.write(
-                Array("HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".utf8),
+                Array(
+                    "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+                        .utf8),
                 to: connection, named: "connection")
         }
     }
