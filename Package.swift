@@ -126,5 +126,7 @@ let package = Package(
         // Tests
         tests("VoltCoreTests", ["VoltCore"]),
         tests("VoltCryptoTests", ["VoltCrypto", "VoltCore"]),
+        tests("VoltYAMLTests", ["VoltYAML", "VoltCore"]),
+        tests("VoltWorkloadTests", ["VoltWorkload", "VoltCore"]),
     ]
 )
