@@ -6,6 +6,6 @@ import VoltCLI
     static let tool = ToolDescription(
         name: "demo", version: VoltVersion.text, summary: "what the demo needs beside the tools")
     static let configuration = CommandConfiguration(
-        tool: tool, subcommands: [ServeGit.self, PushEvent.self, FreePort.self])
+        tool: tool, subcommands: [ServeGit.self, PushEvent.self, Load.self, FreePort.self])
     static func main() async { await runTool() }
 }

@@ -43,36 +43,3 @@ struct PushEvent: ParsableCommand {
         return (port, String(rest[slash...]))
     }
 }
-
-/// The fields of GitHub's `push` event that a receiver looks at.
-struct GitHubPush: Encodable {
-    struct Repository: Encodable {
-        let full_name: String
-        let clone_url: String
-        let html_url: String
-        let default_branch: String
-    }
-    struct Commit: Encodable {
-        let id: String
-        let message: String
-    }
-    let ref: String
-    let before = String(repeating: "0", count: 40)
-    let after: String
-    let created = false
-    let deleted = false
-    let forced = false
-    let repository: Repository
-    let head_commit: Commit
-
-    init(repository url: String, branch: String, commit: String) {
-        ref = "refs/heads/\(branch)"
-        after = commit
-        let path = url.split(separator: "/").suffix(2).joined(separator: "/")
-        repository = Repository(
-            full_name: path.hasSuffix(".git") ? String(path.dropLast(4)) : path, clone_url: url,
-            html_url: url,
-            default_branch: branch)
-        head_commit = Commit(id: commit, message: "a push")
-    }
-}
