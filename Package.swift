@@ -125,6 +125,7 @@ let package = Package(
 
         // Tests
         tests("VoltCoreTests", ["VoltCore"]),
+        tests("VoltPluginTests", ["VoltCore", "VoltPlugin", "VoltSystem"]),
         tests("VoltCryptoTests", ["VoltCrypto", "VoltCore"]),
         tests("VoltYAMLTests", ["VoltYAML", "VoltCore"]),
         tests("VoltWorkloadTests", ["VoltWorkload", "VoltCore"]),
