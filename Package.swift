@@ -74,7 +74,7 @@ let package = Package(
         kit("YAML", "VoltYAML", ["VoltCore", "CYAML"]),
         kit("Crypto", "VoltCrypto", ["VoltCore", "CCrypto"]),
         kit("Git", "VoltGit", ["VoltCore", "VoltSystem", "CGit2"]),
-        kit("Archive", "VoltArchive", ["VoltCore", "VoltSystem", "CArchive"]),
+        kit("Archive", "VoltArchive", ["VoltCore", "VoltSystem", "VoltCrypto", "CVoltSystem", "CArchive"]),
         kit("SQLite", "VoltSQLite", ["VoltCore", "CSQLite"]),
         kit("Server", "VoltServer", ["VoltCore", nioCore, nioPosix, nioHTTP1]),
         kit("Workload", "VoltWorkload", ["VoltCore", "VoltYAML"]),
@@ -129,5 +129,6 @@ let package = Package(
         tests("VoltCryptoTests", ["VoltCrypto", "VoltCore"]),
         tests("VoltYAMLTests", ["VoltYAML", "VoltCore"]),
         tests("VoltWorkloadTests", ["VoltWorkload", "VoltCore"]),
+        tests("VoltArchiveTests", ["VoltArchive", "VoltCore", "VoltSystem", "VoltCrypto"]),
     ]
 )

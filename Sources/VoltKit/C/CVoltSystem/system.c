@@ -5,8 +5,10 @@
 #include <linux/openat2.h>
 #include <sys/auxv.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 char *const *volt_environ(void) { return environ; }
@@ -36,3 +38,21 @@ int volt_term_signal(int status) { return WIFSIGNALED(status) ? WTERMSIG(status)
 int volt_set_cloexec(int descriptor, int on) { return fcntl(descriptor, F_SETFD, on ? FD_CLOEXEC : 0); }
 
 int volt_syncfs(int descriptor) { return syncfs(descriptor); }
+
+int volt_openat(int directory, const char *path, int flags, mode_t mode) {
+    return openat(directory, path, flags | O_CLOEXEC, mode);
+}
+
+int volt_fsetxattr(int descriptor, const char *name, const void *value, size_t size) {
+    return fsetxattr(descriptor, name, value, size, 0);
+}
+
+ssize_t volt_fgetxattr(int descriptor, const char *name, void *value, size_t size) {
+    return fgetxattr(descriptor, name, value, size);
+}
+
+ssize_t volt_flistxattr(int descriptor, char *names, size_t size) { return flistxattr(descriptor, names, size); }
+
+int volt_whiteout(int directory, const char *name) { return mknodat(directory, name, S_IFCHR | 0600, 0); }
+
+ssize_t volt_copy_range(int from, int to, size_t size) { return copy_file_range(from, NULL, to, NULL, size, 0); }

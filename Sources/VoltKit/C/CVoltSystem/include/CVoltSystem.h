@@ -26,6 +26,20 @@ int volt_set_cloexec(int descriptor, int on);
 // syncfs(2). Returns 0, or -1 with errno.
 int volt_syncfs(int descriptor);
 
+// openat(2) with O_CLOEXEC and a mode.
+int volt_openat(int directory, const char *path, int flags, mode_t mode);
+
+// Extended attributes of an open file (fsetxattr(2), fgetxattr(2), flistxattr(2)).
+int volt_fsetxattr(int descriptor, const char *name, const void *value, size_t size);
+ssize_t volt_fgetxattr(int descriptor, const char *name, void *value, size_t size);
+ssize_t volt_flistxattr(int descriptor, char *names, size_t size);
+
+// Makes a device node of number 0:0, which overlayfs reads as "removed here".
+int volt_whiteout(int directory, const char *name);
+
+// copy_file_range(2) of up to `size` bytes between the files' own offsets.
+ssize_t volt_copy_range(int from, int to, size_t size);
+
 // getauxval(AT_SECURE).
 int volt_at_secure(void);
 

@@ -1,0 +1,94 @@
+internal import CArchive
+internal import Glibc
+internal import VoltCore
+
+/// A reader of libarchive over a stream.
+final class LibarchiveReader {
+    /// What the bytes are.
+    enum Format {
+        /// Anything, compressed or not: gives the bytes without the compression.
+        case compressed
+        /// A tar archive, not compressed.
+        case tar
+    }
+
+    private let archive: OpaquePointer
+    private let stream: any ByteStream
+    private let name: String
+    private var failure: VoltError?
+
+    // libarchive converts the UTF-8 names of pax headers to the locale's; the C locale has only ASCII.
+    // setlocale(3) runs once, before the first reader exists, and only for the classes of characters.
+    private static let locale: Bool = setlocale(LC_CTYPE, "C.UTF-8") != nil
+
+    init(_ stream: any ByteStream, as format: Format, name: String) throws(VoltError) {
+        _ = Self.locale
+        guard let archive = archive_read_new() else { throw VoltError(.failed, "cannot read '\(name)': out of memory") }
+        self.archive = archive
+        self.stream = stream
+        self.name = name
+        switch format {
+        case .compressed:
+            // No filter that would start a program.
+            archive_read_support_filter_gzip(archive)
+            archive_read_support_filter_bzip2(archive)
+            archive_read_support_filter_xz(archive)
+            archive_read_support_filter_lzma(archive)
+            archive_read_support_filter_zstd(archive)
+            archive_read_support_filter_lz4(archive)
+            archive_read_support_filter_lzip(archive)
+            archive_read_support_filter_compress(archive)
+            archive_read_support_format_raw(archive)
+            archive_read_support_format_empty(archive)
+        case .tar:
+            archive_read_support_format_tar(archive)
+            archive_read_support_format_empty(archive)
+        }
+        let result = archive_read_open(
+            archive, Unmanaged.passUnretained(self).toOpaque(), nil,
+            { _, client, buffer in
+                guard let client, let buffer else { return -1 }
+                return Unmanaged<LibarchiveReader>.fromOpaque(client).takeUnretainedValue().fill(buffer)
+            }, nil)
+        guard result == ARCHIVE_OK else { throw error() }
+    }
+
+    deinit { archive_read_free(archive) }
+
+    private func fill(_ buffer: UnsafeMutablePointer<UnsafeRawPointer?>) -> Int {
+        do throws(VoltError) {
+            let bytes = try stream.next()
+            buffer.pointee = bytes.baseAddress
+            return bytes.count
+        } catch {
+            failure = error
+            return -1
+        }
+    }
+
+    /// The next entry, or nil at the end. It is valid until the next call.
+    func nextEntry() throws(VoltError) -> OpaquePointer? {
+        var entry: OpaquePointer?
+        let result = archive_read_next_header(archive, &entry)
+        if result == ARCHIVE_EOF { return nil }
+        guard result == ARCHIVE_OK || result == ARCHIVE_WARN else { throw error() }
+        return entry
+    }
+
+    /// The next bytes of the entry and where in the file they belong; nil at the end.
+    func nextBlock() throws(VoltError) -> (bytes: UnsafeRawBufferPointer, offset: Int64)? {
+        var start: UnsafeRawPointer?
+        var count = 0
+        var offset: la_int64_t = 0
+        let result = archive_read_data_block(archive, &start, &count, &offset)
+        if result == ARCHIVE_EOF { return nil }
+        guard result == ARCHIVE_OK || result == ARCHIVE_WARN else { throw error() }
+        return (UnsafeRawBufferPointer(start: start, count: count), offset)
+    }
+
+    private func error() -> VoltError {
+        if let failure { return failure }
+        let reason = archive_error_string(archive).map { String(cString: $0) } ?? "it is damaged"
+        return VoltError(.failed, "cannot read '\(name)': \(reason.prefix(1).lowercased() + reason.dropFirst())")
+    }
+}

@@ -1,0 +1,187 @@
+internal import CArchive
+internal import CVoltSystem
+internal import Glibc
+public import VoltCore
+internal import VoltSystem
+
+/// What an archive may cost.
+public struct ArchiveLimits: Sendable {
+    /// Entries.
+    public var entries = 2_000_000
+    /// Bytes of the archive without compression, and of the files in it together.
+    public var bytes: UInt64 = 64 << 30
+    /// Directories in each other.
+    public var depth = 256
+
+    /// 2 million entries, 64 GiB, 256 levels.
+    public init() {}
+}
+
+/// What unpacking an archive gave.
+public struct UnpackResult: Sendable {
+    /// The digest of the archive as it came.
+    public let compressedDigest: Digest
+    /// The digest without compression: the `diffID` of OCI.
+    public let digest: Digest
+    /// The bytes of the archive as it came.
+    public let compressedCount: UInt64
+    /// The entries written.
+    public let entries: Int
+    /// The bytes of the files.
+    public let bytes: UInt64
+    /// The entries left out, such as `dev/sda: a device node`, the first few.
+    public let skippedExamples: [String]
+    /// How many entries were left out.
+    public let skipped: Int
+}
+
+/// Unpacks tar archives of any origin.
+public enum Tar {
+    /// Unpacks a tar archive in any compression below a directory. Nothing outside of it is touched, whatever
+    /// the archive says. Whiteouts of the OCI Image Specification get the form of overlayfs.
+    ///
+    /// - Parameters:
+    ///   - descriptor: where the archive is read from, to its end.
+    ///   - name: its name for errors.
+    ///   - directory: an existing, empty directory.
+    /// - Throws: `VoltError`; code `refused` when the archive is hostile or too large.
+    public static func unpack(
+        descriptor: Int32, name: String, into directory: String, limits: ArchiveLimits = ArchiveLimits()
+    ) throws(VoltError) -> UnpackResult {
+        let source = DescriptorStream(descriptor: descriptor, name: name)
+        let stream = try DecompressedStream(source, name: name, limit: limits.bytes)
+        let reader = try LibarchiveReader(stream, as: .tar, name: name)
+        let unpacker = Unpacker(reader: reader, writer: try TreeWriter(root: directory), limits: limits, name: name)
+        try unpacker.run()
+        let digests = try stream.finish()
+        return UnpackResult(
+            compressedDigest: digests.compressed, digest: digests.plain, compressedCount: digests.compressedCount,
+            entries: unpacker.entries, bytes: unpacker.bytes, skippedExamples: unpacker.examples, skipped: unpacker.skipped)
+    }
+}
+
+private final class Unpacker {
+    private let reader: LibarchiveReader
+    private let writer: TreeWriter
+    private let limits: ArchiveLimits
+    private let name: String
+    private(set) var entries = 0
+    private(set) var bytes: UInt64 = 0
+    private(set) var skipped = 0
+    private(set) var examples: [String] = []
+
+    init(reader: LibarchiveReader, writer: TreeWriter, limits: ArchiveLimits, name: String) {
+        self.reader = reader
+        self.writer = writer
+        self.limits = limits
+        self.name = name
+    }
+
+    func run() throws(VoltError) {
+        while let entry = try reader.nextEntry() {
+            entries += 1
+            guard entries <= limits.entries else {
+                throw VoltError(.refused, "'\(name)' has more than \(limits.entries) entries")
+            }
+            do throws(VoltError) { try write(entry) } catch {
+                throw VoltError(error.code, "cannot unpack '\(name)': \(error.message)", hint: error.hint)
+            }
+        }
+        try writer.finish()
+    }
+
+    private func write(_ entry: OpaquePointer) throws(VoltError) {
+        guard let pathname = archive_entry_pathname(entry) else { throw VoltError(.refused, "an entry has no name") }
+        let path = try TreePath(Array(UnsafeBufferPointer(start: pathname, count: strlen(pathname)).map { UInt8(bitPattern: $0) }))
+        guard path.names.count <= limits.depth else { throw VoltError(.refused, "'\(path.text.prefix(60))…' is nested deeper than \(limits.depth) directories") }
+        if try whiteout(path) { return }
+        if let target = archive_entry_hardlink(entry) {
+            let bytes = UnsafeBufferPointer(start: target, count: strlen(target)).map { UInt8(bitPattern: $0) }
+            return try writer.hardLink(path, to: try TreePath(bytes))
+        }
+        let attributes = try attributes(entry, path)
+        switch archive_entry_filetype(entry) {
+        case S_IFDIR: try writer.directory(path, attributes)
+        case S_IFREG: try file(entry, path, attributes)
+        case S_IFLNK:
+            guard let target = archive_entry_symlink(entry) else { throw VoltError(.refused, "link '\(path.text)' has no target") }
+            let bytes = UnsafeBufferPointer(start: target, count: strlen(target)).map { UInt8(bitPattern: $0) }
+            try writer.link(path, to: bytes, attributes)
+        case S_IFIFO: try writer.pipe(path, attributes)
+        case S_IFCHR where archive_entry_rdevmajor(entry) == 0 && archive_entry_rdevminor(entry) == 0:
+            try writer.whiteout(path)
+        case S_IFCHR, S_IFBLK: skip(path, "a device node; the container gets its own /dev")
+        default: skip(path, "neither a file, a directory nor a link")
+        }
+    }
+
+    private func skip(_ path: TreePath, _ reason: String) {
+        skipped += 1
+        if examples.count < 5 { examples.append("\(path.text): \(reason)") }
+    }
+
+    /// Handles `.wh.name` and `.wh..wh..opq` (OCI Image Specification, "Whiteouts").
+    private func whiteout(_ path: TreePath) throws(VoltError) -> Bool {
+        let prefix = Array(".wh.".utf8)
+        guard let last = path.names.last, last.starts(with: prefix) else { return false }
+        let rest = Array(last.dropFirst(prefix.count))
+        if rest == Array(".wh..opq".utf8) {
+            try writer.opaque(path.parent)
+        } else if !rest.starts(with: prefix) {
+            guard !rest.isEmpty, rest != [UInt8(ascii: ".")], rest != Array("..".utf8) else {
+                throw VoltError(.refused, "'\(path.text)' removes nothing that has a name")
+            }
+            try writer.whiteout(path.parent.appending(rest))
+        }
+        return true
+    }
+
+    private func attributes(_ entry: OpaquePointer, _ path: TreePath) throws(VoltError) -> FileAttributes {
+        guard let user = UInt32(exactly: archive_entry_uid(entry)), let group = UInt32(exactly: archive_entry_gid(entry)),
+            user != .max, group != .max
+        else { throw VoltError(.refused, "'\(path.text)' has an owner out of range") }
+        var attributes = FileAttributes(mode: UInt32(archive_entry_perm(entry)), user: user, group: group)
+        if archive_entry_mtime_is_set(entry) != 0 {
+            attributes.modified = (Int64(archive_entry_mtime(entry)), Int64(min(max(archive_entry_mtime_nsec(entry), 0), 999_999_999)))
+        }
+        archive_entry_xattr_reset(entry)
+        var key: UnsafePointer<CChar>?
+        var value: UnsafeRawPointer?
+        var count = 0
+        while archive_entry_xattr_next(entry, &key, &value, &count) == ARCHIVE_OK {
+            guard let key, count <= 65536 else { continue }
+            attributes.extended[String(cString: key)] = Array(UnsafeRawBufferPointer(start: value, count: count))
+        }
+        return attributes
+    }
+
+    private func file(_ entry: OpaquePointer, _ path: TreePath, _ attributes: FileAttributes) throws(VoltError) {
+        let size = archive_entry_size(entry)
+        guard size >= 0, UInt64(size) <= limits.bytes, bytes + UInt64(size) <= limits.bytes else {
+            throw VoltError(.refused, "its files are larger than \(ByteSize(bytes: limits.bytes))")
+        }
+        bytes += UInt64(size)
+        try writer.file(path, attributes) { descriptor throws(VoltError) in
+            // Holes first: what no block covers reads as zero and takes no space.
+            guard ftruncate(descriptor, off_t(size)) == 0 else { throw SystemError.current.during("cannot write '\(path.text)'") }
+            while let block = try self.reader.nextBlock() {
+                guard block.offset >= 0, block.offset + Int64(block.bytes.count) <= size else {
+                    throw VoltError(.refused, "'\(path.text)' has more bytes than its header says")
+                }
+                try Self.write(block.bytes, at: block.offset, to: descriptor, path)
+            }
+        }
+    }
+
+    private static func write(_ bytes: UnsafeRawBufferPointer, at offset: Int64, to descriptor: Int32, _ path: TreePath) throws(VoltError) {
+        var done = 0
+        while done < bytes.count {
+            let count = pwrite(descriptor, bytes.baseAddress?.advanced(by: done), bytes.count - done, off_t(offset) + off_t(done))
+            if count < 0 {
+                if errno == EINTR { continue }
+                throw SystemError.current.during("cannot write '\(path.text)'")
+            }
+            done += count
+        }
+    }
+}
