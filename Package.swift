@@ -88,7 +88,7 @@ let package = Package(
         .target(
             name: "ContainerEngine",
             dependencies: [
-                "VoltCore", "VoltSystem", "VoltCrypto", "VoltArchive", "VoltWorkload", "VoltYAML",
+                "VoltCore", "VoltSystem", "VoltCrypto", "VoltArchive", "VoltWorkload", "CVoltSystem",
             ],
             path: "Sources/volt-container/Engine", swiftSettings: settings),
         program(

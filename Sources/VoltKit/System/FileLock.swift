@@ -22,6 +22,18 @@ public struct FileLock: ~Copyable, Sendable {
         return FileLock(descriptor: descriptor)
     }
 
+    /// Takes a share of the lock, waiting for a holder that has it alone.
+    public static func share(_ path: String) throws(VoltError) -> FileLock {
+        let descriptor = try open(path)
+        while flock(descriptor, LOCK_SH) != 0 {
+            if errno == EINTR { continue }
+            let error = SystemError.current
+            close(descriptor)
+            throw error.during("cannot lock '\(path)'")
+        }
+        return FileLock(descriptor: descriptor)
+    }
+
     /// Takes the lock when it is free.
     ///
     /// - Returns: nil when another process holds it.
@@ -39,6 +51,9 @@ public struct FileLock: ~Copyable, Sendable {
         guard descriptor >= 0 else { throw SystemError.current.during("cannot open '\(path)'") }
         return descriptor
     }
+
+    /// Does nothing: a call after the work makes sure that the lock was held until then.
+    public func keep() {}
 
     /// Lets the lock be inherited by a child made afterwards: the child then holds it too.
     public func shareWithChildren() { _ = volt_set_cloexec(descriptor, 0) }

@@ -10,7 +10,7 @@ internal import VoltCLI
     static let configuration = CommandConfiguration(
         tool: tool,
         groupedSubcommands: [
-            CommandGroup(name: "Images:", subcommands: [Images.self]),
+            CommandGroup(name: "Images:", subcommands: [Import.self, Images.self]),
         ])
 
     static func main() async { await runTool() }

@@ -140,7 +140,16 @@ public struct ImageStore: Sendable {
         try prepare()
         let lock = try FileLock.wait(for: lockPath)
         let result = try body()
-        _ = consume lock
+        lock.keep()
+        return result
+    }
+
+    /// Holds off `collect` while the body puts layers into the store that no image refers to yet.
+    func using<Result>(_ body: () throws(VoltError) -> Result) throws(VoltError) -> Result {
+        try prepare()
+        let share = try FileLock.share(useLockPath)
+        let result = try body()
+        share.keep()
         return result
     }
 

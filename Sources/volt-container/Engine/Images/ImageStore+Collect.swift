@@ -1,0 +1,51 @@
+public import VoltCore
+internal import VoltSystem
+
+extension ImageStore {
+    /// Held by everything that puts layers into the store, until an image refers to them.
+    var useLockPath: String { "\(root)/use.lock" }
+
+    /// Removes what nothing needs: images without a name that no container uses, layers of no image, and what
+    /// a process that died left behind. Does nothing while an import or a build is under way.
+    ///
+    /// - Parameter inUse: the digests of the images that containers use.
+    /// - Returns: the bytes freed.
+    @discardableResult
+    public func collect(inUse: Set<Digest>) throws(VoltError) -> UInt64 {
+        guard Files.exists("\(root)/format"), let alone = try FileLock.tryLock(useLockPath) else { return 0 }
+        let dead = try locked { () throws(VoltError) -> (paths: [String], bytes: UInt64) in
+            let named = Set(try readNames().values)
+            var needed: Set<Digest> = []
+            for digest in try manifestDigests() {
+                guard let manifest = try manifest(digest) else { continue }
+                let isFresh = clock.now().since(manifest.created) < .seconds(86400)
+                if named.contains(digest) || inUse.contains(digest) || isFresh {
+                    needed.formUnion(manifest.layers)
+                } else {
+                    try Files.remove("\(root)/manifests/\(digest.hex).json")
+                }
+            }
+            return try removeLayers(except: needed)
+        }
+        for path in dead.paths { try Files.removeTree(path) }
+        alone.keep()
+        return dead.bytes
+    }
+
+    /// Takes layers out of their names; the trees themselves are removed afterwards, without the lock.
+    private func removeLayers(except needed: Set<Digest>) throws(VoltError) -> (paths: [String], bytes: UInt64) {
+        var bytes: UInt64 = 0
+        for name in try Files.list("\(root)/layers") where !name.hasSuffix(".json") {
+            guard let layer = try? Digest("sha256:\(name)"), !needed.contains(layer) else { continue }
+            bytes += (try? layerSize(layer)) ?? 0
+            try Files.move(layerPath(layer), "\(root)/tmp/dead-\(name)-\(UInt32.random(in: 0...UInt32.max))")
+            try Files.remove("\(layerPath(layer)).json")
+        }
+        for key in try Files.list("\(root)/steps") {
+            let text = String(decoding: (try? Files.read("\(root)/steps/\(key)", limit: 4096)) ?? [], as: UTF8.self)
+            if let layer = try? Digest(text), hasLayer(layer) { continue }
+            try Files.remove("\(root)/steps/\(key)")
+        }
+        return (try Files.list("\(root)/tmp").map { "\(root)/tmp/\($0)" }, bytes)
+    }
+}
