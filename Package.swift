@@ -128,6 +128,7 @@ let package = Package(
         tests("VoltPluginTests", ["VoltCore", "VoltPlugin", "VoltSystem"]),
         tests("VoltCryptoTests", ["VoltCrypto", "VoltCore"]),
         tests("VoltYAMLTests", ["VoltYAML", "VoltCore"]),
+        tests("GitopsSourceTests", ["GitopsSource", "VoltCore"]),
         tests("VoltWorkloadTests", ["VoltWorkload", "VoltCore"]),
         tests("VoltArchiveTests", ["VoltArchive", "VoltCore", "VoltSystem", "VoltCrypto"]),
     ]

@@ -9,6 +9,8 @@ public struct SourceRequest: Codable, Sendable, Equatable {
         case tip
         /// Fetch into the mirror and write the tree of the commit into `snapshot`.
         case snapshot
+        /// Say which URL is read: for Subversion the branch may be a part of it, or come after it.
+        case locate
     }
     /// What to do.
     public var action: Action
@@ -45,7 +47,7 @@ public struct RepositoryAccess: Codable, Sendable, Equatable {
     public var url: String
     /// The branch.
     public var branch: String
-    /// Whether `http://` and `svn://` to other hosts are allowed.
+    /// Whether `http://` to other hosts than this one is allowed.
     public var allowsHTTP = false
     /// Whether `file://` and local paths are allowed.
     public var allowsFile = false
@@ -68,7 +70,7 @@ public struct RepositoryAccess: Codable, Sendable, Equatable {
     }
 }
 
-/// One line of the worker's stdout. The last line is `tip`, `snapshot` or `failed`.
+/// One line of the worker's stdout. The last line is `tip`, `snapshot`, `located` or `failed`.
 public enum SourceEvent: Codable, Sendable, Equatable {
     /// What the worker is at: objects received and in all, bytes received.
     case progress(received: Int, total: Int, bytes: Int)
@@ -76,6 +78,10 @@ public enum SourceEvent: Codable, Sendable, Equatable {
     case tip(commit: String)
     /// The answer to `snapshot`.
     case snapshot(commit: String, subject: String, author: String, files: Int, bytes: Int)
-    /// What went wrong.
+    /// The answer to `locate`.
+    case located(url: String)
+    /// Something about the tree that a person should know, such as a submodule that was left out.
+    case note(message: String)
+    /// What went wrong; `code` is the raw value of an `ExitCode` and the worker exits with it.
     case failed(code: Int32, message: String, hint: String?)
 }
