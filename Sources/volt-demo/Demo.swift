@@ -1,5 +1,6 @@
 import ArgumentParser
 import VoltCLI
+import VoltCore
 
 /// What `make demo`, the benchmarks and the tests on other hosts need beside the tools; not installed.
 @main struct Demo: Tool {

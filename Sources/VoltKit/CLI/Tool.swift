@@ -157,12 +157,6 @@ extension Tool {
     }
 }
 
-/// The version of VoltKit and of the tools built with it.
-public enum VoltVersion {
-    /// As in CHANGELOG.md.
-    public static let text = "0.1.0"
-}
-
 /// The options that stand before the command in `volt x …` and `volt-x …` alike.
 enum GlobalOptions {
     /// Applies the leading global options to the environment and gives the remaining words.

@@ -22,6 +22,9 @@ public struct Candidate: Sendable, Equatable {
     /// The absolute path for people and JSON; bytes that are not UTF-8 are repaired.
     public var path: String { String(decoding: bytes, as: UTF8.self) }
 
+    /// Whether it is another name of the file at a path.
+    public func isSameFile(as path: [UInt8]) -> Bool { FileIdentity(of: path) == identity }
+
     /// Nil when there is no such file, or nobody may look.
     init?(_ name: String, in directory: PluginSearch.Directory) {
         bytes = directory.bytes + Array("/volt-".utf8) + Array(name.utf8)

@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import VoltCLI
+internal import VoltCore
 
 /// `volt-container`.
 @main struct VoltContainer: Tool {

@@ -48,4 +48,14 @@ int volt_exited(int status);
 int volt_exit_status(int status);
 int volt_term_signal(int status);
 
+// execve(2) as the extension contract wants it: signals at their defaults (SIGHUP, SIGINT and SIGQUIT stay
+// ignored where they were), no signal blocked, every descriptor above 2 closed but the 'inherited'.
+// Returns only when it fails, the errno.
+int volt_exec(
+    const char *path, char *const argv[], char *const envp[], const int *inherited, size_t inherited_count);
+
+// Starts a program in a process group of its own with '/' as its directory, /dev/null as stdin and stderr,
+// and stdout into a pipe. Returns the non-blocking end to read, or -1 with errno.
+int volt_spawn_captured(const char *path, char *const argv[], char *const envp[], pid_t *pid);
+
 #endif

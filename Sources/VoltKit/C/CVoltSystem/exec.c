@@ -1,0 +1,75 @@
+#define _GNU_SOURCE
+#include "CVoltSystem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+// Every signal to its default, except that SIGHUP, SIGINT and SIGQUIT stay ignored where they were: that
+// is how nohup(1) and a shell's '&' ask for it. 'all' lists what to reset.
+static void default_signals(sigset_t *all) {
+    static const int kept[] = {SIGHUP, SIGINT, SIGQUIT};
+    sigfillset(all);
+    for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++) {
+        struct sigaction action;
+        if (sigaction(kept[i], NULL, &action) == 0 && action.sa_handler == SIG_IGN) sigdelset(all, kept[i]);
+    }
+    sigdelset(all, SIGKILL);
+    sigdelset(all, SIGSTOP);
+}
+
+int volt_exec(
+    const char *path, char *const argv[], char *const envp[], const int *inherited, size_t inherited_count
+) {
+    sigset_t all, none;
+    struct sigaction action = {.sa_handler = SIG_DFL};
+    default_signals(&all);
+    for (int number = 1; number < NSIG; number++) {
+        // glibc keeps two real-time signals for itself and refuses them; nothing can have changed those.
+        if (sigismember(&all, number) == 1) sigaction(number, &action, NULL);
+    }
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    if (syscall(SYS_close_range, 3u, ~0u, CLOSE_RANGE_CLOEXEC) != 0) {
+        // Linux before 5.11.
+        long limit = sysconf(_SC_OPEN_MAX);
+        for (int descriptor = 3; descriptor < limit; descriptor++) fcntl(descriptor, F_SETFD, FD_CLOEXEC);
+    }
+    for (size_t i = 0; i < inherited_count; i++) fcntl(inherited[i], F_SETFD, 0);
+    execve(path, argv, envp);
+    return errno;
+}
+
+int volt_spawn_captured(const char *path, char *const argv[], char *const envp[], pid_t *pid) {
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) return -1;
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    sigset_t all, none;
+    default_signals(&all);
+    sigemptyset(&none);
+    posix_spawn_file_actions_init(&actions);
+    posix_spawnattr_init(&attributes);
+    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+    posix_spawn_file_actions_adddup2(&actions, ends[1], 1);
+    posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
+    posix_spawn_file_actions_addchdir_np(&actions, "/");
+    posix_spawn_file_actions_addclosefrom_np(&actions, 3);
+    posix_spawnattr_setsigdefault(&attributes, &all);
+    posix_spawnattr_setsigmask(&attributes, &none);
+    posix_spawnattr_setpgroup(&attributes, 0);
+    posix_spawnattr_setflags(
+        &attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP);
+    int failure = posix_spawn(pid, path, &actions, &attributes, argv, envp);
+    posix_spawnattr_destroy(&attributes);
+    posix_spawn_file_actions_destroy(&actions);
+    close(ends[1]);
+    if (failure == 0) return ends[0];
+    close(ends[0]);
+    errno = failure;
+    return -1;
+}

@@ -1,0 +1,69 @@
+internal import Glibc
+internal import VoltCore
+
+/// Where `volt` writes: data on stdout, everything for people on stderr.
+enum Console {
+    /// Writes data and gives the exit code.
+    static func print(_ text: String) -> Int32 { print(Array(text.utf8)) }
+
+    /// Writes data and gives the exit code.
+    static func print(_ bytes: [UInt8]) -> Int32 {
+        // A reader that went away ends `volt` as it ends any filter, also when the caller ignores SIGPIPE.
+        signal(SIGPIPE, SIG_DFL)
+        let number = write(bytes, to: 1)
+        guard number != 0 else { return ExitCode.ok.rawValue }
+        return fail(
+            VoltError(.failed, "cannot write to stdout: \(String(cString: strerror(number)).lowercased())"))
+    }
+
+    /// Writes a line for people.
+    static func note(_ line: String) { _ = write(Array((line + "\n").utf8), to: 2) }
+
+    /// Reports an error and gives its exit code.
+    static func fail(_ error: VoltError) -> Int32 {
+        note("volt: error: \(shown(error.message))")
+        if let hint = error.hint { note("volt: hint: \(shown(hint))") }
+        return error.code.rawValue
+    }
+
+    /// The text with control characters as `?`, so that a file name cannot drive the terminal.
+    static func shown(_ text: String) -> String {
+        String(
+            String.UnicodeScalarView(
+                text.unicodeScalars.map { $0.properties.generalCategory == .control ? "?" : $0 }))
+    }
+
+    static func shown(_ bytes: [UInt8]) -> String { shown(String(decoding: bytes, as: UTF8.self)) }
+
+    /// Columns with two spaces between them, the last one as long as it is.
+    static func columns(_ rows: [[String]], indent: String = "") -> String {
+        let widths = (rows.first ?? []).indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
+        return rows.map { row in
+            var line = indent
+            for (column, cell) in row.enumerated() {
+                line += cell
+                if column + 1 < row.count {
+                    line += String(repeating: " ", count: widths[column] - cell.count + 2)
+                }
+            }
+            while line.hasSuffix(" ") { line.removeLast() }
+            return line + "\n"
+        }.joined()
+    }
+
+    /// 0, or an errno.
+    private static func write(_ bytes: [UInt8], to descriptor: Int32) -> Int32 {
+        var offset = 0
+        while offset < bytes.count {
+            let count = bytes.withUnsafeBytes {
+                Glibc.write(descriptor, $0.baseAddress?.advanced(by: offset), bytes.count - offset)
+            }
+            if count < 0 {
+                if errno == EINTR { continue }
+                return errno
+            }
+            offset += count
+        }
+        return 0
+    }
+}
