@@ -56,3 +56,5 @@ ssize_t volt_flistxattr(int descriptor, char *names, size_t size) { return flist
 int volt_whiteout(int directory, const char *name) { return mknodat(directory, name, S_IFCHR | 0600, 0); }
 
 ssize_t volt_copy_range(int from, int to, size_t size) { return copy_file_range(from, NULL, to, NULL, size, 0); }
+
+int volt_pipe(int ends[2]) { return pipe2(ends, O_CLOEXEC); }

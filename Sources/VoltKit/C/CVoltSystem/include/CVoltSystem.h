@@ -40,6 +40,9 @@ int volt_whiteout(int directory, const char *name);
 // copy_file_range(2) of up to `size` bytes between the files' own offsets.
 ssize_t volt_copy_range(int from, int to, size_t size);
 
+// pipe2(2) with O_CLOEXEC. Returns 0, or -1 with errno.
+int volt_pipe(int ends[2]);
+
 // getauxval(AT_SECURE).
 int volt_at_secure(void);
 

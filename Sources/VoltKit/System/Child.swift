@@ -1,0 +1,167 @@
+internal import CVoltSystem
+internal import Glibc
+public import VoltCore
+
+/// A child process in a session of its own whose output is read line by line while a deadline and a wish
+/// to stop are watched. Everything blocks the calling thread.
+public struct Child: ~Copyable {
+    /// The process id, also the id of its session and process group.
+    public let pid: Int32
+    private var output: Int32
+    private var errors: Int32
+    private var input: Int32
+
+    /// One of the standard streams of a child.
+    public enum Stream: String, Sendable {
+        /// Standard output.
+        case stdout
+        /// Standard error.
+        case stderr
+    }
+
+    /// How a child ended.
+    public enum Outcome: Sendable, Equatable {
+        /// By itself, with this exit code.
+        case exited(Int32)
+        /// By a signal.
+        case signalled(Int32)
+        /// It was killed, since the deadline had passed.
+        case timedOut
+    }
+
+    /// Starts a program.
+    ///
+    /// - Parameters:
+    ///   - executable: an absolute path.
+    ///   - environment: the whole environment of the child.
+    public static func start(_ executable: String, _ arguments: [String], environment: [String: String])
+        throws(VoltError) -> Child
+    {
+        var ends: [Int32] = []
+        for _ in 0..<3 {
+            var pair: [Int32] = [-1, -1]
+            guard volt_pipe(&pair) == 0 else {
+                let error = SystemError.current
+                ends.forEach { close($0) }
+                throw error.during("cannot start '\(executable)'")
+            }
+            ends += pair
+        }
+        // Ends 0, 3 and 5 are the child's.
+        defer { for index in [0, 3, 5] { close(ends[index]) } }
+        do throws(VoltError) {
+            let pid = try Processes.spawnDetached(
+                executable, arguments, environment: environment,
+                descriptors: [0: ends[0], 1: ends[3], 2: ends[5]])
+            return Child(pid: pid, output: ends[2], errors: ends[4], input: ends[1])
+        } catch {
+            for index in [1, 2, 4] { close(ends[index]) }
+            throw error
+        }
+    }
+
+    private init(pid: Int32, output: Int32, errors: Int32, input: Int32) {
+        self.pid = pid
+        self.output = output
+        self.errors = errors
+        self.input = input
+    }
+
+    /// Writes the input, reads all lines and waits for the end.
+    ///
+    /// - Parameters:
+    ///   - bytes: what the child reads on stdin; small, since it is written before anything is read.
+    ///   - limit: after this time the child's process group is killed.
+    ///   - grace: how long the child may take to end after it was asked to stop.
+    ///   - stop: asked ten times a second; when it turns true the child gets SIGTERM.
+    ///   - line: called for each line; longer ones are cut at 64 KiB.
+    public consuming func finish(
+        input bytes: [UInt8] = [], limit: Duration, grace: Duration = .seconds(20), stop: () -> Bool = { false },
+        line: (Stream, String) -> Void
+    ) -> Outcome {
+        // A child that does not read must not end this process by SIGPIPE; servers ignore that signal.
+        if !bytes.isEmpty { try? Files.write(bytes, to: input, named: "stdin") }
+        close(input)
+        let clock = ContinuousClock()
+        var deadline = clock.now + limit
+        var asked = false
+        var killed = false
+        var readers = [LineReader(stream: .stdout, descriptor: output), LineReader(stream: .stderr, descriptor: errors)]
+        while readers.contains(where: \.isOpen) {
+            if !asked, !killed, stop() {
+                asked = true
+                kill(pid, SIGTERM)
+                deadline = min(deadline, clock.now + grace)
+            }
+            if clock.now >= deadline, !killed {
+                killed = true
+                kill(-pid, SIGKILL)
+                // A grandchild in another session may hold the pipes open.
+                deadline = clock.now + .seconds(2)
+            } else if killed, clock.now >= deadline {
+                break
+            }
+            var polls = readers.map { pollfd(fd: $0.isOpen ? $0.descriptor : -1, events: Int16(POLLIN), revents: 0) }
+            guard poll(&polls, 2, 100) > 0 else { continue }
+            for index in readers.indices where polls[index].revents != 0 { readers[index].read(line) }
+        }
+        for index in readers.indices { readers[index].end(line) }
+        var status: Int32 = 0
+        // The pipes may be closed before the process ends.
+        while true {
+            let result = waitpid(pid, &status, WNOHANG)
+            if result == pid { break }
+            if result < 0, errno != EINTR { return .exited(255) }
+            if result == 0 {
+                if !asked, !killed, stop() {
+                    asked = true
+                    kill(pid, SIGTERM)
+                    deadline = min(deadline, clock.now + grace)
+                }
+                if clock.now >= deadline {
+                    killed = true
+                    kill(-pid, SIGKILL)
+                }
+                usleep(5_000)
+            }
+        }
+        // Nothing of the group outlives it.
+        kill(-pid, SIGKILL)
+        if killed, !asked { return .timedOut }
+        return volt_exited(status) != 0
+            ? .exited(volt_exit_status(status)) : .signalled(volt_term_signal(status))
+    }
+}
+
+/// The lines of one pipe.
+private struct LineReader {
+    let stream: Child.Stream
+    let descriptor: Int32
+    private(set) var isOpen = true
+    private var pending: [UInt8] = []
+
+    init(stream: Child.Stream, descriptor: Int32) {
+        self.stream = stream
+        self.descriptor = descriptor
+    }
+
+    mutating func read(_ line: (Child.Stream, String) -> Void) {
+        var part = [UInt8](repeating: 0, count: 1 << 16)
+        let count = Glibc.read(descriptor, &part, part.count)
+        if count < 0, errno == EINTR || errno == EAGAIN { return }
+        guard count > 0 else { return end(line) }
+        pending += part[..<count]
+        while let newline = pending.firstIndex(of: 10) {
+            line(stream, String(decoding: pending[..<newline].prefix(1 << 16), as: UTF8.self))
+            pending.removeSubrange(...newline)
+        }
+        if pending.count > 1 << 20 { pending.removeLast(pending.count - 1 << 16) }
+    }
+
+    mutating func end(_ line: (Child.Stream, String) -> Void) {
+        guard isOpen else { return }
+        if !pending.isEmpty { line(stream, String(decoding: pending.prefix(1 << 16), as: UTF8.self)) }
+        close(descriptor)
+        isOpen = false
+    }
+}

@@ -1,0 +1,60 @@
+/// Bitbucket Cloud (`repo:push`) and Data Center (`repo:refs_changed`).
+///
+/// Both sign with SHA-256 in `X-Hub-Signature`, the name under which GitHub sends SHA-1.
+struct Bitbucket: HookProvider {
+    /// Data Center's connection test is not signed.
+    func isUnsignedPing(_ headers: RequestHeaders) -> Bool { headers["x-event-key"] == "diagnostics:ping" }
+
+    func verifies(_ headers: RequestHeaders, body: [UInt8], secret: [UInt8], now: Int64) -> Bool {
+        Signature.isSHA256(headers["x-hub-signature"], of: body, secret: secret)
+    }
+
+    func deliveryID(_ headers: RequestHeaders) -> String? { headers["x-request-uuid"] ?? headers["x-request-id"] }
+
+    func read(_ headers: RequestHeaders, body: [UInt8]) throws(PayloadReader.Malformed) -> Delivery {
+        let payload = try PayloadReader.read(
+            body,
+            keeping: [
+                "push", "changes", "new", "type", "name", "target", "hash", "repository", "links", "html", "href",
+                "clone", "full_name", "ref", "id", "toHash", "slug", "project", "key",
+            ])
+        switch headers["x-event-key"] {
+        case "repo:push": return cloud(payload)
+        case "repo:refs_changed": return dataCenter(payload)
+        case let event: return .ignored("event '\(event ?? "")' is not a push")
+        }
+    }
+
+    private func cloud(_ payload: Payload) -> Delivery {
+        let repository = payload["repository"]
+        var urls = [repository?["links"]?["html"]?["href"]?.text].compactMap { $0 }
+        // A payload of Cloud has no clone URL.
+        if let name = repository?["full_name"]?.text { urls.append("https://bitbucket.org/\(name).git") }
+        let changes = payload["push"]?["changes"]?.elements ?? []
+        let pushes = changes.compactMap { change -> PushEvent? in
+            guard let new = change["new"], let name = new["name"]?.text,
+                ["branch", "named_branch"].contains(new["type"]?.text)
+            else { return nil }
+            return PushEvent(repositories: urls, branch: name, commit: new["target"]?["hash"]?.text)
+        }
+        return pushes.isEmpty ? .ignored("no branch has a new commit") : .pushes(pushes)
+    }
+
+    private func dataCenter(_ payload: Payload) -> Delivery {
+        let repository = payload["repository"]
+        var urls = repository?["links"]?["clone"]?.elements?.compactMap { $0["href"]?.text } ?? []
+        // Older versions send no links; the path is then compared without the host.
+        if urls.isEmpty, let key = repository?["project"]?["key"]?.text, let slug = repository?["slug"]?.text {
+            urls.append("/\(key.lowercased())/\(slug)")
+        }
+        let changes = payload["changes"]?.elements ?? []
+        let pushes = changes.compactMap { change -> PushEvent? in
+            guard change["type"]?.text != "DELETE", change["ref"]?["type"]?.text != "TAG",
+                let ref = change["ref"]?["id"]?.text, ref.hasPrefix("refs/heads/")
+            else { return nil }
+            let branch = String(ref.dropFirst("refs/heads/".count))
+            return PushEvent(repositories: urls, branch: branch, commit: change["toHash"]?.text)
+        }
+        return pushes.isEmpty ? .ignored("no branch has a new commit") : .pushes(pushes)
+    }
+}

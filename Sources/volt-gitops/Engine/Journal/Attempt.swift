@@ -1,0 +1,77 @@
+public import VoltCore
+
+/// What made an attempt.
+public enum Trigger: String, Codable, Sendable {
+    case webhook, poll, manual
+}
+
+/// The states of an attempt in the journal.
+public enum AttemptState: String, Codable, CaseIterable, Sendable {
+    case accepted, fetching, building, starting, checking, switching
+    case done, failed, superseded, interrupted, held
+
+    /// Whether the attempt has ended.
+    public var isFinal: Bool {
+        switch self {
+        case .done, .failed, .superseded, .interrupted, .held: true
+        case .accepted, .fetching, .building, .starting, .checking, .switching: false
+        }
+    }
+
+    /// Whether a newer commit may still take the attempt's place.
+    var isCancellable: Bool {
+        switch self {
+        case .fetching, .building, .starting, .checking: true
+        default: false
+        }
+    }
+
+    /// The word that `status` and `logs` show.
+    public var shown: String {
+        switch self {
+        case .accepted: "queued"
+        case .fetching, .building, .starting, .checking, .switching: "deploying"
+        case .done: "success"
+        case .failed, .superseded, .interrupted, .held: rawValue
+        }
+    }
+}
+
+/// One try to bring a workload to a commit.
+public struct Attempt: Codable, Sendable, Equatable {
+    /// The number, counted over all pipelines.
+    public var id: Int64
+    /// The name of the pipeline.
+    public var pipeline: String
+    /// Where it is.
+    public var state: AttemptState
+    /// What made it.
+    public var trigger: Trigger
+    /// The provider's id of the delivery.
+    public var delivery: String?
+    /// The branch.
+    public var branch: String
+    /// The commit that ran before.
+    public var oldCommit: String?
+    /// The commit the trigger named, then the one that was fetched.
+    public var commit: String?
+    /// Why it was made, or why it ended so.
+    public var note: String
+    /// When it was written to the journal.
+    public var acceptedAt: Timestamp
+    /// When it left the queue.
+    public var startedAt: Timestamp?
+    /// When it ended.
+    public var finishedAt: Timestamp?
+
+    /// The word that `status` and `logs` show.
+    public var status: String { state.shown }
+}
+
+/// A step of an attempt and when it began.
+public struct AttemptStep: Codable, Sendable, Equatable {
+    /// The state that began.
+    public var state: AttemptState
+    /// When.
+    public var at: Timestamp
+}

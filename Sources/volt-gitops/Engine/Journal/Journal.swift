@@ -1,0 +1,320 @@
+internal import FoundationEssentials
+public import VoltCore
+internal import VoltSQLite
+internal import VoltSystem
+
+/// Pipelines and their attempts on disk. What a method has written survives `kill -9` when it returns.
+///
+/// A journal belongs to one thread; other threads and processes open their own on the same file.
+public final class Journal {
+    private let database: Database
+
+    /// Opens the journal below a state directory, which is made with mode 0700.
+    ///
+    /// - Throws: `VoltError`; code `refused` when a newer Volt wrote it.
+    public init(state: String) throws(VoltError) {
+        try Files.makeDirectory(state, mode: 0o700)
+        database = try Database(path: "\(state)/journal.db", migrations: Self.migrations)
+    }
+
+    private static let migrations = [
+        """
+        CREATE TABLE pipelines (
+            name TEXT PRIMARY KEY, settings TEXT NOT NULL, created INTEGER NOT NULL,
+            polled INTEGER, poll_error TEXT, seen TEXT
+        ) STRICT;
+        CREATE TABLE attempts (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            pipeline TEXT NOT NULL REFERENCES pipelines(name) ON DELETE CASCADE,
+            state TEXT NOT NULL, trigger TEXT NOT NULL, delivery TEXT, branch TEXT NOT NULL,
+            old_commit TEXT, new_commit TEXT, note TEXT NOT NULL,
+            accepted INTEGER NOT NULL, started INTEGER, finished INTEGER,
+            child_pid INTEGER, child_start INTEGER
+        ) STRICT;
+        CREATE INDEX attempts_by_pipeline ON attempts(pipeline, id);
+        CREATE INDEX attempts_open ON attempts(pipeline, id) WHERE finished IS NULL;
+        CREATE INDEX attempts_by_delivery ON attempts(delivery) WHERE delivery IS NOT NULL;
+        CREATE TABLE steps (
+            attempt INTEGER NOT NULL REFERENCES attempts(id) ON DELETE CASCADE, state TEXT NOT NULL, at INTEGER NOT NULL
+        ) STRICT;
+        CREATE INDEX steps_by_attempt ON steps(attempt);
+        CREATE TABLE log (
+            attempt INTEGER NOT NULL REFERENCES attempts(id) ON DELETE CASCADE, line TEXT NOT NULL
+        ) STRICT;
+        CREATE INDEX log_by_attempt ON log(attempt);
+        """
+    ]
+
+    /// Runs several writes as one.
+    func transaction<Result>(_ body: () throws(VoltError) -> Result) throws(VoltError) -> Result {
+        try database.transaction(body)
+    }
+
+    // MARK: Pipelines
+
+    /// Adds a pipeline.
+    ///
+    /// - Throws: `VoltError` with code `conflict` when the name is taken.
+    public func add(_ pipeline: Pipeline) throws(VoltError) {
+        let settings = try Self.encode(pipeline)
+        try database.execute(
+            "INSERT OR IGNORE INTO pipelines (name, settings, created) VALUES (?, ?, ?)", .text(pipeline.name.text),
+            .text(settings), .integer(pipeline.createdAt.milliseconds))
+        guard database.changes == 1 else {
+            throw VoltError(
+                .conflict, "pipeline '\(pipeline.name)' exists already",
+                hint: "delete it first with 'volt gitops delete --name \(pipeline.name)', or choose another name")
+        }
+    }
+
+    /// All pipelines, by name.
+    public func pipelines() throws(VoltError) -> [Pipeline] {
+        let texts = try database.rows("SELECT settings FROM pipelines ORDER BY name") { $0.text(0) }
+        var pipelines: [Pipeline] = []
+        for text in texts { pipelines.append(try Self.decode(text)) }
+        return pipelines
+    }
+
+    /// A pipeline.
+    ///
+    /// - Throws: `VoltError` with code `notFound`.
+    public func pipeline(_ name: String) throws(VoltError) -> Pipeline {
+        guard let text = try database.text("SELECT settings FROM pipelines WHERE name = ?", .text(name)) else {
+            throw VoltError(
+                .notFound, "there is no pipeline '\(name)'", hint: "'volt gitops list' shows those there are")
+        }
+        return try Self.decode(text)
+    }
+
+    /// Removes a pipeline with its history.
+    ///
+    /// - Throws: `VoltError` with code `notFound`.
+    public func delete(_ name: String) throws(VoltError) {
+        _ = try pipeline(name)
+        try database.execute("DELETE FROM pipelines WHERE name = ?", .text(name))
+    }
+
+    /// A number that changes when another connection has written.
+    public func version() throws(VoltError) -> Int64 { try database.integer("PRAGMA data_version") ?? 0 }
+
+    // MARK: Polls
+
+    /// What the last poll of a pipeline found.
+    public struct Poll: Sendable, Equatable {
+        /// When; nil before the first.
+        public var at: Timestamp?
+        /// Why it failed.
+        public var error: String?
+        /// The tip it saw last.
+        public var seen: String?
+    }
+
+    /// What the last poll of a pipeline found.
+    public func poll(of pipeline: String) throws(VoltError) -> Poll {
+        try database.rows("SELECT polled, poll_error, seen FROM pipelines WHERE name = ?", .text(pipeline)) {
+            Poll(
+                at: $0.optionalInteger(0).map { Timestamp(milliseconds: $0) }, error: $0.optionalText(1),
+                seen: $0.optionalText(2))
+        }.first ?? Poll()
+    }
+
+    /// Keeps what a poll found; the tip seen before stays when it failed.
+    func record(_ poll: Poll, of pipeline: String) throws(VoltError) {
+        try database.execute(
+            "UPDATE pipelines SET polled = ?, poll_error = ?, seen = coalesce(?, seen) WHERE name = ?",
+            SQLValue(poll.at?.milliseconds), SQLValue(poll.error), SQLValue(poll.seen), .text(pipeline))
+    }
+
+    // MARK: Attempts
+
+    /// Writes an attempt in state `accepted`.
+    ///
+    /// - Returns: its number.
+    @discardableResult
+    public func accept(
+        pipeline: String, trigger: Trigger, delivery: String? = nil, branch: String, commit: String?, note: String,
+        at: Timestamp
+    ) throws(VoltError) -> Int64 {
+        try database.execute(
+            """
+            INSERT INTO attempts (pipeline, state, trigger, delivery, branch, new_commit, note, accepted)
+            VALUES (?, 'accepted', ?, ?, ?, ?, ?, ?)
+            """, .text(pipeline), .text(trigger.rawValue), SQLValue(delivery), .text(branch), SQLValue(commit),
+            .text(note), .integer(at.milliseconds))
+        return database.lastInsertedRow
+    }
+
+    /// Whether a delivery is in flight or was deployed: then it is a duplicate.
+    func knows(delivery: String, of pipeline: String) throws(VoltError) -> Bool {
+        try database.integer(
+            """
+            SELECT 1 FROM attempts WHERE delivery = ? AND pipeline = ?
+            AND state NOT IN ('failed', 'interrupted', 'held') LIMIT 1
+            """, .text(delivery), .text(pipeline)) != nil
+    }
+
+    private static let columns =
+        "id, pipeline, state, trigger, delivery, branch, old_commit, new_commit, note, accepted, started, finished"
+
+    private func attempt(_ row: Row) -> Attempt {
+        Attempt(
+            id: row.integer(0), pipeline: row.text(1), state: AttemptState(rawValue: row.text(2)) ?? .failed,
+            trigger: Trigger(rawValue: row.text(3)) ?? .manual, delivery: row.optionalText(4), branch: row.text(5),
+            oldCommit: row.optionalText(6), commit: row.optionalText(7), note: row.text(8),
+            acceptedAt: Timestamp(milliseconds: row.integer(9)),
+            startedAt: row.optionalInteger(10).map { Timestamp(milliseconds: $0) },
+            finishedAt: row.optionalInteger(11).map { Timestamp(milliseconds: $0) })
+    }
+
+    /// The newest attempts of a pipeline, the newest first.
+    public func history(of pipeline: String, limit: Int) throws(VoltError) -> [Attempt] {
+        try database.rows(
+            "SELECT \(Self.columns) FROM attempts WHERE pipeline = ? ORDER BY id DESC LIMIT ?", .text(pipeline),
+            .integer(Int64(limit)), read: attempt)
+    }
+
+    /// An attempt by its number.
+    public func attempt(_ id: Int64) throws(VoltError) -> Attempt? {
+        try database.rows("SELECT \(Self.columns) FROM attempts WHERE id = ?", .integer(id), read: attempt).first
+    }
+
+    /// The attempts of a pipeline that have not ended, the oldest first.
+    func open(of pipeline: String) throws(VoltError) -> [Attempt] {
+        try database.rows(
+            "SELECT \(Self.columns) FROM attempts WHERE pipeline = ? AND finished IS NULL ORDER BY id",
+            .text(pipeline), read: attempt)
+    }
+
+    /// The newest attempt of a pipeline that is still queued.
+    func newestQueued(of pipeline: String) throws(VoltError) -> Attempt? {
+        try database.rows(
+            """
+            SELECT \(Self.columns) FROM attempts
+            WHERE pipeline = ? AND finished IS NULL AND state = 'accepted' ORDER BY id DESC LIMIT 1
+            """, .text(pipeline), read: attempt
+        ).first
+    }
+
+    /// The pipelines that have a queued attempt.
+    func pipelinesWithQueue() throws(VoltError) -> [String] {
+        try database.rows(
+            "SELECT DISTINCT pipeline FROM attempts WHERE finished IS NULL AND state = 'accepted'"
+        ) { $0.text(0) }
+    }
+
+    /// Closes the queued attempts of a pipeline that are older than a given one.
+    func supersedeQueued(of pipeline: String, before id: Int64, at: Timestamp) throws(VoltError) {
+        try database.execute(
+            """
+            UPDATE attempts SET state = 'superseded', note = note || ', superseded by attempt ' || ?, finished = ?
+            WHERE pipeline = ? AND finished IS NULL AND state = 'accepted' AND id < ?
+            """, .integer(id), .integer(at.milliseconds), .text(pipeline), .integer(id))
+    }
+
+    /// Moves an attempt to a state that is not final. The state is on disk before the step begins.
+    func enter(_ state: AttemptState, attempt id: Int64, at: Timestamp) throws(VoltError) {
+        try transaction { () throws(VoltError) in
+            try database.execute(
+                "UPDATE attempts SET state = ?, started = coalesce(started, ?) WHERE id = ?", .text(state.rawValue),
+                .integer(at.milliseconds), .integer(id))
+            try database.execute(
+                "INSERT INTO steps (attempt, state, at) VALUES (?, ?, ?)", .integer(id), .text(state.rawValue),
+                .integer(at.milliseconds))
+        }
+    }
+
+    /// Puts an attempt back into the queue, after the server that worked on it died.
+    func requeue(_ id: Int64, note: String) throws(VoltError) {
+        try database.execute(
+            "UPDATE attempts SET state = 'accepted', note = ?, child_pid = NULL WHERE id = ?", .text(note), .integer(id))
+    }
+
+    /// Keeps the commits of an attempt once they are known.
+    func setCommits(old: String?, new: String, attempt id: Int64) throws(VoltError) {
+        try database.execute(
+            "UPDATE attempts SET old_commit = ?, new_commit = ? WHERE id = ?", SQLValue(old), .text(new), .integer(id))
+    }
+
+    /// Keeps which process applies an attempt, so that a later server finds it.
+    func setChild(pid: Int32, start: UInt64, attempt id: Int64) throws(VoltError) {
+        try database.execute(
+            "UPDATE attempts SET child_pid = ?, child_start = ? WHERE id = ?", .integer(Int64(pid)),
+            .integer(Int64(start)), .integer(id))
+    }
+
+    /// The process that applies an attempt, by id and start time.
+    func child(of id: Int64) throws(VoltError) -> (pid: Int32, start: UInt64)? {
+        try database.rows("SELECT child_pid, child_start FROM attempts WHERE id = ?", .integer(id)) { row in
+            row.optionalInteger(0).map { (Int32(truncatingIfNeeded: $0), UInt64(truncatingIfNeeded: row.integer(1))) }
+        }.first ?? nil
+    }
+
+    /// Ends an attempt.
+    func finish(_ id: Int64, as state: AttemptState, note: String, at: Timestamp) throws(VoltError) {
+        try database.execute(
+            "UPDATE attempts SET state = ?, note = ?, finished = ?, child_pid = NULL WHERE id = ?",
+            .text(state.rawValue), .text(String(note.prefix(1000))), .integer(at.milliseconds), .integer(id))
+    }
+
+    /// The steps of an attempt in their order.
+    public func steps(of id: Int64) throws(VoltError) -> [AttemptStep] {
+        try database.rows("SELECT state, at FROM steps WHERE attempt = ? ORDER BY rowid", .integer(id)) {
+            AttemptStep(
+                state: AttemptState(rawValue: $0.text(0)) ?? .failed, at: Timestamp(milliseconds: $0.integer(1)))
+        }
+    }
+
+    /// Adds lines to the log of an attempt.
+    func addLog(_ lines: [String], attempt id: Int64) throws(VoltError) {
+        try transaction { () throws(VoltError) in
+            for line in lines {
+                try database.execute("INSERT INTO log (attempt, line) VALUES (?, ?)", .integer(id), .text(line))
+            }
+        }
+    }
+
+    /// The last lines of an attempt's log, the oldest first.
+    public func log(of id: Int64, last count: Int) throws(VoltError) -> [String] {
+        try database.rows(
+            "SELECT line FROM log WHERE attempt = ? ORDER BY rowid DESC LIMIT ?", .integer(id), .integer(Int64(count))
+        ) { $0.text(0) }.reversed()
+    }
+
+    /// The commit of the last attempt that succeeded.
+    public func deployedCommit(of pipeline: String) throws(VoltError) -> String? {
+        try database.text(
+            "SELECT new_commit FROM attempts WHERE pipeline = ? AND state = 'done' ORDER BY id DESC LIMIT 1",
+            .text(pipeline))
+    }
+
+    /// The commits of the last attempts that succeeded, each once, the newest first.
+    func deployedCommits(of pipeline: String, limit: Int) throws(VoltError) -> [String] {
+        try database.rows(
+            """
+            SELECT new_commit FROM attempts WHERE pipeline = ? AND state = 'done' AND new_commit IS NOT NULL
+            GROUP BY new_commit ORDER BY max(id) DESC LIMIT ?
+            """, .text(pipeline), .integer(Int64(limit))) { $0.text(0) }
+    }
+
+    /// How many attempts of a commit failed since the pipeline last succeeded, manual ones left out.
+    func failures(of commit: String, pipeline: String) throws(VoltError) -> Int {
+        Int(
+            try database.integer(
+                """
+                SELECT count(*) FROM attempts WHERE pipeline = ?1 AND new_commit = ?2 AND state = 'failed'
+                AND id > coalesce((SELECT max(id) FROM attempts WHERE pipeline = ?1 AND state = 'done'), 0)
+                """, .text(pipeline), .text(commit)) ?? 0)
+    }
+
+    private static func encode(_ pipeline: Pipeline) throws(VoltError) -> String {
+        do { return String(decoding: try JSONEncoder().encode(pipeline), as: UTF8.self) } catch {
+            throw VoltError(.failed, "cannot encode pipeline '\(pipeline.name)': \(error)")
+        }
+    }
+
+    private static func decode(_ text: String) throws(VoltError) -> Pipeline {
+        do { return try JSONDecoder().decode(Pipeline.self, from: Data(text.utf8)) } catch {
+            throw VoltError(.failed, "the journal holds a pipeline that cannot be read: \(error)")
+        }
+    }
+}

@@ -1,0 +1,62 @@
+public import VoltCore
+
+/// Where a pipeline's pushes come from.
+public enum Provider: String, Codable, CaseIterable, Sendable {
+    case github, gitlab, bitbucket, svn
+
+    /// The receiver of its webhooks; nil for a provider that is polled only.
+    var hooks: (any HookProvider)? {
+        switch self {
+        case .github: GitHub()
+        case .gitlab: GitLab()
+        case .bitbucket: Bitbucket()
+        case .svn: nil
+        }
+    }
+}
+
+/// A branch of a repository and the workload that follows it.
+public struct Pipeline: Codable, Sendable, Equatable {
+    /// The name, unique on the host.
+    public var name: Name
+    /// The URL as the user wrote it.
+    public var repo: String
+    /// Where pushes come from.
+    public var provider: Provider
+    /// The branch.
+    public var branch: String
+    /// The workload on this host.
+    public var workload: Name
+    /// Seconds between two polls.
+    public var pollInterval: Int64 = 60
+    /// The directory with the manifest, relative to the root of the repository; empty for the root.
+    public var path = ""
+    /// Seconds an attempt may take.
+    public var timeout: Int64 = 600
+    /// A private key for SSH, an absolute path.
+    public var sshKey: String?
+    /// Pinned host keys, an absolute path.
+    public var knownHosts: String?
+    /// The user name that goes with the token.
+    public var username: String?
+    /// A file with a token, an absolute path.
+    public var tokenFile: String?
+    /// Certificates to trust, an absolute path.
+    public var caFile: String?
+    /// Whether `http://` is allowed.
+    public var allowHTTP = false
+    /// Whether `file://` and local paths are allowed.
+    public var allowFile = false
+    /// When the pipeline was created.
+    public var createdAt: Timestamp
+
+    /// - Parameters: see the properties.
+    public init(name: Name, repo: String, provider: Provider, branch: String, workload: Name, createdAt: Timestamp) {
+        self.name = name
+        self.repo = repo
+        self.provider = provider
+        self.branch = branch
+        self.workload = workload
+        self.createdAt = createdAt
+    }
+}
