@@ -1,0 +1,68 @@
+internal import NIOCore
+internal import Synchronization
+
+/// Counts what the connections of a server use, over all its threads.
+final class ConnectionGate: Sendable {
+    private struct State {
+        var open: [ObjectIdentifier: (address: String, channel: any Channel)] = [:]
+        var byAddress: [String: Int] = [:]
+        var bodyBytes = 0
+        var draining = false
+    }
+
+    private let state = Mutex(State())
+    private let limits: HTTPLimits
+
+    init(limits: HTTPLimits) { self.limits = limits }
+
+    /// Lets a connection in; false when there are too many.
+    func enter(_ channel: any Channel) -> Bool {
+        let address = channel.remoteAddress?.ipAddress ?? "unknown"
+        return state.withLock { state in
+            guard !state.draining, state.open.count < limits.connections,
+                state.byAddress[address, default: 0] < limits.connectionsPerAddress
+            else { return false }
+            state.open[ObjectIdentifier(channel)] = (address, channel)
+            state.byAddress[address, default: 0] += 1
+            return true
+        }
+    }
+
+    /// Forgets a connection that was let in.
+    func leave(_ channel: any Channel) {
+        state.withLock { state in
+            guard let (address, _) = state.open.removeValue(forKey: ObjectIdentifier(channel)) else { return }
+            let left = state.byAddress[address, default: 1] - 1
+            state.byAddress[address] = left == 0 ? nil : left
+        }
+    }
+
+    /// Takes memory for a part of a body; false when all bodies together are too large.
+    func take(_ bytes: Int) -> Bool {
+        state.withLock { state in
+            guard state.bodyBytes + bytes <= limits.bodies else { return false }
+            state.bodyBytes += bytes
+            return true
+        }
+    }
+
+    /// Gives memory back.
+    func give(_ bytes: Int) { state.withLock { $0.bodyBytes -= bytes } }
+
+    /// The connections that are open.
+    var count: Int { state.withLock { $0.open.count } }
+
+    var isDraining: Bool { state.withLock { $0.draining } }
+
+    /// Lets no more in, and tells those that are open to end after the request they are at.
+    func drain() {
+        let channels = state.withLock { state in
+            state.draining = true
+            return state.open.values.map(\.channel)
+        }
+        for channel in channels { channel.pipeline.fireUserInboundEventTriggered(DrainEvent()) }
+    }
+}
+
+/// Told to every connection when the server stops.
+struct DrainEvent: Sendable {}

@@ -1,0 +1,98 @@
+internal import NIOCore
+internal import NIOHTTP1
+internal import NIOPosix
+public import VoltCore
+
+/// An HTTP/1.1 server for a handful of small routes, with limits on everything a client can use.
+public final class HTTPServer: Sendable {
+    private let group: MultiThreadedEventLoopGroup
+    private let channel: any Channel
+    private let gate: ConnectionGate
+
+    /// The port it listens on.
+    public let port: Int
+
+    /// Starts to listen.
+    ///
+    /// - Parameters:
+    ///   - address: an address of this host, or nil for every address, IPv6 and IPv4.
+    ///   - port: 0 for a free one.
+    /// - Throws: `VoltError` with code `missing` when the port is taken.
+    public init(
+        address: String?, port: Int, routes: [HTTPRoute], limits: HTTPLimits = HTTPLimits(), threads: Int
+    ) throws(VoltError) {
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: threads)
+        let gate = ConnectionGate(limits: limits)
+        let table = RouteTable(routes)
+        let bootstrap = ServerBootstrap(group: group)
+            .serverChannelOption(.backlog, value: 1024)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .childChannelOption(.socketOption(.tcp_nodelay), value: 1)
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    let connection = HTTPConnection(routes: table, limits: limits, gate: gate)
+                    let pipeline = channel.pipeline.syncOperations
+                    try pipeline.addHandler(FirstByteHandler(connection: connection))
+                    try pipeline.configureHTTPServerPipeline(withPipeliningAssistance: true, withErrorHandling: true)
+                    try pipeline.addHandler(connection)
+                }
+            }
+        do {
+            let channel: any Channel
+            if let address {
+                channel = try bootstrap.bind(host: address, port: port).wait()
+            } else {
+                // A machine without IPv6 has no "::".
+                do { channel = try bootstrap.bind(host: "::", port: port).wait() } catch let error as IOError
+                where error.errnoCode == 97 || error.errnoCode == 99 {
+                    channel = try bootstrap.bind(host: "0.0.0.0", port: port).wait()
+                }
+            }
+            self.channel = channel
+            self.port = channel.localAddress?.port ?? port
+        } catch {
+            try? group.syncShutdownGracefully()
+            let place = "\(address ?? "*"):\(port)"
+            if let error = error as? IOError, error.errnoCode == 98 {
+                throw VoltError(.missing, "cannot listen on '\(place)': the port is taken")
+            }
+            throw VoltError(.failed, "cannot listen on '\(place)': \(error)")
+        }
+        self.group = group
+        self.gate = gate
+    }
+
+    /// Stops to listen, lets the requests that are being answered end, and closes everything.
+    ///
+    /// This blocks the calling thread for at most ten seconds.
+    public func stop() {
+        try? channel.close().wait()
+        gate.drain()
+        let deadline = NIODeadline.now() + .seconds(10)
+        while gate.count > 0, NIODeadline.now() < deadline { pause() }
+        try? group.syncShutdownGracefully()
+    }
+
+    private func pause() { try? group.next().scheduleTask(in: .milliseconds(10)) {}.futureResult.wait() }
+}
+
+/// The routes by their path.
+struct RouteTable: Sendable {
+    enum Match {
+        case route(HTTPRoute)
+        case noSuchPath
+        case notAllowed(String)
+    }
+    private let byPath: [String: [HTTPRoute]]
+
+    init(_ routes: [HTTPRoute]) { byPath = Dictionary(grouping: routes, by: \.path) }
+
+    func match(method: String, path: String) -> Match {
+        guard let routes = byPath[path] else { return .noSuchPath }
+        if let route = routes.first(where: { $0.method == method || $0.method == "GET" && method == "HEAD" }) {
+            return .route(route)
+        }
+        let allowed = routes.flatMap { $0.method == "GET" ? ["GET", "HEAD"] : [$0.method] }
+        return .notAllowed(allowed.joined(separator: ", "))
+    }
+}

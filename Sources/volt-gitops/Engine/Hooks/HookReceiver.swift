@@ -1,0 +1,134 @@
+internal import Synchronization
+internal import VoltCore
+internal import VoltSystem
+
+/// Decides what a request to `/hooks/<provider>` means. Nothing of a body is parsed before its signature
+/// holds, and a delivery reaches only the pipelines whose own secret it verifies with.
+final class HookReceiver: Sendable {
+    /// A pipeline as the receiver needs it.
+    struct Watch: Sendable {
+        let pipeline: String
+        let provider: Provider
+        let repository: String
+        let branch: String
+        /// Empty for a pipeline that was created without a secret.
+        let secret: [UInt8]
+    }
+
+    /// The answer to a request.
+    struct Reply: Sendable, Equatable {
+        var status: Int
+        var body: String
+        /// A line for the log, without any secret.
+        var log: String?
+    }
+
+    private let watches = Mutex<[Watch]>([])
+    private let queue: AcceptQueue
+    private let clock: any WallClock
+    /// The normalised `host/path` of a URL, or nil.
+    private let matchKey: @Sendable (String) -> String?
+
+    init(queue: AcceptQueue, clock: any WallClock, matchKey: @escaping @Sendable (String) -> String?) {
+        self.queue = queue
+        self.clock = clock
+        self.matchKey = matchKey
+    }
+
+    /// Replaces the pipelines.
+    func watch(_ watches: [Watch]) { self.watches.withLock { $0 = watches } }
+
+    /// Answers a request.
+    ///
+    /// - Parameters:
+    ///   - provider: the last part of the path.
+    ///   - reply: called once, on this thread or another.
+    func receive(
+        provider: Provider, headers: RequestHeaders, body: [UInt8], reply: @escaping @Sendable (Reply) -> Void
+    ) {
+        guard let hooks = provider.hooks else { return reply(Reply(status: 404, body: "not found\n")) }
+        if hooks.isUnsignedPing(headers) { return reply(.ignored("ping")) }
+        let now = clock.now().milliseconds / 1000
+        let all = watches.withLock { $0 }.filter { $0.provider == provider }
+        var verdicts: [[UInt8]: Bool] = [:]
+        let verified = all.filter { watch in
+            if watch.secret.isEmpty { return true }
+            if let verdict = verdicts[watch.secret] { return verdict }
+            let verdict = hooks.verifies(headers, body: body, secret: watch.secret, now: now)
+            verdicts[watch.secret] = verdict
+            return verdict
+        }
+        guard !verified.isEmpty else {
+            return reply(
+                Reply(
+                    status: 403, body: "403 Forbidden\n",
+                    log: "403 \(provider.rawValue): no pipeline's secret verifies this delivery"))
+        }
+        let delivery: Delivery
+        do { delivery = try hooks.read(headers, body: body) } catch {
+            return reply(
+                Reply(
+                    status: 400, body: "400 Bad Request: the body is not JSON\n",
+                    log: "400 \(provider.rawValue): a signed body is not JSON"))
+        }
+        guard case .pushes(let pushes) = delivery else {
+            if case .ignored(let reason) = delivery { reply(.ignored(reason)) }
+            return
+        }
+        let id = hooks.deliveryID(headers).map { String($0.prefix(128)) }
+        var items: [AcceptQueue.Item] = []
+        var knowsRepository = false
+        for push in pushes {
+            let keys = Set(push.repositories.compactMap(matchKey))
+            for watch in verified where matches(watch, keys) {
+                knowsRepository = true
+                guard watch.branch == push.branch else { continue }
+                items.append(
+                    AcceptQueue.Item(
+                        pipeline: watch.pipeline, delivery: id, branch: push.branch,
+                        commit: push.commit.flatMap(Self.commit), note: "webhook (\(provider.rawValue))"))
+            }
+        }
+        guard !items.isEmpty else {
+            let branches = pushes.map(\.branch).joined(separator: ", ")
+            return reply(
+                .ignored(
+                    knowsRepository
+                        ? "no pipeline follows branch '\(branches)'" : "no pipeline watches this repository"))
+        }
+        queue.submit(items) { answer in
+            switch answer {
+            case .accepted(let ids):
+                let numbers = ids.map(String.init).joined(separator: ",")
+                reply(Reply(status: 202, body: "{\"status\":\"queued\",\"attempts\":[\(numbers)]}\n"))
+            case .duplicate: reply(.ignored("duplicate"))
+            case .failed(let error):
+                reply(
+                    Reply(
+                        status: 503, body: "503 Service Unavailable: the journal cannot be written\n",
+                        log: "503 \(provider.rawValue): \(error.message)"))
+            }
+        }
+    }
+
+    /// Whether a payload's repository is the pipeline's own; a key without a host is compared by its path.
+    private func matches(_ watch: Watch, _ keys: Set<String>) -> Bool {
+        if keys.contains(watch.repository) { return true }
+        return keys.contains { $0.hasPrefix("/") && watch.repository.hasSuffix($0) }
+    }
+
+    /// A commit id as the payload gives it, when it is one.
+    private static func commit(_ text: String) -> String? {
+        let isHex = text.utf8.allSatisfy { (48...57).contains($0) || (97...102).contains($0) }
+        return isHex && [40, 64].contains(text.utf8.count) ? text : nil
+    }
+}
+
+extension HookReceiver.Reply {
+    /// Verified, and nothing to do: 2xx, since providers count anything else as a failure of the hook.
+    static func ignored(_ reason: String) -> HookReceiver.Reply {
+        let text = reason.unicodeScalars.filter { $0.value >= 32 && $0 != "\"" && $0 != "\\" }.prefix(200)
+        return HookReceiver.Reply(
+            status: 200, body: "{\"status\":\"ignored\",\"reason\":\"\(String(String.UnicodeScalarView(text)))\"}\n")
+    }
+}
