@@ -227,3 +227,11 @@ public enum Files {
         return String(cString: text)
     }
 }
+
+extension Files {
+    /// Gives a file or directory another name on its file system; what has that name is replaced.
+    public static func move(_ path: String, to new: String) throws(VoltError) {
+        guard Glibc.rename(path, new) == 0 else { throw SystemError.current.during("cannot rename '\(path)'") }
+        try syncDirectory(parent(of: new))
+    }
+}

@@ -1,0 +1,110 @@
+internal import FoundationEssentials
+internal import GitopsSource
+public import VoltCore
+internal import VoltSystem
+
+/// The tree of a commit on disk.
+struct Snapshot: Sendable, Equatable {
+    /// The commit id or SVN revision.
+    let commit: String
+    /// The directory, whole, that is named after the commit.
+    let directory: String
+}
+
+/// Reads repositories through `volt-gitops--worker`, a process that can be killed.
+struct SourceReader: Sendable {
+    let paths: GitopsPaths
+    let environment: [String: String]
+    /// The absolute path of the worker.
+    let worker: String
+
+    /// Asks for the tip of a pipeline's branch, without fetching.
+    func tip(of pipeline: Pipeline, limit: Duration) throws(VoltError) -> String {
+        let request = SourceRequest(
+            action: .tip, repository: pipeline.access, mirror: paths.mirror(of: pipeline.repo))
+        guard case .tip(let commit) = try ask(request, limit: limit, stop: { false }, note: { _ in }) else {
+            throw VoltError(.failed, "the worker gave no tip")
+        }
+        return commit
+    }
+
+    /// Which URL is read, for Subversion with its branch.
+    func location(of pipeline: Pipeline, limit: Duration) throws(VoltError) -> String {
+        let request = SourceRequest(
+            action: .locate, repository: pipeline.access, mirror: paths.mirror(of: pipeline.repo))
+        guard case .located(let url) = try ask(request, limit: limit, stop: { false }, note: { _ in }) else {
+            throw VoltError(.failed, "the worker gave no location")
+        }
+        return url
+    }
+
+    /// Fetches the tip of a pipeline's branch and writes its tree.
+    ///
+    /// - Parameters:
+    ///   - attempt: makes the temporary name unique.
+    ///   - stop: asked while the worker runs; when it turns true the worker is ended.
+    ///   - note: lines for the log of the attempt.
+    func snapshot(
+        of pipeline: Pipeline, attempt: Int64, limit: Duration, stop: () -> Bool, note: (String) -> Void
+    ) throws(VoltError) -> Snapshot {
+        let directory = paths.snapshots(pipeline.name)
+        let next = "\(directory)/.next-\(attempt)"
+        try Files.makeDirectory(directory, mode: 0o700)
+        try Files.removeTree(next)
+        let request = SourceRequest(
+            action: .snapshot, repository: pipeline.access, mirror: paths.mirror(of: pipeline.repo), snapshot: next)
+        guard case .snapshot(let commit, _, _, _, _) = try ask(request, limit: limit, stop: stop, note: note),
+            !commit.isEmpty, !commit.contains("/"), !commit.hasPrefix(".")
+        else { throw VoltError(.failed, "the worker gave no snapshot") }
+        let final = "\(directory)/\(commit)"
+        if Files.isDirectory(final) {
+            try Files.removeTree(next)
+        } else {
+            try Files.move(next, to: final)
+        }
+        return Snapshot(commit: commit, directory: final)
+    }
+
+    private func ask(
+        _ request: SourceRequest, limit: Duration, stop: () -> Bool, note: (String) -> Void
+    ) throws(VoltError) -> SourceEvent {
+        let input: [UInt8]
+        do { input = Array(try JSONEncoder().encode(request)) } catch {
+            throw VoltError(.failed, "cannot encode a request: \(error)")
+        }
+        try Files.makeDirectory(Files.parent(of: request.mirror), mode: 0o700)
+        let child = try Child.start(worker, [], environment: environment)
+        var last: SourceEvent?
+        let outcome = child.finish(input: input, limit: limit, grace: .seconds(2), stop: stop) { stream, line in
+            guard stream == .stdout else { return note(line) }
+            guard let event = try? JSONDecoder().decode(SourceEvent.self, from: Data(line.utf8)) else { return }
+            if case .note(let message) = event { return note(message) }
+            last = event
+        }
+        if stop() { throw VoltError(.tryAgain, "the fetch was stopped") }
+        switch (outcome, last) {
+        case (.timedOut, _):
+            throw VoltError(
+                .failed, "'\(request.repository.url)' did not answer within \(DurationText.format(limit))")
+        case (_, .failed(let code, let message, let hint)):
+            throw VoltError(ExitCode(rawValue: code) ?? .failed, message, hint: hint)
+        case (.exited(0), let event?): return event
+        default: throw VoltError(.failed, "the worker that reads '\(request.repository.url)' died: \(outcome)")
+        }
+    }
+}
+
+extension Pipeline {
+    /// What the worker needs to read the repository.
+    var access: RepositoryAccess {
+        var access = RepositoryAccess(system: provider == .svn ? .svn : .git, url: repo, branch: branch)
+        access.allowsHTTP = allowHTTP
+        access.allowsFile = allowFile
+        access.sshKeyFile = sshKey
+        access.knownHostsFile = knownHosts
+        access.username = username
+        access.tokenFile = tokenFile
+        access.caFile = caFile
+        return access
+    }
+}

@@ -1,0 +1,42 @@
+public import VoltCore
+internal import VoltCrypto
+public import VoltSystem
+
+/// Where `volt-gitops` keeps what.
+public struct GitopsPaths: Sendable {
+    /// The journal, secrets, mirrors and snapshots; mode 0700.
+    public let state: String
+    /// The lock and the address of the running server.
+    public let runtime: String
+
+    /// - Parameter paths: the directories of the tool.
+    public init(_ paths: HostPaths) {
+        state = paths.state
+        runtime = paths.runtime
+    }
+
+    /// Makes the directories.
+    public func make() throws(VoltError) {
+        try Files.makeDirectory(state, mode: 0o700)
+        try Files.makeDirectory("\(state)/secrets", mode: 0o700)
+        try Files.makeDirectory(runtime, mode: 0o755)
+    }
+
+    /// The secret of a pipeline's hook.
+    public func secret(_ pipeline: Name) -> String { "\(state)/secrets/\(pipeline)" }
+
+    /// The mirror of a repository, shared by the pipelines that read it.
+    func mirror(of url: String) -> String { "\(state)/mirrors/\(SHA256Hasher.digest(of: url.utf8).hex.prefix(32))" }
+
+    /// The directory with a pipeline's snapshots, each named after its commit.
+    func snapshots(_ pipeline: Name) -> String { "\(state)/snapshots/\(pipeline)" }
+
+    /// Held by the one process that works on the queue.
+    var lock: String { "\(runtime)/serve.lock" }
+
+    /// Where the running server listens, as JSON.
+    var address: String { "\(runtime)/serve.json" }
+
+    /// Bytes written here wake the running server.
+    var doorbell: String { "\(runtime)/serve.fifo" }
+}
