@@ -1,6 +1,6 @@
 internal import FoundationEssentials
 internal import GitopsSource
-public import VoltCore
+internal import VoltCore
 internal import VoltSystem
 
 /// The tree of a commit on disk.
