@@ -15,6 +15,8 @@ public struct TreeCopyOptions {
     public var excludes: (TreePath) -> Bool = { _ in false }
     /// Whether to look into a directory that is left out, for entries that are not.
     public var descends: (TreePath) -> Bool = { _ in false }
+    /// Called with the destination of every directory before it is written; throwing refuses it.
+    public var willWriteDirectory: (TreePath) throws(VoltError) -> Void = { _ throws(VoltError) in }
     /// What it may cost.
     public var limits = ArchiveLimits()
 
@@ -167,7 +169,10 @@ public final class TreeCopy {
         attributes.extended = ExtendedAttributes.kept(of: descriptor)
         close(descriptor)
         header("d", destination, attributes)
-        try writer?.directory(destination, attributes)
+        if let writer {
+            try options.willWriteDirectory(destination)
+            try writer.directory(destination, attributes)
+        }
         // What is mounted in a tree is not a part of it; the empty directory is where it can be mounted again.
         if information.st_dev == device { try addContents(of: path, to: destination) }
     }

@@ -12,6 +12,9 @@ public struct TreePath: Sendable, Hashable {
 
     init(names: [[UInt8]]) { self.names = names }
 
+    /// The last name of another path.
+    public init(lastOf path: TreePath) { names = Array(path.names.suffix(1)) }
+
     /// Parses the path of an archive's entry.
     ///
     /// - Parameter bytes: the path; `./` in front and slashes at the end are fine.

@@ -37,6 +37,29 @@ public struct UnpackResult: Sendable {
 
 /// Unpacks tar archives of any origin.
 public enum Tar {
+    /// Whether a file is a tar archive, compressed or not; an empty one does not count.
+    ///
+    /// - Parameter path: below `directory`, reached through no link.
+    public static func isArchive(_ path: TreePath, beneath directory: String) throws(VoltError) -> Bool {
+        let descriptor = try open(path, beneath: directory)
+        defer { close(descriptor) }
+        let source = DescriptorStream(descriptor: descriptor, name: path.text)
+        guard let stream = try? DecompressedStream(source, name: path.text, limit: 1 << 30),
+            let reader = try? LibarchiveReader(stream, as: .tar, name: path.text)
+        else { return false }
+        return (try? reader.nextEntry()) != nil
+    }
+
+    /// Opens a file below a directory for reading.
+    public static func open(_ path: TreePath, beneath directory: String) throws(VoltError) -> Int32 {
+        let root = volt_open(directory, O_RDONLY | O_DIRECTORY, 0)
+        guard root >= 0 else { throw SystemError.current.during("cannot open '\(directory)'") }
+        defer { close(root) }
+        let descriptor = withCString(path.bytes) { volt_open_beneath(root, $0, O_RDONLY | O_NONBLOCK, 0) }
+        guard descriptor >= 0 else { throw SystemError.current.during("cannot open '\(path.text)' in '\(directory)'") }
+        return descriptor
+    }
+
     /// Unpacks a tar archive in any compression below a directory. Nothing outside of it is touched, whatever
     /// the archive says. Whiteouts of the OCI Image Specification get the form of overlayfs.
     ///

@@ -72,7 +72,7 @@ public struct ImageImporter: Sendable {
             try copy.add(.root, as: .root)
             try copy.finishWriting()
             let layer = copy.finish()
-            try store.adopt(temporary, as: layer, information: LayerInformation(size: copy.bytes, skipped: copy.skipped))
+            try store.adopt(temporary, as: layer, information: LayerInformation(size: copy.bytes, skipped: copy.skipped, created: store.clock.now()))
             let image = try store.commit(layers: [layer], config: Self.apply(overrides, to: ImageConfig()), names: [name])
             return Outcome(image: image, notes: Self.notes(copy.skippedExamples, copy.skipped))
         } catch {
@@ -101,7 +101,7 @@ public struct ImageImporter: Sendable {
                     hint: "save it as an OCI archive, such as with 'podman save --format oci-archive'")
             }
             let name = try self.name(reference, nil, fallback)
-            try store.adopt(temporary, as: result.digest, information: LayerInformation(size: result.bytes, skipped: result.skipped))
+            try store.adopt(temporary, as: result.digest, information: LayerInformation(size: result.bytes, skipped: result.skipped, created: store.clock.now()))
             let image = try store.commit(layers: [result.digest], config: Self.apply(overrides, to: ImageConfig()), names: [name])
             return Outcome(image: image, notes: Self.notes(result.skippedExamples, result.skipped))
         } catch {
@@ -139,7 +139,7 @@ public struct ImageImporter: Sendable {
             guard result.digest == layer.diffID else {
                 throw VoltError(.refused, "layer '\(layer.blob)' unpacks to '\(result.digest)', and the image says '\(layer.diffID)'", hint: "fetch the image again")
             }
-            try store.adopt(temporary, as: layer.diffID, information: LayerInformation(size: result.bytes, skipped: result.skipped))
+            try store.adopt(temporary, as: layer.diffID, information: LayerInformation(size: result.bytes, skipped: result.skipped, created: store.clock.now()))
             return Self.notes(result.skippedExamples, result.skipped)
         } catch {
             try? Files.removeTree(temporary)

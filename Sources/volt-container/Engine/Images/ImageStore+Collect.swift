@@ -37,14 +37,12 @@ extension ImageStore {
         var bytes: UInt64 = 0
         for name in try Files.list("\(root)/layers") where !name.hasSuffix(".json") {
             guard let layer = try? Digest("sha256:\(name)"), !needed.contains(layer) else { continue }
-            bytes += (try? layerSize(layer)) ?? 0
+            let information = try? layerInformation(layer)
+            // The steps of a build that failed are there when it is tried again soon.
+            if let made = information?.created, clock.now().since(made) < .seconds(3600) { continue }
+            bytes += information?.size ?? 0
             try Files.move(layerPath(layer), "\(root)/tmp/dead-\(name)-\(UInt32.random(in: 0...UInt32.max))")
             try Files.remove("\(layerPath(layer)).json")
-        }
-        for key in try Files.list("\(root)/steps") {
-            let text = String(decoding: (try? Files.read("\(root)/steps/\(key)", limit: 4096)) ?? [], as: UTF8.self)
-            if let layer = try? Digest(text), hasLayer(layer) { continue }
-            try Files.remove("\(root)/steps/\(key)")
         }
         return (try Files.list("\(root)/tmp").map { "\(root)/tmp/\($0)" }, bytes)
     }

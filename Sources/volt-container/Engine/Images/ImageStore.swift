@@ -9,9 +9,9 @@ public import VoltSystem
 /// <state>/images/format            the version of this layout
 /// <state>/images/names.json        name:tag -> digest
 /// <state>/images/manifests/H.json  layers and configuration; H is the SHA-256 of what defines the image
-/// <state>/images/layers/H/         the files of a layer, whiteouts in the form of overlayfs
-/// <state>/images/layers/H.json     what is known about the layer: its size
-/// <state>/images/steps/H           the build cache: a step's inputs -> its layer
+/// <state>/images/layers/H/         the files of a layer, whiteouts in the form of overlayfs; H is the SHA-256
+///                                  of the archive or tree it came from, or of the inputs of the build step
+/// <state>/images/layers/H.json     what is known about the layer: its size and age
 /// <state>/images/tmp/              what is being unpacked
 /// ```
 ///
@@ -129,7 +129,7 @@ public struct ImageStore: Sendable {
     /// Makes the directories of the store.
     func prepare() throws(VoltError) {
         if Files.exists("\(root)/format") { return }
-        for name in ["layers", "manifests", "steps", "tmp"] { try Files.makeDirectory("\(root)/\(name)", mode: 0o755) }
+        for name in ["layers", "manifests", "tmp"] { try Files.makeDirectory("\(root)/\(name)", mode: 0o755) }
         // Layers hold setuid programs and files of other users: nobody but root walks in.
         try Files.setMode(root, 0o700)
         try Files.replace("\(root)/format", with: "\(Self.formatVersion)\n".utf8)

@@ -7,6 +7,8 @@ struct LayerInformation: Codable, Sendable {
     var size: UInt64
     /// Entries that were left out because they are not safe, such as device nodes.
     var skipped: Int
+    /// When it was made.
+    var created: Timestamp
 }
 
 extension ImageStore {
