@@ -47,3 +47,24 @@ extension ImageStore {
         return (try Files.list("\(root)/tmp").map { "\(root)/tmp/\($0)" }, bytes)
     }
 }
+
+extension ImageStore {
+    /// Names the image of a workload's generation, and drops all but the newest names of the workload.
+    ///
+    /// - Parameters:
+    ///   - image: the image of this generation, or nil when it has none.
+    ///   - count: how many names stay.
+    func keep(_ image: Digest?, for workload: Name, generation: Int, count: Int) throws(VoltError) {
+        guard image != nil || Files.exists("\(root)/names.json") else { return }
+        try locked { () throws(VoltError) in
+            let prefix = "volt-workload/\(workload):"
+            let before = try readNames()
+            var names = before
+            if let image { names["\(prefix)\(generation)"] = image }
+            let mine = names.keys.filter { $0.hasPrefix(prefix) }
+                .sorted { (Int($0.dropFirst(prefix.count)) ?? 0) > (Int($1.dropFirst(prefix.count)) ?? 0) }
+            for name in mine.dropFirst(count) { names[name] = nil }
+            if names != before { try JSONFile.write(names, "\(root)/names.json") }
+        }
+    }
+}

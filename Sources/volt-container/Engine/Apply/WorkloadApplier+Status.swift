@@ -1,0 +1,46 @@
+public import VoltCore
+internal import VoltSystem
+public import VoltWorkload
+
+extension WorkloadApplier {
+    /// What a workload is now.
+    public func status(of workload: Name) async throws -> WorkloadStatus {
+        guard let record = try records.read(workload) else {
+            return WorkloadStatus(
+                workload: workload.text, desiredRevision: nil, actualRevision: nil, state: "absent", health: "none", since: nil,
+                restarts: 0)
+        }
+        guard let state = try await runtime.state(of: record.container) else {
+            return WorkloadStatus(
+                workload: workload.text, desiredRevision: record.revision, actualRevision: nil, state: "absent", health: "none",
+                since: nil, restarts: 0)
+        }
+        return WorkloadStatus(
+            workload: workload.text, desiredRevision: record.revision,
+            actualRevision: state.activity == .exited ? nil : state.spec.revision, state: state.activity.rawValue,
+            health: state.health.rawValue, since: state.since, restarts: state.restarts)
+    }
+
+    /// Removes a workload: its ports, its containers, its images, and its volumes when asked for.
+    ///
+    /// - Returns: the names of the containers removed, and of the volumes.
+    /// - Throws: `VoltError`; code `notFound` when there is no such workload.
+    public func remove(_ workload: Name, withVolumes: Bool, timeout: Duration) async throws -> (containers: [String], volumes: [String]) {
+        let lock = try await records.lock(workload, until: .now + timeout)
+        let record = try records.read(workload)
+        let containers = try await runtime.generations(of: workload).map(\.spec.name)
+        let volumes = withVolumes ? try await runtime.volumes(of: workload) : []
+        guard record != nil || !containers.isEmpty || !volumes.isEmpty else {
+            throw VoltError(.notFound, "there is no workload '\(workload)'")
+        }
+        try await runtime.withdraw(workload)
+        for container in containers { try await runtime.remove(container) }
+        for volume in volumes { try await runtime.removeVolume(volume) }
+        try store.keep(nil, for: workload, generation: 0, count: 0)
+        // Last, so that a removal that was cut off is found and finished by the next one.
+        try records.remove(workload)
+        try store.collect(inUse: Set(try await runtime.imagesInUse().keys))
+        lock.keep()
+        return (containers.map(\.text), volumes)
+    }
+}

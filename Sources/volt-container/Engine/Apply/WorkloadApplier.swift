@@ -1,0 +1,254 @@
+public import VoltCore
+public import VoltSystem
+public import VoltWorkload
+
+/// Brings workloads of `kind: container` to what their definition says.
+///
+/// The order of an apply is: prepare the image, start a new container beside the old one, wait until it is
+/// healthy, point the ports to it, write the record, remove the old one. Until the record is written the old
+/// container is the workload, and everything else of it is a leftover that the next command removes.
+public struct WorkloadApplier: Sendable {
+    /// What to apply.
+    public struct Request: Sendable {
+        /// The workload.
+        public var workload: Name
+        /// The definition: a manifest or a Voltfile, by its name; absolute.
+        public var file: String
+        /// The directory with the source, absolute.
+        public var source: String
+        /// The revision of the source, for people.
+        public var revision: String
+        /// How long all of it may take.
+        public var timeout: Duration
+
+        /// - Parameters: see the properties.
+        public init(workload: Name, file: String, source: String, revision: String, timeout: Duration = .seconds(300)) {
+            self.workload = workload
+            self.file = file
+            self.source = source
+            self.revision = revision
+            self.timeout = timeout
+        }
+    }
+
+    /// How an apply ended.
+    public struct Outcome: Sendable, Equatable {
+        /// Deployed or unchanged.
+        public let status: ApplyStatus
+        /// The container that serves.
+        public let generation: String
+        /// One line for people.
+        public let message: String
+    }
+
+    /// How long a workload without a health check must be alive.
+    public static let aliveFor = Duration.seconds(3)
+
+    let store: ImageStore
+    let runtime: any WorkloadRuntime
+    let records: WorkloadRecords
+    let clock: any WallClock
+
+    /// - Parameters:
+    ///   - store: the images.
+    ///   - runtime: the containers.
+    ///   - paths: the directories of `volt-container`.
+    ///   - clock: for the events.
+    public init(store: ImageStore, runtime: any WorkloadRuntime, paths: HostPaths, clock: any WallClock) {
+        self.store = store
+        self.runtime = runtime
+        records = WorkloadRecords(paths: paths)
+        self.clock = clock
+    }
+
+    /// Applies a definition. On failure, and when the task is cancelled, the workload is as it was.
+    ///
+    /// - Parameter events: gets every event but the result.
+    /// - Throws: `VoltError`, `BuildStepFailure` or `CancellationError`.
+    public func apply(_ request: Request, events: @escaping @Sendable (ApplyEvent) -> Void) async throws -> Outcome {
+        let deadline = ContinuousClock.now + request.timeout
+        let lock = try await records.lock(request.workload, until: deadline)
+        let run = ApplyRun(applier: self, request: request, deadline: deadline, events: events)
+        let outcome = try await run.apply()
+        lock.keep()
+        return outcome
+    }
+}
+
+/// One apply, with the workload's lock held.
+struct ApplyRun {
+    let applier: WorkloadApplier
+    let request: WorkloadApplier.Request
+    let deadline: ContinuousClock.Instant
+    let events: @Sendable (ApplyEvent) -> Void
+
+    private var runtime: any WorkloadRuntime { applier.runtime }
+    private var workload: Name { request.workload }
+
+    func apply() async throws -> WorkloadApplier.Outcome {
+        let record = try await recover()
+        let plan = try await step(.prepare) { try await prepare() }
+        if let record, let unchanged = try await unchanged(record, plan) { return unchanged }
+
+        let others = try await runtime.generations(of: workload).compactMap { Self.number(of: $0.spec.name, workload) }
+        let generation = max(record?.generation ?? 0, others.max() ?? 0) + 1
+        var spec = plan.spec
+        spec.name = try Self.name(workload, generation)
+        do {
+            try await step(.start) { try await runtime.start(spec) }
+            try await step(.check) { try await HealthGate(runtime: runtime, deadline: deadline).wait(for: spec) }
+            try Task.checkCancellation()
+            try await step(.switch) {
+                try await runtime.publish(workload, to: spec.name)
+                try applier.records.write(
+                    WorkloadRecord(
+                        generation: generation, container: spec.name, fingerprint: plan.fingerprint, revision: request.revision,
+                        image: spec.imageDigest, deployed: applier.clock.now()), workload)
+            }
+        } catch {
+            // In a task of its own, because a cancelled one would be stopped while it cleans up.
+            let name = spec.name
+            let showsLog = !(error is CancellationError)
+            await Task { await abandon(name, record: record, showingLog: showsLog) }.value
+            throw error
+        }
+        // The new container is the workload from here on: nothing below undoes that.
+        let name = spec.name
+        let image = spec.imageDigest
+        await Task { await tidy(name, generation, image) }.value
+        return WorkloadApplier.Outcome(
+            status: .deployed, generation: spec.name.text, message: "'\(workload)' runs \(request.revision.prefix(12)) as '\(spec.name)'")
+    }
+
+    // MARK: - Steps
+
+    /// Removes what a command that died left, and points the ports to the container that is the workload.
+    private func recover() async throws -> WorkloadRecord? {
+        let record = try applier.records.read(workload)
+        let all = try await runtime.generations(of: workload)
+        let leftovers = all.filter { $0.spec.name != record?.container }
+        guard !leftovers.isEmpty else { return record }
+        if let record, all.contains(where: { $0.spec.name == record.container }) {
+            try await runtime.publish(workload, to: record.container)
+        } else {
+            try await runtime.withdraw(workload)
+        }
+        for leftover in leftovers { try await runtime.remove(leftover.spec.name) }
+        return record
+    }
+
+    private func prepare() async throws -> WorkloadPlan {
+        let name = Files.lastComponent(of: request.file)
+        let bytes = try Files.read(request.file, limit: 1 << 20)
+        var manifest: ContainerManifest
+        if name == Voltfile.fileName {
+            manifest = ContainerManifest(source: .build(path: ""))
+        } else {
+            manifest = try ContainerManifest(bytes: bytes, file: name)
+            if let named = manifest.name, named != workload {
+                throw VoltError(.failed, "\(name): the manifest is of workload '\(named)', not of '\(workload)'", hint: "remove 'name' or change it")
+            }
+        }
+        var image: Image?
+        switch manifest.source {
+        case .image(let reference): image = try applier.store.resolve(reference)
+        case .build(let path): image = try await build(path)
+        case .rootfs: break
+        }
+        if name == Voltfile.fileName, let image {
+            // A bare Voltfile publishes what it exposes under the same number.
+            manifest.ports = image.config.exposedPorts.filter { $0.hasSuffix("/tcp") }.compactMap { UInt16($0.dropLast(4)) }
+                .map { ContainerManifest.Port(host: $0, container: $0) }
+        }
+        return try WorkloadPlan(
+            manifest, image: image, workload: workload, source: request.source, revision: request.revision, file: name)
+    }
+
+    private func build(_ path: String) async throws -> Image {
+        let context = path.isEmpty ? request.source : "\(request.source)/\(path)"
+        let builder = ImageBuilder(store: applier.store, runner: runtime)
+        let events = events
+        return try await builder.build(ImageBuilder.Request(context: context)) { event in
+            switch event {
+            case .step(let number, let count, let text, let isCached):
+                events(.log(stream: "stdout", line: "step \(number)/\(count): \(text)\(isCached ? " CACHED" : "")"))
+            case .output(let stream, let line): events(.log(stream: stream, line: line))
+            }
+        }
+    }
+
+    private func unchanged(_ record: WorkloadRecord, _ plan: WorkloadPlan) async throws -> WorkloadApplier.Outcome? {
+        guard record.fingerprint == plan.fingerprint, let state = try await runtime.state(of: record.container),
+            state.activity == .running, state.health == .healthy || state.health == .none
+        else { return nil }
+        // A command that died between the record and the switch of the ports is made good here.
+        try await runtime.publish(workload, to: record.container)
+        if record.revision != request.revision {
+            var updated = record
+            updated.revision = request.revision
+            try applier.records.write(updated, workload)
+        }
+        return WorkloadApplier.Outcome(
+            status: .unchanged, generation: record.container.text, message: "'\(workload)' already runs this as '\(record.container)'")
+    }
+
+    /// Removes the new container after a failure; the ports point to the old one again.
+    private func abandon(_ container: Name, record: WorkloadRecord?, showingLog: Bool) async {
+        if showingLog, let lines = try? await runtime.lastLines(of: container, count: 20) {
+            for line in lines { events(.log(stream: line.stream, line: line.line)) }
+        }
+        // What fails here is a leftover, which the next command removes.
+        if let record {
+            try? await runtime.publish(workload, to: record.container)
+        } else {
+            try? await runtime.withdraw(workload)
+        }
+        try? await runtime.remove(container)
+    }
+
+    /// Removes the old container, keeps the images of the last builds for a quick way back, and drops what
+    /// nothing needs. What fails is said, and is made good by the next apply.
+    private func tidy(_ container: Name, _ generation: Int, _ image: Digest?) async {
+        events(.step(.stopOld, .started, at: applier.clock.now()))
+        do {
+            for state in try await runtime.generations(of: workload) where state.spec.name != container {
+                try await runtime.remove(state.spec.name)
+            }
+            events(.step(.stopOld, .done, at: applier.clock.now()))
+            try applier.store.keep(image, for: workload, generation: generation, count: 3)
+            try applier.store.collect(inUse: Set(try await runtime.imagesInUse().keys))
+        } catch {
+            events(.log(stream: "stderr", line: "not everything of the old generation is removed yet: \(error)"))
+        }
+    }
+
+    private func step<Result>(_ step: ApplyStep, _ body: () async throws -> Result) async throws -> Result {
+        try Task.checkCancellation()
+        events(.step(step, .started, at: applier.clock.now()))
+        do {
+            guard ContinuousClock.now < deadline else {
+                throw VoltError(.failed, "the time of \(DurationText.format(request.timeout)) is over", hint: "give it more with --timeout")
+            }
+            let result = try await body()
+            events(.step(step, .done, at: applier.clock.now()))
+            return result
+        } catch {
+            events(.step(step, .failed, at: applier.clock.now()))
+            throw error
+        }
+    }
+
+    // MARK: - Names
+
+    /// `web-12`; a long name is cut, because a container's name has at most 63 characters.
+    static func name(_ workload: Name, _ generation: Int) throws(VoltError) -> Name {
+        let suffix = "-\(generation)"
+        var base = String(workload.text.prefix(63 - suffix.count))
+        while base.hasSuffix("-") { base.removeLast() }
+        return try Name(base + suffix, of: "container")
+    }
+
+    static func number(of container: Name, _ workload: Name) -> Int? {
+        container.text.split(separator: "-").last.flatMap { Int($0) }
+    }
+}

@@ -1,0 +1,103 @@
+internal import VoltArchive
+internal import VoltCore
+internal import VoltCrypto
+internal import VoltSystem
+internal import VoltWorkload
+
+/// What a definition comes to on this host.
+struct WorkloadPlan {
+    /// What is to run; its name is given when it is started.
+    var spec: ContainerSpec
+    /// The digest over everything that matters to the payload: equal digests need no new container.
+    var fingerprint: Digest
+
+    /// The default search path of Docker's images, for images that set none.
+    private static let searchPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+    /// Puts manifest and image together.
+    ///
+    /// - Parameters:
+    ///   - image: the image, or nil when the root file system is a directory of the source.
+    ///   - source: the directory with the source of the workload, absolute.
+    ///   - file: the name of the manifest, for errors.
+    init(
+        _ manifest: ContainerManifest, image: Image?, workload: Name, source: String, revision: String, file: String
+    ) throws(VoltError) {
+        let config = image?.config ?? ImageConfig()
+        let command = config.entrypoint + (manifest.command ?? config.command)
+        guard !command.isEmpty else {
+            throw VoltError(
+                .failed, "\(file): nothing says what to run: the image has no command", hint: "add CMD to the Voltfile or command to the manifest")
+        }
+        var contents: [String] = []
+        var name = ""
+        var lowers = image?.lowers ?? []
+        switch manifest.source {
+        case .image(let reference): name = reference
+        case .build: name = "\(workload) (built)"
+        case .rootfs(let path):
+            name = path
+            let tree = try TreePath(inRoot: path)
+            contents.append(try Self.digest(tree, source, file).description)
+            lowers = [tree.names.isEmpty ? source : "\(source)/\(tree.text)"]
+        }
+        var spec = ContainerSpec(name: workload, image: name, lowers: lowers, command: command)
+        spec.imageDigest = image?.digest
+        spec.environment = ["PATH": Self.searchPath].merging(config.environmentByName) { $1 }.merging(manifest.environment) { $1 }
+        spec.workingDirectory = config.workingDirectory.isEmpty ? "/" : config.workingDirectory
+        spec.user = manifest.user ?? config.user
+        spec.ports = manifest.ports.map { .init(address: $0.address, hostPort: $0.host, containerPort: $0.container) }
+        spec.limits = .init(memory: manifest.memory, cpus: manifest.cpus, pids: manifest.pids)
+        spec.restart = ContainerSpec.RestartPolicy(rawValue: manifest.restart.rawValue) ?? .no
+        spec.health = manifest.health.map(Self.health)
+        spec.readOnly = manifest.readOnly
+        spec.dropCapabilities = manifest.dropCapabilities
+        spec.addCapabilities = manifest.addCapabilities
+        spec.stopSignal = config.stopSignal ?? "SIGTERM"
+        spec.workload = workload
+        var named = spec
+        for volume in manifest.volumes {
+            switch volume.source {
+            case .named(let name):
+                // A dot is in no name, so that no two workloads and volumes share a directory by accident.
+                let mount = ContainerSpec.Mount(
+                    source: "\(workload).\(name)", isVolume: true, target: volume.target, readOnly: volume.readOnly)
+                spec.mounts.append(mount)
+                named.mounts.append(mount)
+            case .path(let path):
+                let tree = try TreePath(inRoot: path)
+                contents.append(try Self.digest(tree, source, file).description)
+                let absolute = tree.names.isEmpty ? source : "\(source)/\(tree.text)"
+                spec.mounts.append(.init(source: absolute, isVolume: false, target: volume.target, readOnly: true))
+                named.mounts.append(.init(source: "source", isVolume: false, target: volume.target, readOnly: true))
+            }
+        }
+        // Paths of the source differ from revision to revision; what counts is what is in them.
+        if image == nil { named.lowers = [] }
+        named.image = ""
+        fingerprint = SHA256Hasher.digest(of: try JSONFile.encode(named) + Array(contents.joined(separator: "\n").utf8))
+        spec.revision = revision
+        self.spec = spec
+    }
+
+    private static func digest(_ path: TreePath, _ source: String, _ file: String) throws(VoltError) -> Digest {
+        do { return try TreeDigest.of(path, beneath: source) } catch {
+            throw VoltError(error.code == .notFound ? .failed : error.code, "\(file): \(error.message)", hint: error.hint)
+        }
+    }
+
+    private static func health(_ health: ContainerManifest.Health) -> ContainerSpec.HealthCheck {
+        let probe: ContainerSpec.HealthCheck.Probe =
+            switch health.probe {
+            case .http(let port, let path): .http(port: port, path: path)
+            case .tcp(let port): .tcp(port: port)
+            case .exec(let words): .exec(words)
+            }
+        var check = ContainerSpec.HealthCheck(probe: probe)
+        check.intervalMilliseconds = health.interval.milliseconds
+        check.timeoutMilliseconds = health.timeout.milliseconds
+        check.retries = health.retries
+        check.startPeriodMilliseconds = health.startPeriod.milliseconds
+        return check
+    }
+}

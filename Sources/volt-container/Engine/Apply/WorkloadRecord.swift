@@ -1,0 +1,70 @@
+internal import VoltCore
+internal import VoltSystem
+
+/// What is kept about a workload. One file, replaced as a whole: the container named here is the workload,
+/// every other container of it is a leftover of a command that died.
+struct WorkloadRecord: Codable, Sendable {
+    static let currentVersion = 1
+    var version = Self.currentVersion
+    /// The number of the newest generation that was deployed.
+    var generation: Int
+    /// The container that serves.
+    var container: Name
+    /// The digest over everything that the container was started from.
+    var fingerprint: Digest
+    /// The revision that was applied last; the container may be of an earlier one with the same content.
+    var revision: String
+    /// The image, when it was built or imported.
+    var image: Digest?
+    /// When the container was put in place.
+    var deployed: Timestamp
+}
+
+/// The records of the workloads of this host, `<state>/workloads/<name>/workload.json`.
+struct WorkloadRecords: Sendable {
+    let directory: String
+    let locks: String
+
+    init(paths: HostPaths) {
+        directory = "\(paths.state)/workloads"
+        locks = "\(paths.runtime)/workloads"
+    }
+
+    private func path(_ workload: Name) -> String { "\(directory)/\(workload)/workload.json" }
+
+    func read(_ workload: Name) throws(VoltError) -> WorkloadRecord? {
+        guard Files.exists(path(workload)) else { return nil }
+        let record = try JSONFile.read(WorkloadRecord.self, path(workload))
+        guard record.version <= WorkloadRecord.currentVersion else {
+            throw VoltError(
+                .failed, "cannot read '\(path(workload))': format \(record.version) is newer than this tool reads (\(WorkloadRecord.currentVersion))",
+                hint: "upgrade volt-container")
+        }
+        return record
+    }
+
+    func write(_ record: WorkloadRecord, _ workload: Name) throws(VoltError) {
+        try Files.makeDirectory("\(directory)/\(workload)", mode: 0o700)
+        try JSONFile.write(record, path(workload))
+        try Files.syncDirectory(directory)
+    }
+
+    func remove(_ workload: Name) throws(VoltError) {
+        try Files.removeTree("\(directory)/\(workload)")
+        if Files.isDirectory(directory) { try Files.syncDirectory(directory) }
+    }
+
+    /// Takes the workload's lock, waiting for another command that holds it.
+    func lock(_ workload: Name, until deadline: ContinuousClock.Instant) async throws -> FileLock {
+        try Files.makeDirectory(locks, mode: 0o700)
+        while true {
+            if let lock = try FileLock.tryLock("\(locks)/\(workload).lock") { return lock }
+            try Task.checkCancellation()
+            guard ContinuousClock.now < deadline else {
+                throw VoltError(
+                    .tryAgain, "workload '\(workload)' is being changed by another command", hint: "try again when it is done")
+            }
+            try await Task.sleep(for: .milliseconds(50))
+        }
+    }
+}
