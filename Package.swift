@@ -126,6 +126,8 @@ let package = Package(
         // Tests
         tests("VoltCoreTests", ["VoltCore"]),
         tests("VoltPluginTests", ["VoltCore", "VoltPlugin", "VoltSystem"]),
+        .target(name: "CTestTerminal", path: "Tests/CTestTerminal"),
+        tests("ContractTests", ["CTestTerminal", "VoltSystem"]),
         tests("VoltCryptoTests", ["VoltCrypto", "VoltCore"]),
         tests("VoltYAMLTests", ["VoltYAML", "VoltCore"]),
         tests("GitopsSourceTests", ["GitopsSource", "VoltCore"]),

@@ -8,8 +8,11 @@ enum Console {
 
     /// Writes data and gives the exit code.
     static func print(_ bytes: [UInt8]) -> Int32 {
-        // A reader that went away ends `volt` as it ends any filter, also when the caller ignores SIGPIPE.
+        // A reader that went away ends `volt` as it ends any filter, whatever the caller did to SIGPIPE.
         signal(SIGPIPE, SIG_DFL)
+        var none = sigset_t()
+        sigemptyset(&none)
+        sigprocmask(SIG_SETMASK, &none, nil)
         let number = write(bytes, to: 1)
         guard number != 0 else { return ExitCode.ok.rawValue }
         return fail(

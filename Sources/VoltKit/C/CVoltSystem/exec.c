@@ -29,9 +29,12 @@ int volt_exec(
     struct sigaction action = {.sa_handler = SIG_DFL};
     default_signals(&all);
     for (int number = 1; number < NSIG; number++) {
-        // glibc keeps two real-time signals for itself and refuses them; nothing can have changed those.
         if (sigismember(&all, number) == 1) sigaction(number, &action, NULL);
     }
+    // glibc's posix_spawn leaves the two signals that glibc keeps for itself ignored in its children, and
+    // its sigaction refuses them. All zeros are the default in the kernel's struct, whatever its layout.
+    static const char none_of_it[64];
+    for (int number = 32; number <= 33; number++) syscall(SYS_rt_sigaction, number, none_of_it, NULL, 8);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     if (syscall(SYS_close_range, 3u, ~0u, CLOSE_RANGE_CLOEXEC) != 0) {
@@ -46,7 +49,9 @@ int volt_exec(
 
 int volt_spawn_captured(const char *path, char *const argv[], char *const envp[], pid_t *pid) {
     int ends[2];
-    if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) return -1;
+    if (pipe2(ends, O_CLOEXEC) != 0) return -1;
+    // Of our end alone: the writer must find a pipe as any other.
+    fcntl(ends[0], F_SETFL, O_NONBLOCK);
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
     sigset_t all, none;
