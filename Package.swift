@@ -128,6 +128,7 @@ let package = Package(
         tests("VoltPluginTests", ["VoltCore", "VoltPlugin", "VoltSystem"]),
         .target(name: "CTestTerminal", path: "Tests/CTestTerminal"),
         tests("ContractTests", ["CTestTerminal", "VoltSystem"]),
+        tests("LayoutTests", ["VoltSystem"]),
         tests("VoltCryptoTests", ["VoltCrypto", "VoltCore"]),
         tests("VoltYAMLTests", ["VoltYAML", "VoltCore"]),
         tests("GitopsSourceTests", ["GitopsSource", "VoltCore"]),

@@ -1,0 +1,132 @@
+import Testing
+
+/// A module and what its files may import; see docs/architecture.md for the directions between them.
+struct Module: Sendable, CustomTestStringConvertible {
+    let folder: String
+    let imports: Set<String>
+    /// An engine decides and acts, and leaves printing and the environment to its command line.
+    var isEngine = false
+
+    init(_ folder: String, _ imports: [String], isEngine: Bool = false) {
+        self.folder = folder
+        self.imports = Set(imports)
+        self.isEngine = isEngine
+    }
+
+    var testDescription: String { folder }
+}
+
+/// A program and the shared libraries it may load beside those of `Layout.runtime`.
+struct Program: Sendable, CustomTestStringConvertible {
+    let name: String
+    let libraries: Set<String>
+    /// A fully static program loads nothing at all.
+    let isStatic: Bool
+
+    init(_ name: String, _ libraries: [String] = [], isStatic: Bool = false) {
+        self.name = name
+        self.libraries = Set(libraries)
+        self.isStatic = isStatic
+    }
+
+    var testDescription: String { name }
+}
+
+enum Layout {
+    /// What any module may import. FoundationEssentials is not among them: volt and the static helpers
+    /// do without.
+    static let anywhere: Set<String> = ["Glibc", "Synchronization"]
+
+    // A module that is not here fails the test: add it with what it needs, and nothing more.
+    static let modules = [
+        // VoltKit
+        Module("VoltKit/Core", []),
+        Module("VoltKit/System", ["VoltCore", "CVoltSystem"]),
+        Module("VoltKit/Plugin", ["VoltCore", "CVoltSystem"]),
+        Module("VoltKit/CLI", ["VoltCore", "VoltSystem", "ArgumentParser", "FoundationEssentials"]),
+        Module("VoltKit/YAML", ["VoltCore", "CYAML"]),
+        Module("VoltKit/Crypto", ["VoltCore", "CCrypto"]),
+        Module("VoltKit/Git", ["VoltCore", "VoltSystem", "CGit2"]),
+        Module("VoltKit/Archive", ["VoltCore", "VoltSystem", "VoltCrypto", "CVoltSystem", "CArchive"]),
+        Module("VoltKit/SQLite", ["VoltCore", "CSQLite"]),
+        Module("VoltKit/Server", ["VoltCore", "NIOCore", "NIOPosix", "NIOHTTP1"]),
+        Module("VoltKit/Workload", ["VoltCore", "VoltYAML", "FoundationEssentials"]),
+        Module("VoltKit/Kit", ["VoltCore", "VoltSystem", "VoltPlugin", "VoltCLI"]),
+        Module(
+            "VoltKit/TestKit", ["VoltCore", "VoltSystem", "CVoltSystem", "Dispatch", "FoundationEssentials"]),
+
+        // volt
+        Module("volt", ["VoltCore", "VoltPlugin", "CVoltSystem"]),
+
+        // volt-container
+        Module(
+            "volt-container/Engine",
+            [
+                "VoltCore", "VoltSystem", "VoltCrypto", "VoltArchive", "VoltWorkload", "CVoltSystem",
+                "FoundationEssentials", "Dispatch",
+            ], isEngine: true),
+        Module(
+            "volt-container/CLI",
+            [
+                "ContainerEngine", "VoltCLI", "VoltCore", "VoltSystem", "VoltWorkload", "ArgumentParser",
+                "FoundationEssentials",
+            ]),
+        Module("volt-container/init", ["VoltCore", "CVoltSystem"]),
+        Module("volt-container/run", ["VoltCore", "CVoltSystem"]),
+
+        // volt-gitops
+        Module("volt-gitops/Source", ["VoltCore", "VoltSystem", "FoundationEssentials"], isEngine: true),
+        Module(
+            "volt-gitops/Engine",
+            [
+                "VoltCore", "VoltSystem", "VoltCrypto", "VoltSQLite", "VoltServer", "VoltPlugin",
+                "VoltWorkload",
+                "GitopsSource", "FoundationEssentials", "Dispatch",
+            ], isEngine: true),
+        Module(
+            "volt-gitops/CLI",
+            [
+                "GitopsEngine", "GitopsSource", "VoltCLI", "VoltCore", "VoltSystem", "ArgumentParser",
+                "FoundationEssentials",
+            ]),
+        Module(
+            "volt-gitops/worker",
+            ["GitopsSource", "VoltGit", "VoltCore", "VoltSystem", "FoundationEssentials"]),
+
+        // What the demo and the tests on other hosts need
+        Module(
+            "volt-demo",
+            [
+                "VoltCLI", "VoltCore", "VoltCrypto", "VoltSystem", "VoltTestKit", "ArgumentParser",
+                "Dispatch",
+                "FoundationEssentials",
+            ]),
+    ]
+
+    /// The longest file, in lines.
+    static let longestFile = 450
+
+    /// System calls rather than a library: whoever makes one may import it.
+    static let systemCalls = "CVoltSystem"
+
+    static let programs = [
+        Program("volt", isStatic: true),
+        Program("volt-container--init", isStatic: true),
+        Program("volt-container--run", isStatic: true),
+        Program("volt-container", ["libarchive", "libcrypto", "libyaml-0"]),
+        Program("volt-gitops", ["libcrypto", "libsqlite3", "libyaml-0"]),
+        Program("volt-gitops--worker", ["libgit2"]),
+        Program("volt-demo", ["libcrypto"]),
+    ]
+
+    /// glibc and the C++ runtime, and in a debug build the parts of Swift that are no Foundation. ICU, which
+    /// costs 34 MB, comes with `libFoundation` and is not among them.
+    static func isRuntime(_ library: String) -> Bool {
+        let names: Set<String> = [
+            "libc", "libm", "libstdc++", "libgcc_s", "libBlocksRuntime", "libdispatch",
+            "libFoundationEssentials",
+            "lib_FoundationCShims", "lib_FoundationCollections",
+        ]
+        return names.contains(library) || library.hasPrefix("libswift") || library.hasPrefix("ld-linux")
+    }
+}
