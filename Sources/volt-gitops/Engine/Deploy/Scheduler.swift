@@ -1,0 +1,180 @@
+internal import Dispatch
+internal import Synchronization
+internal import VoltCore
+internal import VoltSystem
+
+/// Gives each pipeline one running attempt and one next, and polls the repositories as a safety net.
+final class Scheduler: Sendable {
+    /// Attempts of different pipelines at the same time.
+    static let parallelAttempts = 4
+    /// Polls at the same time.
+    static let parallelPolls = 4
+    /// How long a poll may take.
+    static let pollLimit = Duration.seconds(30)
+
+    private struct State {
+        var running: Set<String> = []
+        var polling: Set<String> = []
+        var due: [String: ContinuousClock.Instant] = [:]
+        var failures: [String: Int] = [:]
+        var stopped = false
+    }
+
+    private let state = Mutex(State())
+    private let wake = DispatchSemaphore(value: 0)
+    private let work = DispatchQueue(label: "volt.gitops.work", attributes: .concurrent)
+    private let done = DispatchGroup()
+    private let paths: GitopsPaths
+    private let clock: any WallClock
+    private let log: @Sendable (String) -> Void
+    private let reader: SourceReader
+    private let makeDeployer: @Sendable (Journal, @escaping @Sendable () -> Bool, String) -> Deployer
+
+    init(
+        paths: GitopsPaths, clock: any WallClock, reader: SourceReader, log: @escaping @Sendable (String) -> Void,
+        makeDeployer: @escaping @Sendable (Journal, @escaping @Sendable () -> Bool, String) -> Deployer
+    ) {
+        self.paths = paths
+        self.clock = clock
+        self.reader = reader
+        self.log = log
+        self.makeDeployer = makeDeployer
+    }
+
+    /// Looks at the queue now.
+    func kick() { wake.signal() }
+
+    /// Starts the thread that hands out work. The journal must have been recovered before.
+    func start() throws(VoltError) {
+        let journal = try Journal(state: paths.state)
+        // The journal moves to the thread that alone uses it from here on.
+        nonisolated(unsafe) let owned = journal
+        done.enter()
+        DispatchQueue(label: "volt.gitops.schedule").async { [self] in
+            while !isStopped {
+                do throws(VoltError) {
+                    try startAttempts(owned)
+                    try startPolls(owned)
+                } catch { log("error: \(error.message)") }
+                _ = wake.wait(timeout: .now() + .milliseconds(1000))
+            }
+            done.leave()
+        }
+    }
+
+    /// Stops handing out work, asks what runs to stop and waits for it.
+    func stop() {
+        state.withLock { $0.stopped = true }
+        kick()
+        done.wait()
+    }
+
+    private var isStopped: Bool { state.withLock { $0.stopped } }
+
+    private func startAttempts(_ journal: Journal) throws(VoltError) {
+        for name in try journal.pipelinesWithQueue() {
+            let starts = state.withLock { state in
+                guard !state.stopped, !state.running.contains(name), state.running.count < Self.parallelAttempts
+                else { return false }
+                state.running.insert(name)
+                return true
+            }
+            guard starts else { continue }
+            done.enter()
+            work.async { [self] in
+                runNewest(of: name)
+                state.withLock { _ = $0.running.remove(name) }
+                kick()
+                done.leave()
+            }
+        }
+    }
+
+    private func runNewest(of name: String) {
+        do throws(VoltError) {
+            let journal = try Journal(state: paths.state)
+            guard let attempt = try journal.newestQueued(of: name) else { return }
+            let pipeline = try journal.pipeline(name)
+            try journal.supersedeQueued(of: name, before: attempt.id, at: clock.now())
+            log("\(name): attempt \(attempt.id) starts: \(attempt.note)")
+            try makeDeployer(journal, { [self] in isStopped }, "\(name): attempt \(attempt.id)").run(
+                attempt, of: pipeline)
+        } catch {
+            log("error: \(name): \(error.message)")
+            // The attempt is still in the journal; without a pause a full disk would make this a busy loop.
+            if !isStopped { _ = DispatchSemaphore(value: 0).wait(timeout: .now() + 1) }
+        }
+    }
+
+    private func startPolls(_ journal: Journal) throws(VoltError) {
+        let now = ContinuousClock.now
+        for pipeline in try journal.pipelines() {
+            let name = pipeline.name.text
+            let starts = state.withLock { state in
+                guard !state.stopped, state.polling.count < Self.parallelPolls, !state.polling.contains(name),
+                    !state.running.contains(name)
+                else { return false }
+                // The first poll comes soon after the start: a push may have been missed meanwhile.
+                guard let due = state.due[name] else {
+                    state.due[name] = now + .milliseconds(Int64.random(in: 200...2000))
+                    return false
+                }
+                guard due <= now else { return false }
+                state.polling.insert(name)
+                return true
+            }
+            guard starts else { continue }
+            done.enter()
+            work.async { [self] in
+                let failed = !poll(pipeline)
+                state.withLock { state in
+                    state.polling.remove(name)
+                    state.failures[name] = failed ? state.failures[name, default: 0] + 1 : 0
+                    // A repository that does not answer is asked less and less, down to every ten minutes.
+                    let doubled = pipeline.pollInterval << Int64(min(state.failures[name] ?? 0, 6))
+                    let seconds = failed ? max(pipeline.pollInterval, min(doubled, 600)) : pipeline.pollInterval
+                    state.due[name] = .now + .milliseconds(Int64(Double(seconds) * Double.random(in: 900...1100)))
+                }
+                kick()
+                done.leave()
+            }
+        }
+    }
+
+    /// Compares the tip of the branch with what was deployed; false when the repository did not answer.
+    private func poll(_ pipeline: Pipeline) -> Bool {
+        let name = pipeline.name.text
+        do throws(VoltError) {
+            let journal = try Journal(state: paths.state)
+            let tip: String
+            do throws(VoltError) {
+                tip = try reader.tip(of: pipeline, limit: Self.pollLimit)
+            } catch {
+                log("\(name): poll failed: \(error.message)")
+                try journal.record(Journal.Poll(at: clock.now(), error: error.message), of: name)
+                return false
+            }
+            try journal.record(Journal.Poll(at: clock.now(), error: nil, seen: tip), of: name)
+            if try wantsAttempt(tip, of: name, journal) {
+                let note = pipeline.provider == .svn ? "poll (svn)" : "poll"
+                try journal.accept(
+                    pipeline: name, trigger: .poll, branch: pipeline.branch, commit: tip, note: note, at: clock.now())
+            }
+            return true
+        } catch {
+            log("error: \(name): \(error.message)")
+            return false
+        }
+    }
+
+    /// Whether a tip is neither deployed, nor queued, nor failed too often or too recently.
+    private func wantsAttempt(_ tip: String, of name: String, _ journal: Journal) throws(VoltError) -> Bool {
+        guard try journal.deployedCommit(of: name) != tip, try journal.open(of: name).isEmpty else { return false }
+        guard let last = try journal.history(of: name, limit: 1).first, last.commit == tip else { return true }
+        guard last.state != .held else { return false }
+        let failures = try journal.failures(of: tip, pipeline: name)
+        guard failures > 0, let finished = last.finishedAt else { return true }
+        guard failures < Deployer.attemptLimit else { return false }
+        return clock.now().since(finished) >= .seconds(30 << Int64(failures))
+    }
+}
