@@ -280,6 +280,14 @@ public final class Journal {
         ) { $0.text(0) }.reversed()
     }
 
+    /// The last attempt that succeeded.
+    public func lastSuccess(of pipeline: String) throws(VoltError) -> Attempt? {
+        try database.rows(
+            "SELECT \(Self.columns) FROM attempts WHERE pipeline = ? AND state = 'done' ORDER BY id DESC LIMIT 1",
+            .text(pipeline), read: attempt
+        ).first
+    }
+
     /// The commit of the last attempt that succeeded.
     public func deployedCommit(of pipeline: String) throws(VoltError) -> String? {
         try database.text(

@@ -1,0 +1,91 @@
+import ArgumentParser
+import GitopsEngine
+import VoltCLI
+import VoltCore
+import VoltSystem
+
+struct Create: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Create a pipeline.",
+        discussion: """
+            Example:
+              volt gitops create --name site --repo https://git.example/team/site.git --provider github \\
+                  --branch main --workload web --secret-file hook.secret
+            """)
+
+    @Option(help: "The name of the pipeline.") var name: String
+    @Option(help: "The URL of the repository: https://, ssh://, user@host:path, svn://.") var repo: String
+    @Option(help: "Where pushes come from: github, gitlab, bitbucket or svn.") var provider: String
+    @Option(help: "The branch to follow.") var branch: String
+    @Option(help: "The workload on this host that follows it.") var workload: String
+    @Option(help: "The secret of the hook; it shows in the process list, --secret-file does not.")
+    var secret: String?
+    @Option(help: "A file with the secret of the hook; a newline at its end is left out.") var secretFile: String?
+    @Flag(help: "Read the secret of the hook from stdin.") var secretStdin = false
+    @Flag(help: "Take webhooks without a signature from anyone.") var insecureNoSecret = false
+    @Option(help: "Seconds between two polls.") var pollInterval: Int64 = 60
+    @Option(help: "The directory of the repository that holds the manifest.") var path = ""
+    @Option(help: "How long an attempt may take, such as 10m.") var timeout = "10m"
+    @Option(help: "A private key for SSH.") var sshKey: String?
+    @Option(help: "A file with the pinned host keys, as ssh-keyscan prints them.") var knownHosts: String?
+    @Option(help: "The user name for https.") var username: String?
+    @Option(help: "A file with the token or password for https.") var tokenFile: String?
+    @Option(help: "A file with certificates to trust.") var caFile: String?
+    @Flag(name: .customLong("allow-http"), help: "Allow http://, which anyone on the way can change.")
+    var allowHTTP = false
+    @Flag(help: "Allow file:// and local paths.") var allowFile = false
+
+    func run() throws {
+        let (gitops, context) = try VoltGitops.engine()
+        guard let from = Provider(rawValue: provider) else {
+            throw VoltError(
+                .usage, "'\(provider)' is not a provider",
+                hint: "use one of \(Provider.allCases.map(\.rawValue).joined(separator: ", "))")
+        }
+        var pipeline = Pipeline(
+            name: try Name(name, of: "pipeline"), repo: repo, provider: from, branch: branch,
+            workload: try Name(workload, of: "workload"), createdAt: context.clock.now())
+        pipeline.pollInterval = pollInterval
+        pipeline.path = path
+        pipeline.timeout = try DurationText.parse(timeout).milliseconds / 1000
+        pipeline.username = username
+        pipeline.sshKey = try existing(sshKey, "--ssh-key")
+        pipeline.knownHosts = try existing(knownHosts, "--known-hosts")
+        pipeline.tokenFile = try existing(tokenFile, "--token-file")
+        pipeline.caFile = try existing(caFile, "--ca-file")
+        pipeline.allowHTTP = allowHTTP
+        pipeline.allowFile = allowFile
+        let url = try gitops.create(pipeline, secret: try readSecret(), insecure: insecureNoSecret)
+        Output.note("created pipeline '\(name)': branch '\(branch)' of '\(url)' to workload '\(workload)'")
+        if from == .svn {
+            Output.note("it is polled every \(pollInterval) s by 'volt gitops serve'")
+        } else {
+            Output.note("point the hook of the provider to http://HOST:9090/hooks/\(from.rawValue)")
+        }
+    }
+
+    private func existing(_ path: String?, _ option: String) throws(VoltError) -> String? {
+        guard let path else { return nil }
+        let absolute = Files.absolute(path, from: Files.currentDirectory)
+        guard Files.exists(absolute) else { throw VoltError(.notFound, "'\(path)' of \(option) does not exist") }
+        return absolute
+    }
+
+    private func readSecret() throws(VoltError) -> [UInt8]? {
+        guard [secret != nil, secretFile != nil, secretStdin].filter({ $0 }).count <= 1 else {
+            throw VoltError(.usage, "the secret is given twice", hint: "use one of --secret-file, --secret-stdin, --secret")
+        }
+        var bytes: [UInt8]
+        if let secret {
+            bytes = Array(secret.utf8)
+        } else if let secretFile {
+            bytes = try Files.read(secretFile, limit: 4096)
+        } else if secretStdin {
+            bytes = try Files.read("/dev/stdin", limit: 4096)
+        } else {
+            return nil
+        }
+        while bytes.last == 10 || bytes.last == 13 { bytes.removeLast() }
+        return bytes
+    }
+}

@@ -1,0 +1,79 @@
+import ArgumentParser
+import GitopsEngine
+import VoltCLI
+import VoltCore
+import VoltSystem
+
+struct Status: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Show where each pipeline is, and whether the server runs.",
+        discussion: """
+            Example:
+              volt gitops status
+            """)
+
+    @OptionGroup var output: OutputOptions
+
+    /// `-o json`.
+    struct Report: Encodable {
+        struct Line: Encodable {
+            let name: String
+            let repo: String
+            let branch: String
+            let provider: String
+            let workload: String
+            let status: String
+            let lastDeploy: Timestamp?
+            let commit: String?
+            let lastAttempt: Attempt?
+            let polledAt: Timestamp?
+            let pollError: String?
+        }
+        let server: Gitops.Server?
+        let pipelines: [Line]
+    }
+
+    func run() throws {
+        let (gitops, context) = try VoltGitops.engine()
+        let journal = try gitops.journal()
+        var lines: [Report.Line] = []
+        for pipeline in try journal.pipelines() {
+            let last = try journal.history(of: pipeline.name.text, limit: 1).first
+            let poll = try journal.poll(of: pipeline.name.text)
+            let deployed = try journal.lastSuccess(of: pipeline.name.text)
+            lines.append(
+                Report.Line(
+                    name: pipeline.name.text, repo: pipeline.repo, branch: pipeline.branch,
+                    provider: pipeline.provider.rawValue, workload: pipeline.workload.text,
+                    status: last?.status ?? "never", lastDeploy: deployed?.finishedAt, commit: deployed?.commit,
+                    lastAttempt: last, polledAt: poll.at, pollError: poll.error))
+        }
+        let report = Report(server: gitops.server(), pipelines: lines)
+        if output.format == .table { say(report) }
+        try Output.render(report, as: output.format) {
+            var table = Table(["NAME", "REPO", "BRANCH", "PROVIDER", "LAST DEPLOY", "STATUS"])
+            for line in lines {
+                table.add([
+                    line.name, line.repo, line.branch, line.provider,
+                    line.lastDeploy.map { $0.relative(to: context.clock.now()) } ?? "never", line.status,
+                ])
+            }
+            return table
+        }
+    }
+
+    /// What people want to know beside the table.
+    private func say(_ report: Report) {
+        if let server = report.server {
+            Output.note("webhook server: running at \(server.url) (process \(server.pid))")
+        } else {
+            Output.note("webhook server: not running; start it with 'volt gitops serve'")
+        }
+        for line in report.pipelines {
+            if let error = line.pollError { Output.note("\(line.name): the last poll failed: \(error)") }
+            if line.lastAttempt?.trigger == .poll, line.provider != "svn", line.lastAttempt?.state == .done {
+                Output.note("\(line.name): the last commit was found by the poll; no webhook came for it")
+            }
+        }
+    }
+}

@@ -1,0 +1,49 @@
+import ArgumentParser
+import GitopsEngine
+import VoltCLI
+import VoltCore
+import VoltSystem
+
+struct Sync: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Deploy the tip of the branch now.",
+        discussion: """
+            Works with and without a running server. Ends with 1 when the deploy failed.
+
+            Example:
+              volt gitops sync --name site
+            """)
+
+    @Option(help: "The name of the pipeline.") var name: String
+    @Flag(name: .customLong("no-wait"), help: "Queue it and do not wait; a running server is needed.")
+    var noWait = false
+    @OptionGroup var output: OutputOptions
+
+    func run() throws {
+        let (gitops, context) = try VoltGitops.engine()
+        if noWait, gitops.server() == nil {
+            _ = try gitops.journal().pipeline(name)
+            throw VoltError(
+                .tryAgain, "no server runs that would work on it", hint: "leave --no-wait out, or start 'volt gitops serve'")
+        }
+        let id = try gitops.queueSync(name)
+        if noWait {
+            Output.note("queued attempt \(id)")
+            return
+        }
+        let isTable = output.format == .table
+        let attempt = try gitops.wait(for: id) { state in if isTable { Output.note("\(state) …") } }
+        if isTable {
+            let duration = (attempt.finishedAt ?? context.clock.now()).since(attempt.acceptedAt)
+            let commit = attempt.commit.map { " at \($0.prefix(7))" } ?? ""
+            Output.note("\(attempt.status)\(commit) after \(DurationText.format(duration)): \(attempt.note)")
+        } else {
+            Output.line(try Output.json(attempt))
+        }
+        guard attempt.state != .done else { return }
+        if isTable {
+            for line in try gitops.journal().log(of: id, last: 20) { Output.note("  \(line)") }
+        }
+        throw ExitStatus(attempt.state == .superseded ? 75 : 1)
+    }
+}

@@ -1,0 +1,222 @@
+internal import GitopsSource
+internal import Glibc
+public import VoltCore
+internal import VoltPlugin
+public import VoltSystem
+
+/// The commands of `volt gitops`, over the journal of this host.
+public struct Gitops: Sendable {
+    /// Where everything is kept.
+    public let paths: GitopsPaths
+    let environment: [String: String]
+    let clock: any WallClock
+    let selfPath: String
+
+    /// - Parameters:
+    ///   - paths: the directories of the tool.
+    ///   - environment: handed on to the worker and to `volt-<kind>`.
+    ///   - selfPath: the absolute path of this program, beside which helpers are looked for.
+    public init(paths: HostPaths, environment: [String: String], clock: any WallClock, selfPath: String) {
+        self.paths = GitopsPaths(paths)
+        self.environment = environment.filter { !Self.ownVariables.contains($0.key) }
+        self.clock = clock
+        self.selfPath = selfPath
+    }
+
+    /// What a service manager tells this process alone (sd_notify(3), sd_listen_fds(3)).
+    private static let ownVariables: Set<String> = [
+        "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES",
+    ]
+
+    /// Opens the journal.
+    public func journal() throws(VoltError) -> Journal {
+        try paths.make()
+        return try Journal(state: paths.state)
+    }
+
+    // MARK: Pipelines
+
+    /// Creates a pipeline.
+    ///
+    /// - Parameters:
+    ///   - secret: of its hook, or nil for none.
+    ///   - insecure: whether a provider that sends webhooks may have no secret.
+    /// - Returns: the URL that is read: for Subversion it may have the branch appended.
+    /// - Throws: `VoltError` with code `usage`, `refused` or `conflict`.
+    public func create(_ pipeline: Pipeline, secret: [UInt8]?, insecure: Bool) throws(VoltError) -> String {
+        let isSubversion = pipeline.provider == .svn
+        _ = try RepositoryURL(
+            pipeline.repo, system: isSubversion ? .svn : .git,
+            policy: RepositoryURL.Policy(allowsHTTP: pipeline.allowHTTP, allowsFile: pipeline.allowFile))
+        guard BranchName.isValid(pipeline.branch) else {
+            throw VoltError(
+                .usage, "'\(pipeline.branch)' is not the name of a branch", hint: "see 'git help check-ref-format'")
+        }
+        try Self.check(path: pipeline.path)
+        guard (1...86_400 * 7).contains(pipeline.pollInterval) else {
+            throw VoltError(.usage, "a poll interval of \(pipeline.pollInterval) s is out of range", hint: "use 1 to 604800")
+        }
+        guard (1...86_400).contains(pipeline.timeout) else {
+            throw VoltError(.usage, "a timeout of \(pipeline.timeout) s is out of range", hint: "use 1s to 24h")
+        }
+        if pipeline.provider.hooks == nil {
+            guard secret == nil else {
+                throw VoltError(.usage, "provider 'svn' is polled and has no hook, so it takes no secret")
+            }
+        } else if let secret {
+            guard !secret.isEmpty else { throw VoltError(.usage, "the secret is empty", hint: "put it on one line") }
+        } else if !insecure {
+            throw VoltError(
+                .refused, "pipeline '\(pipeline.name)' has no secret, so anyone could trigger it",
+                hint: "give one with --secret-file FILE, or say --insecure-no-secret")
+        }
+        let journal = try journal()
+        let taken = try journal.pipelines().first { $0.workload == pipeline.workload && $0.name != pipeline.name }
+        if let taken {
+            throw VoltError(
+                .conflict, "workload '\(pipeline.workload)' belongs to pipeline '\(taken.name)' already",
+                hint: "choose another name with --workload")
+        }
+        let url = isSubversion ? try reader().location(of: pipeline, limit: .seconds(30)) : pipeline.repo
+        try journal.transaction { () throws(VoltError) in
+            try journal.add(pipeline)
+            // Within the transaction: a pipeline never stands without its secret.
+            if let secret { try Files.replace(paths.secret(pipeline.name), with: secret, mode: 0o600) }
+            else { try Files.remove(paths.secret(pipeline.name)) }
+        }
+        ring()
+        return url
+    }
+
+    private static func check(path: String) throws(VoltError) {
+        let parts = path.split(separator: "/", omittingEmptySubsequences: false)
+        guard path.isEmpty || !parts.contains(where: { $0.isEmpty || $0 == "." || $0 == ".." }) else {
+            throw VoltError(
+                .usage, "'\(path)' is not a directory of a repository",
+                hint: "write it relative to the root, without '.' and '..'")
+        }
+    }
+
+    /// Removes a pipeline, its mirror and its history. The snapshot that the workload runs stays.
+    ///
+    /// - Parameter removesWorkload: whether the workload is removed, too.
+    public func delete(_ name: String, removesWorkload: Bool) throws(VoltError) -> Pipeline {
+        let journal = try journal()
+        let pipeline = try journal.pipeline(name)
+        let deployed = try journal.deployedCommit(of: name)
+        if removesWorkload { try removeWorkload(pipeline, deployed: deployed) }
+        try journal.delete(name)
+        ring()
+        try Files.remove(paths.secret(pipeline.name))
+        if try !journal.pipelines().contains(where: { $0.repo == pipeline.repo }) {
+            try Files.removeTree(paths.mirror(of: pipeline.repo))
+        }
+        let snapshots = paths.snapshots(pipeline.name)
+        for commit in try Files.list(snapshots) where removesWorkload || commit != deployed {
+            try Files.removeTree("\(snapshots)/\(commit)")
+        }
+        if try Files.list(snapshots).isEmpty { try Files.removeTree(snapshots) }
+        return pipeline
+    }
+
+    private func removeWorkload(_ pipeline: Pipeline, deployed: String?) throws(VoltError) {
+        guard let deployed else { return }
+        let manifest = try ManifestFinder.find(
+            in: "\(paths.snapshots(pipeline.name))/\(deployed)", path: pipeline.path, workload: pipeline.workload)
+        guard let tool = plugins.path(of: manifest.kind) else {
+            throw VoltError(.missing, "'volt-\(manifest.kind)' is not installed, so the workload cannot be removed")
+        }
+        var said = ""
+        let outcome = try Child.start(tool, ["remove", "--workload", pipeline.workload.text], environment: environment)
+            .finish(limit: .seconds(120)) { _, line in said = line }
+        guard outcome == .exited(0) else {
+            throw VoltError(.failed, "workload '\(pipeline.workload)' was not removed: \(said)")
+        }
+    }
+
+    // MARK: The server of this host
+
+    /// The process that works on the queue.
+    public struct Server: Codable, Sendable, Equatable {
+        /// Its process id.
+        public var pid: Int32
+        /// Where it takes webhooks.
+        public var url: String
+    }
+
+    /// The running server, or nil.
+    public func server() -> Server? {
+        guard let free = try? FileLock.tryLock(paths.lock) else { return ServerAddress.read(paths.address) }
+        _ = consume free
+        return nil
+    }
+
+    /// Tells the running server that the journal has something new; does nothing when none runs.
+    func ring() { Doorbell.ring(paths.doorbell) }
+
+    /// Whether the process of this host's server, or another `sync`, holds the queue.
+    public var isServed: Bool { server() != nil }
+
+    // MARK: Sync
+
+    /// Queues a deploy of the tip.
+    ///
+    /// - Returns: the number of the attempt.
+    public func queueSync(_ name: String) throws(VoltError) -> Int64 {
+        let journal = try journal()
+        let pipeline = try journal.pipeline(name)
+        let id = try journal.accept(
+            pipeline: name, trigger: .manual, branch: pipeline.branch, commit: nil, note: "manual sync",
+            at: clock.now())
+        ring()
+        return id
+    }
+
+    /// Waits until an attempt has ended: a running server works on it, or this process does.
+    ///
+    /// - Parameter progress: told each state the attempt enters.
+    /// - Returns: the attempt as it ended.
+    public func wait(for id: Int64, progress: @escaping @Sendable (String) -> Void) throws(VoltError) -> Attempt {
+        let journal = try journal()
+        var shown = 0
+        while true {
+            guard let attempt = try journal.attempt(id) else {
+                throw VoltError(.notFound, "attempt \(id) is gone: its pipeline was deleted")
+            }
+            let steps = try journal.steps(of: id)
+            for step in steps.dropFirst(shown) { progress(step.state.rawValue) }
+            shown = steps.count
+            if attempt.finishedAt != nil { return attempt }
+            if let lock = try? FileLock.tryLock(paths.lock) {
+                try workAlone(on: attempt, journal)
+                _ = consume lock
+            }
+            usleep(50_000)
+        }
+    }
+
+    /// Does what a server would do for the pipeline of one attempt.
+    private func workAlone(on attempt: Attempt, _ journal: Journal) throws(VoltError) {
+        let pipeline = try journal.pipeline(attempt.pipeline)
+        try Recovery(journal: journal, clock: clock, log: { _ in }).run([pipeline])
+        guard let newest = try journal.newestQueued(of: attempt.pipeline) else { return }
+        try journal.supersedeQueued(of: attempt.pipeline, before: newest.id, at: clock.now())
+        try deployer(journal, shutsDown: { false }, progress: { _ in }).run(newest, of: pipeline)
+    }
+
+    // MARK: Parts
+
+    var plugins: PluginSearch { PluginSearch(environment: environment, selfPath: selfPath) }
+
+    func reader() throws(VoltError) -> SourceReader {
+        SourceReader(paths: paths, environment: environment, worker: try Processes.helper("volt-gitops--worker"))
+    }
+
+    func deployer(
+        _ journal: Journal, shutsDown: @escaping @Sendable () -> Bool, progress: @escaping @Sendable (String) -> Void
+    ) throws(VoltError) -> Deployer {
+        Deployer(
+            journal: journal, paths: paths, environment: environment, clock: clock, reader: try reader(),
+            plugins: plugins, shutsDown: shutsDown, progress: progress)
+    }
+}

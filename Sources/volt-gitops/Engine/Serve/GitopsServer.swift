@@ -1,0 +1,209 @@
+internal import CVoltSystem
+internal import GitopsSource
+internal import Glibc
+internal import Synchronization
+public import VoltCore
+internal import VoltServer
+internal import VoltSystem
+
+/// Takes webhooks, polls, and works on the queue, until SIGTERM or SIGINT.
+public struct GitopsServer: Sendable {
+    /// How the server listens.
+    public struct Options: Sendable {
+        /// An address of this host, or nil for every address.
+        public var address: String?
+        /// The port; 0 for a free one.
+        public var port: Int
+
+        /// - Parameters: see the properties.
+        public init(address: String?, port: Int) {
+            self.address = address
+            self.port = port
+        }
+    }
+
+    private let gitops: Gitops
+    private let options: Options
+    private let log: @Sendable (String) -> Void
+
+    /// - Parameter log: gets each line of the server's log.
+    public init(_ gitops: Gitops, options: Options, log: @escaping @Sendable (String) -> Void) {
+        self.gitops = gitops
+        self.options = options
+        self.log = log
+    }
+
+    /// Serves until a signal ends it.
+    ///
+    /// - Throws: `VoltError` with code `missing` when the port is taken, `conflict` when a server runs already.
+    public func run() throws(VoltError) {
+        try gitops.paths.make()
+        let paths = gitops.paths
+        guard let lock = try FileLock.tryLock(paths.lock) else {
+            let holder = gitops.server().map { " (process \($0.pid), \($0.url))" } ?? ""
+            throw VoltError(
+                .conflict, "a server or a 'sync' works on '\(paths.state)' already\(holder)",
+                hint: "stop it first, or use another --root")
+        }
+        signal(SIGPIPE, SIG_IGN)
+        let signals = try StopSignal.install()
+        let bell = try Doorbell.open(paths.doorbell)
+        defer { close(bell) }
+        let journal = try gitops.journal()
+        let reader = try gitops.reader()
+        let scheduler = Scheduler(
+            paths: paths, clock: gitops.clock, reader: reader, log: log,
+            makeDeployer: { [gitops, log] journal, shutsDown, name in
+                Deployer(
+                    journal: journal, paths: gitops.paths, environment: gitops.environment, clock: gitops.clock,
+                    reader: reader, plugins: gitops.plugins, shutsDown: shutsDown,
+                    progress: { log("\(name): \($0)") })
+            })
+        let queue = AcceptQueue(state: paths.state, clock: gitops.clock) { _ in scheduler.kick() }
+        try queue.start()
+        let hooks = HookReceiver(queue: queue, clock: gitops.clock) { url in
+            url.hasPrefix("/") ? url : RepositoryURL.normalised(payloadURL: url)
+        }
+        try reload(hooks, journal)
+        // The port is taken before anything is recovered: a second server must not touch the first one's work.
+        let server = try listen(hooks)
+        try Recovery(journal: journal, clock: gitops.clock, log: log).run(try journal.pipelines())
+        let host = options.address ?? "0.0.0.0"
+        let url = "http://\(host.contains(":") ? "[\(host)]" : host):\(server.port)"
+        try ServerAddress.write(Gitops.Server(pid: getpid(), url: url), to: paths.address)
+        try scheduler.start()
+        log("listening on \(url), with \(try journal.pipelines().count) pipelines")
+        wait(signals: signals, bell: bell) {
+            do throws(VoltError) { try reload(hooks, journal) } catch { log("error: \(error.message)") }
+            scheduler.kick()
+        }
+        log("stopping: what is under way is asked to stop and is resumed by the next start")
+        server.stop()
+        scheduler.stop()
+        try Files.remove(paths.address)
+        _ = consume lock
+        log("stopped")
+    }
+
+    private func listen(_ hooks: HookReceiver) throws(VoltError) -> HTTPServer {
+        let log = self.log
+        var routes = [HTTPRoute("GET", "/healthz") { _, answer in answer(HTTPResponse(200, "ok\n")) }]
+        for provider in Provider.allCases where provider.hooks != nil {
+            routes.append(
+                HTTPRoute(
+                    "POST", "/hooks/\(provider.rawValue)",
+                    mediaTypes: ["application/json", "application/x-www-form-urlencoded"]
+                ) { request, answer in
+                    hooks.receive(
+                        provider: provider, headers: RequestHeaders(request.headers), body: request.body
+                    ) { reply in
+                        if let line = reply.log { log(line) }
+                        let isJSON = reply.body.hasPrefix("{")
+                        var response = HTTPResponse(
+                            reply.status, reply.body, type: isJSON ? "application/json" : "text/plain; charset=utf-8")
+                        if reply.status == 503 { response.headers.append(("Retry-After", "30")) }
+                        answer(response)
+                    }
+                })
+        }
+        do throws(VoltError) {
+            return try HTTPServer(address: options.address, port: options.port, routes: routes, threads: 2)
+        } catch where error.code == .missing {
+            let holder = PortHolder.find(port: options.port).map { " by \($0)" } ?? ""
+            throw VoltError(
+                .missing, "cannot listen on port \(options.port): it is taken\(holder)",
+                hint: "choose another with --port, and in the provider's hook")
+        }
+    }
+
+    /// Reads the pipelines and their secrets anew.
+    private func reload(_ hooks: HookReceiver, _ journal: Journal) throws(VoltError) {
+        var watches: [HookReceiver.Watch] = []
+        for pipeline in try journal.pipelines() where pipeline.provider.hooks != nil {
+            var secret: [UInt8] = []
+            do throws(VoltError) {
+                secret = try Files.read(gitops.paths.secret(pipeline.name), limit: 4096)
+            } catch where error.code == .notFound {
+                // Created with --insecure-no-secret.
+            }
+            let url = try RepositoryURL(
+                pipeline.repo, system: .git,
+                policy: RepositoryURL.Policy(allowsHTTP: pipeline.allowHTTP, allowsFile: pipeline.allowFile))
+            watches.append(
+                HookReceiver.Watch(
+                    pipeline: pipeline.name.text, provider: pipeline.provider, repository: url.normalised,
+                    branch: pipeline.branch, secret: secret))
+        }
+        hooks.watch(watches)
+    }
+
+    /// Blocks until a signal comes; `rung` is called when the bell rings.
+    private func wait(signals: Int32, bell: Int32, rung: () -> Void) {
+        while true {
+            var polls = [
+                pollfd(fd: signals, events: Int16(POLLIN), revents: 0),
+                pollfd(fd: bell, events: Int16(POLLIN), revents: 0),
+            ]
+            guard poll(&polls, 2, -1) > 0 else { continue }
+            if polls[0].revents != 0 { return }
+            var bytes = [UInt8](repeating: 0, count: 4096)
+            _ = read(bell, &bytes, bytes.count)
+            rung()
+        }
+    }
+}
+
+/// Turns SIGTERM and SIGINT into a descriptor that becomes readable.
+enum StopSignal {
+    // Set once before the handlers are installed; a handler may only make calls that are safe in one.
+    nonisolated(unsafe) private static var pipe: Int32 = -1
+
+    static func install() throws(VoltError) -> Int32 {
+        var ends: [Int32] = [-1, -1]
+        guard volt_pipe(&ends) == 0 else { throw SystemError.current.during("cannot make a pipe") }
+        pipe = ends[1]
+        for number in [SIGTERM, SIGINT] {
+            signal(number) { _ in
+                var byte: UInt8 = 1
+                _ = write(StopSignal.pipe, &byte, 1)
+            }
+        }
+        return ends[0]
+    }
+}
+
+/// Finds who listens on a port, from /proc.
+enum PortHolder {
+    /// `process 123 (name)`, or nil when it cannot be seen.
+    static func find(port: Int) -> String? {
+        guard let inode = inode(of: port) else { return nil }
+        for name in (try? Files.list("/proc")) ?? [] {
+            guard let pid = Int32(name), let descriptors = try? Files.list("/proc/\(pid)/fd") else { continue }
+            for descriptor in descriptors {
+                var buffer = [CChar](repeating: 0, count: 64)
+                let count = readlink("/proc/\(pid)/fd/\(descriptor)", &buffer, 63)
+                guard count > 0 else { continue }
+                let target = String(decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
+                guard target == "socket:[\(inode)]" else { continue }
+                let command = (try? Files.read("/proc/\(pid)/comm", limit: 64)) ?? []
+                let text = String(decoding: command.filter { $0 >= 32 }, as: UTF8.self)
+                return "process \(pid) (\(text))"
+            }
+        }
+        return nil
+    }
+
+    private static func inode(of port: Int) -> String? {
+        let wanted = String(port, radix: 16, uppercase: true)
+        let suffix = ":" + String(repeating: "0", count: 4 - wanted.count) + wanted
+        for table in ["/proc/net/tcp", "/proc/net/tcp6"] {
+            guard let bytes = try? Files.read(table) else { continue }
+            for line in String(decoding: bytes, as: UTF8.self).split(separator: "\n").dropFirst() {
+                let fields = line.split(separator: " ")
+                // State 0A is listening.
+                if fields.count > 9, fields[1].hasSuffix(suffix), fields[3] == "0A" { return String(fields[9]) }
+            }
+        }
+        return nil
+    }
+}
