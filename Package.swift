@@ -73,7 +73,7 @@ let package = Package(
         kit("CLI", "VoltCLI", ["VoltCore", "VoltSystem", argumentParser]),
         kit("YAML", "VoltYAML", ["VoltCore", "CYAML"]),
         kit("Crypto", "VoltCrypto", ["VoltCore", "CCrypto"]),
-        kit("Git", "VoltGit", ["VoltCore", "VoltSystem", "CGit2"]),
+        kit("Git", "VoltGit", ["VoltCore", "VoltSystem", "CGit2", "CVoltSystem"]),
         kit("Archive", "VoltArchive", ["VoltCore", "VoltSystem", "VoltCrypto", "CVoltSystem", "CArchive"]),
         kit("SQLite", "VoltSQLite", ["VoltCore", "CSQLite"]),
         kit("Server", "VoltServer", ["VoltCore", nioCore, nioPosix, nioHTTP1]),
@@ -101,7 +101,7 @@ let package = Package(
 
         // volt-gitops
         .target(
-            name: "GitopsSource", dependencies: ["VoltCore", "VoltSystem"],
+            name: "GitopsSource", dependencies: ["VoltCore", "VoltSystem", "VoltCrypto", "CVoltSystem"],
             path: "Sources/volt-gitops/Source",
             swiftSettings: settings),
         .target(
@@ -116,7 +116,7 @@ let package = Package(
             ["GitopsEngine", "VoltCLI", "VoltCore", "VoltSystem", argumentParser]),
         program(
             "volt-gitops--worker", path: "Sources/volt-gitops/worker",
-            ["GitopsSource", "VoltGit", "VoltCore", "VoltSystem"]),
+            ["GitopsSource", "VoltGit", "VoltCore", "VoltSystem", "CVoltSystem"]),
 
         // What the demo, the benchmarks and the tests on other hosts need; not installed
         program(

@@ -1,1 +1,23 @@
-print("not built yet")
+import GitopsSource
+import Glibc
+import VoltCore
+import VoltSystem
+
+// One request, one answer, one process: `SourceRequest.swift` says what goes in and out. Everything that
+// blocks for ever on a silent server ends here, and the parent ends this.
+
+let events = EventWriter()
+do {
+    try Confinement.apply()
+    try Confinement.endWithParent()
+    let request = try SourceStream.request(try EventWriter.readRequest())
+    switch request.repository.system {
+    case .git: try GitJob(request, events: events).run()
+    case .svn: try SubversionJob(request, events: events).run()
+    }
+    exit(0)
+} catch {
+    let failure = error as? VoltError ?? VoltError(.failed, "\(error)")
+    events.write(.failed(code: failure.code.rawValue, message: failure.message, hint: failure.hint))
+    exit(failure.code.rawValue)
+}

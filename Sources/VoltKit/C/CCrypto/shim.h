@@ -1,3 +1,4 @@
+#include <openssl/hmac.h>
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>

@@ -61,4 +61,17 @@ int volt_exec(
 // and stdout into a pipe. Returns the non-blocking end to read, or -1 with errno.
 int volt_spawn_captured(const char *path, char *const argv[], char *const envp[], pid_t *pid);
 
+// setrlimit(2): soft and hard limit. Returns 0, or -1 with errno.
+int volt_limit(int resource, uint64_t value);
+
+// prctl(PR_SET_DUMPABLE, 0): no core dump, no ptrace(2) by the same user.
+int volt_forbid_dump(void);
+
+// pidfd_open(2). Returns a descriptor that is readable when the process has ended, or -1 with errno.
+int volt_pidfd_open(pid_t process);
+
+// Starts a program that gets SIGKILL when the calling thread ends, with these descriptors as its stdin,
+// stdout and stderr. Returns its process id, or -1 with errno.
+pid_t volt_spawn_bound(const char *path, char *const argv[], char *const envp[], int in, int out, int err);
+
 #endif

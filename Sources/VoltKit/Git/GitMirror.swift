@@ -1,0 +1,158 @@
+internal import CGit2
+public import VoltCore
+internal import VoltSystem
+
+/// Objects of a mirror are missing or do not have the bytes of their names: the mirror must be made again.
+public struct GitDamage: Error, Sendable {
+    /// What libgit2 says about it.
+    public let reason: String
+}
+
+/// A bare repository of our own that keeps what was fetched, so that the next fetch brings only what is new.
+///
+/// One process at a time: the caller holds a lock. Not `Sendable`, as `GitRemote` says.
+public final class GitMirror {
+    /// The bare repository.
+    public let path: String
+    let handle: OpaquePointer
+    let database: OpaquePointer
+
+    /// Opens the mirror; makes it when it is not there, and again when it is not a repository any more.
+    ///
+    /// - Parameter path: the directory of the bare repository.
+    public init(at path: String) throws(VoltError) {
+        self.path = path
+        Self.sweep(path)
+        do throws(GitFailure) {
+            (handle, database) = try Self.open(path)
+        } catch {
+            try Files.removeTree(path)
+            do throws(GitFailure) {
+                try Self.create(path)
+                (handle, database) = try Self.open(path)
+            } catch {
+                throw VoltError(.failed, "cannot make the mirror '\(path)': \(error.message)")
+            }
+        }
+    }
+
+    deinit {
+        git_odb_free(database)
+        git_repository_free(handle)
+    }
+
+    private static func open(_ path: String) throws(GitFailure) -> (OpaquePointer, OpaquePointer) {
+        var repository: OpaquePointer?
+        try check(git_repository_open_bare(&repository, path))
+        var database: OpaquePointer?
+        let code = git_repository_odb(&database, repository)
+        guard code >= 0, let repository, let database else {
+            let failure = GitFailure(code: code)
+            git_repository_free(repository)
+            throw failure
+        }
+        return (repository, database)
+    }
+
+    private static func create(_ path: String) throws(GitFailure) {
+        var repository: OpaquePointer?
+        try check(git_repository_init(&repository, path, 1))
+        git_repository_free(repository)
+    }
+
+    /// Removes what a killed fetch left: locks of references, and packs without an index.
+    private static func sweep(_ path: String) {
+        func removeLocks(_ directory: String, depth: Int) {
+            for name in (try? Files.list(directory)) ?? [] {
+                let child = "\(directory)/\(name)"
+                if name.hasSuffix(".lock") {
+                    try? Files.remove(child)
+                } else if depth < 32, Files.isDirectory(child) {
+                    removeLocks(child, depth: depth + 1)
+                }
+            }
+        }
+        for name in ["HEAD.lock", "config.lock", "packed-refs.lock"] { try? Files.remove("\(path)/\(name)") }
+        removeLocks("\(path)/refs", depth: 0)
+        let packs = "\(path)/objects/pack"
+        let names = Set((try? Files.list(packs)) ?? [])
+        for name in names {
+            let base = name.hasSuffix(".pack") || name.hasSuffix(".idx") ? name.prefix { $0 != "." } : ""
+            if base.isEmpty || !names.contains("\(base).idx") || !names.contains("\(base).pack") {
+                try? Files.remove("\(packs)/\(name)")
+            }
+        }
+    }
+
+    /// Whether the object with this name (40 hex digits) is here.
+    public func contains(_ commit: String) -> Bool {
+        guard var id = ObjectID(hex: commit)?.value else { return false }
+        return git_odb_exists(database, &id) == 1
+    }
+
+    /// The number of packs: each fetch that brought something added one.
+    public var packs: Int {
+        ((try? Files.list("\(path)/objects/pack")) ?? []).filter { $0.hasSuffix(".pack") }.count
+    }
+
+    /// A connection that `fetch` uses.
+    public func remote(_ access: GitAccess) throws(VoltError) -> GitRemote {
+        try GitRemote(access, repository: handle)
+    }
+
+    /// Downloads what is missing of a branch.
+    ///
+    /// - Parameter reference: the whole name of the branch.
+    public func fetch(_ reference: String, from remote: GitRemote) throws(VoltError) {
+        try remote.fetch(reference)
+    }
+}
+
+/// What a commit says about itself.
+public struct GitCommit: Sendable, Equatable {
+    /// 40 hex digits.
+    public let id: String
+    /// The first line of the message, at most 200 bytes, without control characters.
+    public let subject: String
+    /// The name of the author, likewise.
+    public let author: String
+}
+
+extension GitMirror {
+    /// Reads a commit and the names and sizes of its files, and checks them against the limits before a
+    /// byte is written.
+    ///
+    /// - Parameter id: 40 hex digits.
+    /// - Throws: `GitDamage`, or `VoltError` when the tree is refused.
+    public func plan(_ id: String, limits: TreeLimits = TreeLimits()) throws -> TreePlan {
+        do {
+            guard var name = ObjectID(hex: id)?.value else {
+                throw VoltError(.usage, "'\(id)' is not the name of a commit", hint: "write all 40 hex digits")
+            }
+            var commit: OpaquePointer?
+            try check(git_commit_lookup(&commit, handle, &name))
+            defer { git_commit_free(commit) }
+            let subject = git_commit_summary(commit).map { String(cString: $0) } ?? ""
+            let author = git_commit_author(commit)?.pointee.name.map { String(cString: $0) } ?? ""
+            guard let tree = git_commit_tree_id(commit)?.pointee else { throw GitDamage(reason: "a commit has no tree") }
+            var planner = TreePlanner(mirror: self, limits: limits)
+            try planner.add(tree: tree)
+            return TreePlan(
+                commit: GitCommit(id: id, subject: Self.line(subject), author: Self.line(author)),
+                files: planner.files, bytes: planner.bytes, notes: planner.notes, entries: planner.entries)
+        } catch let failure as GitFailure {
+            throw failure.asDamage(of: "commit \(id.prefix(12))")
+        }
+    }
+
+    private static func line(_ text: String) -> String {
+        String(decoding: text.utf8.prefix(200).map { $0 < 32 || $0 == 127 ? 32 : $0 }, as: UTF8.self)
+    }
+}
+
+extension GitFailure {
+    /// A damaged object is worth another fetch; anything else is told as it is.
+    func asDamage(of subject: String) -> any Error {
+        isDamage ? GitDamage(reason: message) : VoltError(.failed, "cannot read \(subject): \(message)")
+    }
+}

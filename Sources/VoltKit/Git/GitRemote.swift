@@ -1,0 +1,140 @@
+internal import CGit2
+internal import Glibc
+public import VoltCore
+
+/// A connection to a remote repository.
+///
+/// Not `Sendable`: libgit2 allows one thread at a time in a handle, and its errors are the thread's.
+public final class GitRemote {
+    private let handle: OpaquePointer
+    private let access: GitAccess
+    private let callbacks: RemoteCallbacks
+    private var isConnected = false
+
+    /// A remote that belongs to no repository: it can be asked for its branches.
+    public convenience init(_ access: GitAccess) throws(VoltError) {
+        var made: OpaquePointer?
+        try self.init(access, made: git_remote_create_detached(&made, access.url), &made)
+    }
+
+    /// A remote that a mirror fetches from.
+    convenience init(_ access: GitAccess, repository: OpaquePointer) throws(VoltError) {
+        var made: OpaquePointer?
+        try self.init(access, made: git_remote_create_anonymous(&made, repository, access.url), &made)
+    }
+
+    private init(_ access: GitAccess, made code: Int32, _ pointer: inout OpaquePointer?) throws(VoltError) {
+        guard code >= 0, let handle = pointer else {
+            throw VoltError(.usage, "'\(access.url)' is not a URL for libgit2: \(GitFailure(code: code).message)")
+        }
+        self.handle = handle
+        self.access = access
+        callbacks = RemoteCallbacks(access)
+    }
+
+    deinit {
+        if isConnected { git_remote_disconnect(handle) }
+        git_remote_free(handle)
+    }
+
+    /// The tip of a branch: 40 hex digits.
+    ///
+    /// - Parameter reference: the whole name, such as `refs/heads/main`.
+    /// - Throws: `VoltError`; code `notFound` when there is no such branch.
+    public func tip(of reference: String) throws(VoltError) -> String {
+        var heads: UnsafeMutablePointer<UnsafePointer<git_remote_head>?>?
+        var count = 0
+        try connect()
+        try translated { () throws(GitFailure) in try check(git_remote_ls(&heads, &count, handle)) }
+        var branches: [String] = []
+        for index in 0..<count {
+            guard let head = heads?[index] else { continue }
+            let name = String(cString: head.pointee.name)
+            if name == reference { return ObjectID(head.pointee.oid).hex }
+            if name.hasPrefix("refs/heads/") { branches.append(String(name.dropFirst("refs/heads/".count))) }
+        }
+        let branch = reference.hasPrefix("refs/heads/") ? String(reference.dropFirst("refs/heads/".count)) : reference
+        if branches.isEmpty {
+            throw VoltError(.notFound, "'\(access.url)' has no branch yet", hint: "push '\(branch)' to it first")
+        }
+        let near = EditDistance.suggestions(for: branch, among: branches)
+        throw VoltError(
+            .notFound, "'\(access.url)' has no branch '\(branch)'",
+            hint: near.isEmpty
+                ? "it has \(branches.prefix(5).map { "'\($0)'" }.joined(separator: ", "))" : "did you mean '\(near[0])'?")
+    }
+
+    /// Downloads a branch into the mirror, whatever its history was before.
+    func fetch(_ reference: String) throws(VoltError) {
+        try connect()
+        let refspec = "+\(reference):\(reference)"
+        try translated { () throws(GitFailure) in
+            var options = git_fetch_options()
+            try check(git_fetch_options_init(&options, UInt32(GIT_FETCH_OPTIONS_VERSION)))
+            options.callbacks = try callbacks.table()
+            options.follow_redirects = GIT_REMOTE_REDIRECT_NONE
+            options.download_tags = GIT_REMOTE_DOWNLOAD_TAGS_NONE
+            options.update_fetchhead = 0
+            try withStringArray([refspec]) { (list) throws(GitFailure) in
+                try check(git_remote_download(handle, list, &options))
+            }
+            try check(
+                git_remote_update_tips(handle, &options.callbacks, 0, GIT_REMOTE_DOWNLOAD_TAGS_NONE, nil))
+        }
+    }
+
+    private func connect() throws(VoltError) {
+        if isConnected { return }
+        try translated { () throws(GitFailure) in
+            var options = git_remote_connect_options()
+            try check(git_remote_connect_options_init(&options, UInt32(GIT_REMOTE_CONNECT_OPTIONS_VERSION)))
+            options.callbacks = try callbacks.table()
+            // A redirect to another host is an error; one to another port keeps the credential here,
+            // because `mayBeSent` refuses that URL.
+            options.follow_redirects = GIT_REMOTE_REDIRECT_NONE
+            options.proxy_opts.type = GIT_PROXY_NONE
+            try check(git_remote_connect_ext(handle, GIT_DIRECTION_FETCH, &options))
+        }
+        isConnected = true
+    }
+
+    /// Runs calls of libgit2 and says their failure in plain words.
+    private func translated(_ body: () throws(GitFailure) -> Void) throws(VoltError) {
+        callbacks.reset()
+        do throws(GitFailure) { try body() } catch {
+            // What a callback refused is the reason; libgit2 knows only that it refused.
+            if let refusal = callbacks.refusal { throw refusal }
+            throw RemoteErrorText.error(for: error, access: access, wasAskedForCredentials: callbacks.wasAsked)
+        }
+    }
+}
+
+/// Calls the body with an array of C strings that lives as long as the call.
+private func withStringArray(_ strings: [String], _ body: (UnsafePointer<git_strarray>) throws(GitFailure) -> Void)
+    throws(GitFailure)
+{
+    var pointers = strings.map { strdup($0) }
+    defer { pointers.forEach { free($0) } }
+    var failure: GitFailure?
+    pointers.withUnsafeMutableBufferPointer { buffer in
+        var list = git_strarray(strings: buffer.baseAddress, count: buffer.count)
+        do throws(GitFailure) { try body(&list) } catch { failure = error }
+    }
+    if let failure { throw failure }
+}
+
+/// The name of an object.
+struct ObjectID {
+    var value: git_oid
+
+    init(_ value: git_oid) { self.value = value }
+
+    /// - Returns: nil when the text is anything but 40 hex digits.
+    init?(hex: String) {
+        guard hex.utf8.count == 40 else { return nil }
+        value = git_oid()
+        guard git_oid_fromstr(&value, hex) == 0 else { return nil }
+    }
+
+    var hex: String { withUnsafeBytes(of: value.id) { Hex.encode($0) } }
+}

@@ -1,0 +1,82 @@
+public import VoltCore
+public import VoltSystem
+
+/// The directory in which a worker keeps what it has of a repository.
+///
+/// | name | what |
+/// |---|---|
+/// | `git` | the bare repository |
+/// | `home` | the only place where libgit2 and svn look for configuration |
+/// | `lock` | held by the one worker that writes |
+public struct MirrorDirectory: Sendable {
+    /// The absolute path.
+    public let path: String
+    /// The bare repository.
+    public var repository: String { "\(path)/git" }
+    /// The home of the libraries.
+    public var home: String { "\(path)/home" }
+
+    /// - Parameter path: an absolute path; made when it is not there, for the owner alone.
+    public init(_ path: String) throws(VoltError) {
+        guard path.hasPrefix("/") else { throw VoltError(.usage, "'\(path)' is not an absolute path") }
+        self.path = path
+        try Files.makeDirectory(path, mode: 0o700)
+    }
+
+    /// Waits for the worker that writes, if there is one. It is killed by its parent in the end.
+    public func lock() throws(VoltError) -> FileLock { try FileLock.wait(for: "\(path)/lock") }
+
+    /// What comes between the point and the random part in the names of unfinished snapshots: another
+    /// mirror's worker may be at work in the same directory of snapshots.
+    var mark: String { StableHash.text(of: path) }
+}
+
+/// FNV-1a with 64 bits: a short name for a path, the same in every process.
+enum StableHash {
+    static func text(of text: String) -> String {
+        var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+        for byte in text.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
+        return String(hash, radix: 36)
+    }
+}
+
+/// The directory that gets the tree of a commit. It is filled under another name and renamed when all of
+/// it is on disk, so that a snapshot that exists is whole.
+public struct SnapshotDirectory: Sendable {
+    /// Where the snapshot will be.
+    public let path: String
+    /// Where it is filled.
+    public let staging: String
+
+    /// Removes what killed workers left of this mirror; the caller holds the mirror's lock.
+    ///
+    /// - Parameter path: the absolute path of the snapshot.
+    public init(_ path: String, mirror: MirrorDirectory) throws(VoltError) {
+        guard path.hasPrefix("/") else { throw VoltError(.usage, "'\(path)' is not an absolute path") }
+        let parent = Files.parent(of: path)
+        let prefix = ".unfinished-\(mirror.mark)-"
+        self.path = path
+        staging = "\(parent)/\(prefix)\(UInt32.random(in: 0...UInt32.max))"
+        for name in try Files.list(parent) where name.hasPrefix(prefix) { try Files.removeTree("\(parent)/\(name)") }
+    }
+
+    /// Whether the snapshot is there.
+    public var exists: Bool { Files.isDirectory(path) }
+
+    /// Fills the snapshot: `body` gets an empty directory, which is removed when it throws.
+    public func fill(_ body: (String) throws -> Void) throws {
+        try Files.makeDirectory(Files.parent(of: path))
+        try Files.makeDirectory(staging)
+        do {
+            try body(staging)
+            // One call for all files. Without it, a power loss after the rename could leave empty files
+            // in a directory that looks whole.
+            try Files.syncFileSystem(of: staging)
+            try Files.move(staging, path)
+        } catch {
+            try? Files.removeTree(staging)
+            throw error
+        }
+        try Files.syncDirectory(Files.parent(of: path))
+    }
+}

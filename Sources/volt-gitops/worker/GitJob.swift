@@ -1,0 +1,164 @@
+import GitopsSource
+import Glibc
+import VoltCore
+import VoltGit
+import VoltSystem
+
+/// Reads a Git repository.
+struct GitJob {
+    private let request: SourceRequest
+    private let events: EventWriter
+    private let url: RepositoryURL
+    private let branch: BranchName
+    private let mirror: MirrorDirectory
+    private let access: GitAccess
+
+    init(_ request: SourceRequest, events: EventWriter) throws {
+        let repository = request.repository
+        self.request = request
+        self.events = events
+        url = try RepositoryURL(
+            repository.url, system: .git,
+            policy: .init(allowsHTTP: repository.allowsHTTP, allowsFile: repository.allowsFile))
+        branch = try BranchName(repository.branch)
+        mirror = try MirrorDirectory(request.mirror)
+        access = try GitAccess(repository, url: url, events: events)
+        if url.transport == .ssh {
+            // libgit2 asks the server for the type of host key that is pinned here.
+            try Files.makeDirectory("\(mirror.home)/.ssh", mode: 0o700)
+            let pinned = try repository.knownHostsFile.map { file throws(VoltError) in
+                try Files.read(file, limit: KnownHosts.longest)
+            }
+            let known = "\(mirror.home)/.ssh/known_hosts"
+            if (pinned ?? []) != (try? Files.read(known)) { try Files.replace(known, with: pinned ?? [], mode: 0o600) }
+        }
+    }
+
+    func run() throws {
+        switch request.action {
+        case .locate: events.write(.located(url: url.text))
+        case .tip:
+            try start()
+            events.write(.tip(commit: try GitRemote(access).tip(of: branch.reference)))
+        case .snapshot:
+            guard let snapshot = request.snapshot else { throw VoltError(.usage, "the request names no snapshot") }
+            try start()
+            let lock = try mirror.lock()
+            do { try take(snapshot) } catch let damage as GitDamage {
+                // The second time it is the server that is damaged.
+                events.write(.note(message: "the mirror is made again: \(damage.reason)"))
+                try Files.removeTree(mirror.repository)
+                do { try take(snapshot) } catch let damage as GitDamage {
+                    throw VoltError(.failed, "'\(url.text)' sent a damaged repository: \(damage.reason)")
+                }
+            }
+            _ = consume lock
+        }
+    }
+
+    private func start() throws(VoltError) {
+        try GitLibrary.start(home: mirror.home, caFile: request.repository.caFile)
+    }
+
+    private func take(_ path: String) throws {
+        let mirror = try GitMirror(at: mirror.repository)
+        let commit: String
+        if let wanted = request.commit, mirror.contains(wanted) {
+            commit = wanted
+        } else {
+            let remote = try mirror.remote(access)
+            let tip = try remote.tip(of: branch.reference)
+            if !mirror.contains(tip) { try mirror.fetch(branch.reference, from: remote) }
+            commit = request.commit ?? tip
+            guard mirror.contains(commit) else {
+                throw VoltError(
+                    .notFound, "commit '\(commit.prefix(12))' is not on branch '\(branch)' of '\(url.text)' (any more)",
+                    hint: "deploy the tip of the branch")
+            }
+        }
+        let plan = try mirror.plan(commit)
+        let snapshot = try SnapshotDirectory(path, mirror: self.mirror)
+        if !snapshot.exists { try snapshot.fill { try mirror.write(plan, into: $0) } }
+        for note in plan.notes { events.write(.note(message: note)) }
+        events.write(
+            .snapshot(
+                commit: commit, subject: plan.commit.subject, author: plan.commit.author, files: plan.files,
+                bytes: plan.bytes))
+    }
+}
+
+extension GitAccess {
+    /// - Throws: `VoltError` when a file with a secret cannot be read, or would be sent where it must not.
+    init(_ repository: RepositoryAccess, url: RepositoryURL, events: EventWriter) throws(VoltError) {
+        var credential = GitCredential.none
+        if url.transport == .https || url.transport == .http, let file = repository.tokenFile {
+            guard url.transport == .https || url.isLoopback else {
+                throw VoltError(
+                    .refused, "the token in '\(file)' would be sent unencrypted to '\(url.host)'", hint: "use https://")
+            }
+            credential = .token(username: repository.username ?? url.user ?? "git", token: try Secret.read(file))
+        } else if url.transport == .ssh, let file = repository.sshKeyFile {
+            guard Files.exists(file) else { throw VoltError(.notFound, "cannot open '\(file)': no such file") }
+            credential = .sshKey(path: file)
+        }
+        var pinned = KnownHosts("")
+        if url.transport == .ssh, let file = repository.knownHostsFile {
+            pinned = KnownHosts(String(decoding: try Files.read(file, limit: KnownHosts.longest), as: UTF8.self))
+        }
+        let keys = pinned
+        self.init(
+            url: url.text, user: url.user ?? repository.username ?? "git", credential: credential,
+            mayBeSent: { asked in
+                guard
+                    let other = try? RepositoryURL(
+                        asked, system: .git, policy: .init(allowsHTTP: true, allowsFile: true))
+                else { return false }
+                return other.transport == url.transport && other.host == url.host && other.port == url.port
+            },
+            checkHostKey: { (key) throws(VoltError) in try keys.require(key, url: url) },
+            progress: { events.progress(received: $0, total: $1, bytes: $2) })
+    }
+}
+
+extension KnownHosts {
+    /// Refuses a host key that is not pinned, in words that say what to do.
+    func require(_ key: GitHostKey, url: RepositoryURL) throws(VoltError) {
+        let place = url.port.map { "\(url.host):\($0)" } ?? url.host
+        let type = KnownHosts.type(of: key.bytes) ?? "unknown"
+        let shown = "\(type) \(KnownHosts.fingerprint(of: key.bytes))"
+        switch verdict(host: url.host, port: url.port ?? 22, key: key.bytes) {
+        case .pinned: return
+        case .unknown:
+            throw VoltError(
+                .refused, "host key of '\(place)' is not pinned (it showed \(shown))",
+                hint: "compare it with what its owner publishes, then add it with --known-hosts FILE")
+        case .differs(let types) where !types.contains(type):
+            throw VoltError(
+                .refused, "host key of '\(place)' is not pinned: it showed \(shown), and the pinned ones are "
+                    + types.joined(separator: ", "),
+                hint: "add this key to the file of --known-hosts after comparing it")
+        case .differs:
+            throw VoltError(
+                .refused, "host key of '\(place)' has changed: it showed \(shown), which is not the pinned one",
+                hint: "somebody may be in between; ask its owner before you change the file of --known-hosts")
+        case .revoked:
+            throw VoltError(.refused, "host key of '\(place)' is marked @revoked (it showed \(shown))")
+        }
+    }
+}
+
+/// A secret in a file.
+enum Secret {
+    /// The longest token or password, in bytes.
+    private static let longest = 16 << 10
+
+    /// The text of the file without the line feed at its end.
+    static func read(_ path: String) throws(VoltError) -> String {
+        var bytes = try Files.read(path, limit: longest)
+        while let last = bytes.last, last == 10 || last == 13 { bytes.removeLast() }
+        guard !bytes.isEmpty, bytes.allSatisfy({ $0 >= 32 && $0 != 127 }) else {
+            throw VoltError(.usage, "'\(path)' does not hold a token on one line")
+        }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+}
