@@ -133,6 +133,10 @@ let package = Package(
         tests("VoltYAMLTests", ["VoltYAML", "VoltCore"]),
         tests("GitopsSourceTests", ["GitopsSource", "VoltCore"]),
         tests("VoltWorkloadTests", ["VoltWorkload", "VoltCore"]),
+        tests(
+            "ContainerImageTests",
+            ["ContainerEngine", "VoltArchive", "VoltCore", "VoltCrypto", "VoltSystem"]),
+        tests("ContainerApplyTests", ["ContainerEngine", "VoltCore", "VoltSystem", "VoltWorkload"]),
         tests("VoltArchiveTests", ["VoltArchive", "VoltCore", "VoltSystem", "VoltCrypto"]),
     ]
 )

@@ -21,4 +21,35 @@ extension Files {
         defer { close(descriptor) }
         guard volt_syncfs(descriptor) == 0 else { throw SystemError.current.during("cannot sync '\(path)'") }
     }
+
+    /// Makes a tree durable: file by file when it is small, else with `syncFileSystem`, which also waits for
+    /// what other programs wrote.
+    public static func syncTree(_ path: String) throws(VoltError) {
+        var paths: [String] = []
+        guard collect(path, &paths) else { return try syncFileSystem(of: path) }
+        for path in paths.reversed() {
+            let descriptor = volt_open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0)
+            guard descriptor >= 0 else { throw SystemError.current.during("cannot open '\(path)'") }
+            defer { close(descriptor) }
+            guard fsync(descriptor) == 0 else { throw SystemError.current.during("cannot sync '\(path)'") }
+        }
+    }
+
+    /// The files and directories of a tree, or false when they are many.
+    private static func collect(_ path: String, _ paths: inout [String]) -> Bool {
+        guard paths.count < 64, let names = try? list(path) else { return false }
+        paths.append(path)
+        for name in names {
+            let child = "\(path)/\(name)"
+            var information = stat()
+            guard lstat(child, &information) == 0, paths.count < 64 else { return false }
+            switch information.st_mode & S_IFMT {
+            case S_IFREG: paths.append(child)
+            case S_IFDIR: if !collect(child, &paths) { return false }
+            // The name of a link or a pipe is all there is of it; its directory is synced.
+            default: continue
+            }
+        }
+        return true
+    }
 }

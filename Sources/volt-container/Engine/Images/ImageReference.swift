@@ -54,8 +54,12 @@ public struct ImageReference: Sendable, Hashable, CustomStringConvertible {
         guard let first = bytes.first, let last = bytes.last, isAlphanumeric(first), isAlphanumeric(last) else {
             return false
         }
-        let others: [UInt8] = allowsColon ? Array("._-:".utf8) : Array("._-".utf8)
-        return bytes.allSatisfy { isAlphanumeric($0) || others.contains($0) }
+        var name = bytes[...]
+        if allowsColon, let colon = bytes.firstIndex(of: UInt8(ascii: ":")) {
+            guard UInt16(String(decoding: bytes[(colon + 1)...], as: UTF8.self)) != nil else { return false }
+            name = bytes[..<colon]
+        }
+        return name.allSatisfy { isAlphanumeric($0) || Array("._-".utf8).contains($0) }
     }
 
     private static func isTag(_ text: String) -> Bool {

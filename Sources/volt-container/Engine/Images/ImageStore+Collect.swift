@@ -8,24 +8,27 @@ extension ImageStore {
     /// Removes what nothing needs: images without a name that no container uses, layers of no image, and what
     /// a process that died left behind. Does nothing while an import or a build is under way.
     ///
-    /// - Parameter inUse: the digests of the images that containers use.
+    /// - Parameters:
+    ///   - inUse: the digests of the images that containers use.
+    ///   - grace: what is younger stays: an image without a name, and the steps of a build that failed and may
+    ///     be tried again soon.
     /// - Returns: the bytes freed.
     @discardableResult
-    public func collect(inUse: Set<Digest>) throws(VoltError) -> UInt64 {
+    public func collect(inUse: Set<Digest>, grace: Duration = .seconds(3600)) throws(VoltError) -> UInt64 {
         guard Files.exists("\(root)/format"), let alone = try FileLock.tryLock(useLockPath) else { return 0 }
         let dead = try locked { () throws(VoltError) -> (paths: [String], bytes: UInt64) in
             let named = Set(try readNames().values)
             var needed: Set<Digest> = []
             for digest in try manifestDigests() {
                 guard let manifest = try manifest(digest) else { continue }
-                let isFresh = clock.now().since(manifest.created) < .seconds(86400)
+                let isFresh = clock.now().since(manifest.created) < grace
                 if named.contains(digest) || inUse.contains(digest) || isFresh {
                     needed.formUnion(manifest.layers)
                 } else {
                     try Files.remove("\(root)/manifests/\(digest.hex).json")
                 }
             }
-            return try removeLayers(except: needed)
+            return try removeLayers(except: needed, grace: grace)
         }
         for path in dead.paths { try Files.removeTree(path) }
         alone.keep()
@@ -33,13 +36,12 @@ extension ImageStore {
     }
 
     /// Takes layers out of their names; the trees themselves are removed afterwards, without the lock.
-    private func removeLayers(except needed: Set<Digest>) throws(VoltError) -> (paths: [String], bytes: UInt64) {
+    private func removeLayers(except needed: Set<Digest>, grace: Duration) throws(VoltError) -> (paths: [String], bytes: UInt64) {
         var bytes: UInt64 = 0
         for name in try Files.list("\(root)/layers") where !name.hasSuffix(".json") {
             guard let layer = try? Digest("sha256:\(name)"), !needed.contains(layer) else { continue }
             let information = try? layerInformation(layer)
-            // The steps of a build that failed are there when it is tried again soon.
-            if let made = information?.created, clock.now().since(made) < .seconds(3600) { continue }
+            if let made = information?.created, clock.now().since(made) < grace { continue }
             bytes += information?.size ?? 0
             try Files.move(layerPath(layer), "\(root)/tmp/dead-\(name)-\(UInt32.random(in: 0...UInt32.max))")
             try Files.remove("\(layerPath(layer)).json")

@@ -30,7 +30,7 @@ extension ImageStore {
     /// layer is there already, the directory is removed.
     func adopt(_ directory: String, as layer: Digest, information: LayerInformation) throws(VoltError) {
         if hasLayer(layer) { return try Files.removeTree(directory) }
-        try Files.syncFileSystem(of: directory)
+        try Files.syncTree(directory)
         try locked { () throws(VoltError) in
             if hasLayer(layer) { return try Files.removeTree(directory) }
             try JSONFile.write(information, "\(layerPath(layer)).json")
