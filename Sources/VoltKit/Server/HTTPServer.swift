@@ -1,6 +1,7 @@
 internal import NIOCore
 internal import NIOHTTP1
 internal import NIOPosix
+internal import Synchronization
 public import VoltCore
 
 /// An HTTP/1.1 server for a handful of small routes, with limits on everything a client can use.
@@ -8,6 +9,7 @@ public final class HTTPServer: Sendable {
     private let group: MultiThreadedEventLoopGroup
     private let channel: any Channel
     private let gate: ConnectionGate
+    private let hasStopped = Atomic(false)
 
     /// The port it listens on.
     public let port: Int
@@ -64,8 +66,9 @@ public final class HTTPServer: Sendable {
 
     /// Stops to listen, lets the requests that are being answered end, and closes everything.
     ///
-    /// This blocks the calling thread for at most ten seconds.
+    /// This blocks the calling thread for at most ten seconds. A second call does nothing.
     public func stop() {
+        guard !hasStopped.exchange(true, ordering: .relaxed) else { return }
         try? channel.close().wait()
         gate.drain()
         let deadline = NIODeadline.now() + .seconds(10)

@@ -1,0 +1,270 @@
+import Glibc
+import Synchronization
+import Testing
+import VoltCore
+import VoltServer
+import VoltSystem
+import VoltTestKit
+
+/// A server with an echo, a page, and a route whose answers the test lets go.
+private final class Subject: Sendable {
+    let server: HTTPServer
+    private let held: Held
+
+    private final class Held: Sendable {
+        let answers = Mutex<[@Sendable (HTTPResponse) -> Void]>([])
+    }
+
+    init(_ change: (inout HTTPLimits) -> Void = { _ in }) throws {
+        var limits = HTTPLimits()
+        change(&limits)
+        let held = Held()
+        self.held = held
+        server = try HTTPServer(
+            address: "127.0.0.1", port: 0,
+            routes: [
+                HTTPRoute("GET", "/page") { _, reply in reply(HTTPResponse(200, "page\n")) },
+                HTTPRoute("POST", "/echo") { request, reply in
+                    var response = HTTPResponse(200, "")
+                    response.body = request.body
+                    reply(response)
+                },
+                HTTPRoute("POST", "/json", mediaTypes: ["application/json"]) { _, reply in
+                    reply(HTTPResponse(202, "{}\n", type: "application/json"))
+                },
+                HTTPRoute("GET", "/held") { _, reply in held.answers.withLock { $0.append(reply) } },
+            ], limits: limits, threads: 1)
+    }
+
+    func client() throws -> HTTPClient { try HTTPClient(port: UInt16(server.port), timeoutSeconds: 20) }
+
+    /// Waits until a request to `/held` has come; at most ten seconds.
+    func awaitHeld() {
+        let end = ContinuousClock.now + .seconds(10)
+        while held.answers.withLock({ $0.isEmpty }), ContinuousClock.now < end { usleep(1000) }
+    }
+
+    /// Answers the requests to `/held`.
+    func letGo() {
+        for reply in held.answers.withLock({ $0 }) { reply(HTTPResponse(200, "late\n")) }
+    }
+
+    deinit { server.stop() }
+}
+
+@Suite(.timeLimit(.minutes(2))) struct HTTPServerTests {
+    @Test("a kept connection answers one request after the other")
+    func keepAlive() throws {
+        let subject = try Subject()
+        let client = try subject.client()
+        for number in 0..<50 {
+            let answer = try client.request("POST", "/echo", body: Array("body \(number)".utf8))
+            #expect(answer.status == 200)
+            #expect(answer.text == "body \(number)")
+        }
+    }
+
+    @Test("requests sent at once are answered in their order")
+    func pipelining() throws {
+        let subject = try Subject()
+        let client = try subject.client()
+        let one = "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n"
+        try client.send(Array(((0..<9).map { one + String($0) }).joined().utf8))
+        for number in 0..<9 { #expect(try client.receive().text == String(number)) }
+    }
+
+    @Test("HEAD is answered where GET is, with the length and without the body")
+    func head() throws {
+        let subject = try Subject()
+        let client = try subject.client()
+        let answer = try client.request("HEAD", "/page")
+        #expect(answer.status == 200)
+        #expect(answer.headers["content-length"] == "5")
+        #expect(try client.request("GET", "/page").text == "page\n")
+    }
+
+    @Test(
+        "what a server does not have is refused",
+        arguments: [
+            ("GET", "/none", 404, nil), ("GET", "/page/", 404, nil), ("POST", "/page", 405, "GET, HEAD"),
+            ("GET", "/echo", 405, "POST"), ("DELETE", "/echo", 405, "POST"),
+        ] as [(String, String, Int, String?)])
+    func refusals(method: String, path: String, status: Int, allow: String?) throws {
+        let subject = try Subject()
+        let answer = try subject.client().request(method, path)
+        #expect(answer.status == status)
+        #expect(answer.headers["allow"] == allow)
+    }
+
+    @Test(
+        "a body of another media type is 415",
+        arguments: [("application/json", 202), ("application/JSON; charset=utf-8", 202), ("text/plain", 415), ("", 415)])
+    func mediaTypes(type: String, status: Int) throws {
+        let subject = try Subject()
+        let answer = try subject.client().request("POST", "/json", headers: [("Content-Type", type)], body: [123, 125])
+        #expect(answer.status == status)
+    }
+
+    @Test("a Content-Length over the limit is 413 before a byte of the body is sent")
+    func announcedLength() throws {
+        let subject = try Subject { $0.body = 1000 }
+        let client = try subject.client()
+        try client.send(Array("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 1001\r\n\r\n".utf8))
+        #expect(try client.receive().status == 413)
+        #expect(throws: HTTPClient.Failure.self) { try client.receive() }
+    }
+
+    @Test("a chunked body over the limit is 413 while it is read, and one at the limit is taken")
+    func chunkedLength() throws {
+        let subject = try Subject { $0.body = 1000 }
+        let part = "1F4\r\n" + String(repeating: "x", count: 500) + "\r\n"
+        let head = "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+        let client = try subject.client()
+        try client.send(Array((head + part + part + "0\r\n\r\n").utf8))
+        #expect(try client.receive().body.count == 1000)
+        let other = try subject.client()
+        try other.send(Array((head + part + part + part).utf8))
+        #expect(try other.receive().status == 413)
+    }
+
+    @Test("Expect: 100-continue gets its 100")
+    func expectContinue() throws {
+        let subject = try Subject()
+        let client = try subject.client()
+        try client.send(
+            Array("POST /echo HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n".utf8))
+        try client.send(Array("ok".utf8))
+        #expect(try client.receive().text == "ok")
+    }
+
+    @Test(
+        "what is not HTTP is 400 or closed, and the server goes on",
+        arguments: [
+            "hello\r\n\r\n", "GET /page HTTP/9.9\r\n\r\n", "GET /page HTTP/1.1\r\nHost a\r\n\r\n",
+            "POST /echo HTTP/1.1\r\nContent-Length: x\r\n\r\n", "POST /echo HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
+            "POST /echo HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+            "POST /echo HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "\u{0}\u{1}\u{2}\u{3}",
+        ])
+    func malformed(bytes: String) throws {
+        let subject = try Subject { $0.headerSeconds = 1 }
+        let client = try subject.client()
+        try client.send(Array(bytes.utf8))
+        let status = (try? client.receive())?.status
+        #expect(status == nil || status == 400 || status == 505)
+        #expect(try subject.client().request("GET", "/page").status == 200)
+    }
+
+    @Test("a header that never ends is cut at its limit")
+    func hugeHeader() throws {
+        let subject = try Subject()
+        let client = try subject.client()
+        var failed = false
+        do {
+            try client.send(Array("GET /page HTTP/1.1\r\n".utf8))
+            for number in 0..<1000 {
+                try client.send(Array("X-\(number): \(String(repeating: "a", count: 1000))\r\n".utf8))
+            }
+            let answer = try client.receive()
+            failed = answer.status == 431 || answer.status == 400
+        } catch { failed = true }
+        #expect(failed)
+        #expect(try subject.client().request("GET", "/page").status == 200)
+    }
+
+    @Test("a header that comes byte by byte ends the connection after the time for headers")
+    func slowHeader() throws {
+        let subject = try Subject { $0.headerSeconds = 1 }
+        let client = try subject.client()
+        let start = ContinuousClock.now
+        try client.send(Array("GET /page HT".utf8))
+        #expect(throws: HTTPClient.Failure.self) { try client.receive() }
+        #expect(ContinuousClock.now - start < .seconds(10))
+    }
+
+    @Test("a body that does not come ends the connection after the time for bodies")
+    func slowBody() throws {
+        let subject = try Subject { $0.bodySeconds = 1 }
+        let client = try subject.client()
+        try client.send(Array("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc".utf8))
+        #expect(throws: HTTPClient.Failure.self) { try client.receive() }
+    }
+
+    @Test("a connection that says nothing is closed after the time for silence")
+    func idle() throws {
+        let subject = try Subject { $0.idleSeconds = 1 }
+        let client = try subject.client()
+        #expect(try client.request("GET", "/page").status == 200)
+        #expect(throws: HTTPClient.Failure.self) { try client.receive() }
+    }
+
+    @Test("more connections of one address than allowed are closed, and a place that is left is given again")
+    func connectionsPerAddress() throws {
+        let subject = try Subject { $0.connectionsPerAddress = 2 }
+        var first: HTTPClient? = try subject.client()
+        let second = try subject.client()
+        #expect(try first?.request("GET", "/page").status == 200)
+        #expect(try second.request("GET", "/page").status == 200)
+        let third = try subject.client()
+        #expect(throws: HTTPClient.Failure.self) { try third.request("GET", "/page") }
+        first = nil
+        let end = ContinuousClock.now + .seconds(10)
+        var status: Int?
+        while status == nil, ContinuousClock.now < end {
+            status = (try? subject.client().request("GET", "/page"))?.status
+        }
+        #expect(status == 200)
+    }
+
+    @Test("stopping lets a request that is being answered end, and takes no more")
+    func gracefulStop() throws {
+        let subject = try Subject()
+        let port = UInt16(subject.server.port)
+        let busy = try subject.client()
+        try busy.send(Array("GET /held HTTP/1.1\r\nHost: a\r\n\r\n".utf8))
+        subject.awaitHeld()
+        let stopped = Mutex(false)
+        let answer = try withThread {
+            subject.server.stop()
+            stopped.withLock { $0 = true }
+        } while: {
+            // The listening socket is closed first.
+            let end = ContinuousClock.now + .seconds(10)
+            while (try? HTTPClient(port: port)) != nil, ContinuousClock.now < end { usleep(1000) }
+            #expect(!stopped.withLock { $0 })
+            subject.letGo()
+            return try busy.receive()
+        }
+        #expect(answer.text == "late\n")
+        #expect(answer.headers["connection"] == "close")
+        #expect(stopped.withLock { $0 })
+    }
+
+    @Test("a port that is taken is an error with the code for a missing component")
+    func taken() throws {
+        let subject = try Subject()
+        let error = #expect(throws: VoltError.self) {
+            try HTTPServer(address: "127.0.0.1", port: subject.server.port, routes: [], threads: 1)
+        }
+        #expect(error?.code == .missing)
+        #expect(error?.message.contains("127.0.0.1:\(subject.server.port)") == true)
+    }
+}
+
+/// Runs one thing on a thread of its own while another runs here, and waits for both.
+private func withThread<Result>(
+    _ body: @escaping @Sendable () -> Void, while other: () throws -> Result
+) rethrows -> Result {
+    var thread = pthread_t()
+    let argument = Unmanaged.passRetained(ThreadBody(run: body)).toOpaque()
+    pthread_create(&thread, nil, { pointer in
+        if let pointer { Unmanaged<ThreadBody>.fromOpaque(pointer).takeRetainedValue().run() }
+        return nil
+    }, argument)
+    defer { pthread_join(thread, nil) }
+    return try other()
+}
+
+private final class ThreadBody {
+    let run: @Sendable () -> Void
+    init(run: @escaping @Sendable () -> Void) { self.run = run }
+}
