@@ -45,14 +45,19 @@ actor MemoryRuntime: WorkloadRuntime {
     func imagesInUse() async throws -> [Digest: String] {
         try step()
         var images: [Digest: String] = [:]
-        for state in containers.values { if let digest = state.spec.imageDigest { images[digest] = state.spec.name.text } }
+        for state in containers.values {
+            if let digest = state.spec.imageDigest { images[digest] = state.spec.name.text }
+        }
         return images
     }
 
     func start(_ spec: ContainerSpec) async throws {
         try step()
-        guard containers[spec.name] == nil else { throw VoltError(.conflict, "container '\(spec.name)' exists") }
-        var state = GenerationState(spec: spec, activity: .running, health: spec.health == nil ? .none : .starting)
+        guard containers[spec.name] == nil else {
+            throw VoltError(.conflict, "container '\(spec.name)' exists")
+        }
+        var state = GenerationState(
+            spec: spec, activity: .running, health: spec.health == nil ? .none : .starting)
         switch behaviour {
         case .healthy: if spec.health != nil { state.health = .healthy }
         case .unhealthy: state.health = .unhealthy
@@ -77,7 +82,9 @@ actor MemoryRuntime: WorkloadRuntime {
 
     func publish(_ workload: Name, to container: Name) async throws {
         try step()
-        guard let state = containers[container] else { throw VoltError(.notFound, "no container '\(container)'") }
+        guard let state = containers[container] else {
+            throw VoltError(.notFound, "no container '\(container)'")
+        }
         if refusesPorts, !ports.values.contains(container) { throw VoltError(.conflict, "port is taken") }
         ports = ports.filter { containers[$0.value]?.spec.workload != workload }
         for port in state.spec.ports { ports[port.hostPort] = container }
@@ -110,7 +117,9 @@ actor MemoryRuntime: WorkloadRuntime {
         return volumeNames.filter { $0.hasPrefix("\(workload).") }.sorted()
     }
 
-    func run(_ spec: ContainerSpec, upper: String, output: @escaping @Sendable (String, String) -> Void) async throws -> Int32 {
+    func run(_ spec: ContainerSpec, upper: String, output: @escaping @Sendable (String, String) -> Void)
+        async throws -> Int32
+    {
         try step()
         try Files.replace("\(upper)/built", with: spec.command.joined(separator: " ").utf8)
         return spec.command.last == "false" ? 1 : 0

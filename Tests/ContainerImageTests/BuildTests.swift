@@ -11,9 +11,14 @@ let runsAsRoot = geteuid() == 0
 
 /// Plays a RUN step by writing into the layer what the words say: `write PATH TEXT`, or `fail CODE`.
 struct ScriptedRunner: StepRunner {
-    func run(_ spec: ContainerSpec, upper: String, output: @escaping @Sendable (String, String) -> Void) async throws -> Int32 {
+    func run(_ spec: ContainerSpec, upper: String, output: @escaping @Sendable (String, String) -> Void)
+        async throws -> Int32
+    {
         let words = spec.command
-        output("stdout", "in \(spec.workingDirectory) as '\(spec.user)' with \(spec.environment.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: ","))")
+        output(
+            "stdout",
+            "in \(spec.workingDirectory) as '\(spec.user)' with \(spec.environment.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: ","))"
+        )
         if words[0] == "fail" { return Int32(words[1]) ?? 1 }
         try Files.replace("\(upper)/\(words[1])", with: words[2].utf8)
         return 0
@@ -28,7 +33,9 @@ final class Said: @unchecked Sendable {
 
     func add(_ event: BuildEvent) { lock.withLock { events.append(event) } }
     var all: [BuildEvent] { lock.withLock { events } }
-    var cached: [Bool] { all.compactMap { if case .step(_, _, _, let isCached) = $0 { isCached } else { nil } } }
+    var cached: [Bool] {
+        all.compactMap { if case .step(_, _, _, let isCached) = $0 { isCached } else { nil } }
+    }
     var lines: [String] { all.compactMap { if case .output(_, let line) = $0 { line } else { nil } } }
 }
 
@@ -64,7 +71,9 @@ final class BuildFixture {
         try Files.replace("\(context)/\(path)", with: text.utf8)
     }
 
-    func build(_ voltfile: String, arguments: [String: String] = [:], said: Said = Said()) async throws -> Image {
+    func build(_ voltfile: String, arguments: [String: String] = [:], said: Said = Said()) async throws
+        -> Image
+    {
         try file("Voltfile", voltfile)
         var request = ImageBuilder.Request(context: context)
         request.arguments = arguments
@@ -74,7 +83,9 @@ final class BuildFixture {
 
     /// What the image shows at a path.
     func read(_ image: Image, _ path: String) throws -> String? {
-        try MergedView(lowers: image.lowers).read(try .init(inRoot: path), limit: 1 << 20).map { String(decoding: $0, as: UTF8.self) }
+        try MergedView(lowers: image.lowers).read(try .init(inRoot: path), limit: 1 << 20).map {
+            String(decoding: $0, as: UTF8.self)
+        }
     }
 
     func information(_ image: Image, _ path: String) throws -> stat? {
@@ -131,7 +142,8 @@ final class BuildFixture {
     @Test("an argument from before FROM is empty after it until it is asked for")
     func argumentScope() async throws {
         let fixture = try BuildFixture()
-        let image = try await fixture.build("ARG X=1\nFROM scratch\nENV A=[$X]\nARG X\nENV B=[$X]\nARG Y\nENV C=[${Y:-none}]\n")
+        let image = try await fixture.build(
+            "ARG X=1\nFROM scratch\nENV A=[$X]\nARG X\nENV B=[$X]\nARG Y\nENV C=[${Y:-none}]\n")
         #expect(image.config.environment == ["A=[]", "B=[1]", "C=[none]"])
     }
 
@@ -140,7 +152,8 @@ final class BuildFixture {
         let fixture = try BuildFixture()
         try fixture.importBase()
         #expect(try await fixture.build("FROM base\nENTRYPOINT [\"/x\"]\n").config.command == [])
-        #expect(try await fixture.build("FROM base\nCMD [\"y\"]\nENTRYPOINT [\"/x\"]\n").config.command == ["y"])
+        #expect(
+            try await fixture.build("FROM base\nCMD [\"y\"]\nENTRYPOINT [\"/x\"]\n").config.command == ["y"])
     }
 
     @Test("COPY puts files where Docker puts them")
@@ -187,7 +200,9 @@ final class BuildFixture {
     func add() async throws {
         let fixture = try BuildFixture()
         try fixture.file("content/x", "packed")
-        let made = try ToolRunner(scratch: fixture.scratch.path).run(["tar", "-C", fixture.context + "/content", "-czf", fixture.context + "/a.tgz", "x"])
+        let made = try ToolRunner(scratch: fixture.scratch.path).run([
+            "tar", "-C", fixture.context + "/content", "-czf", fixture.context + "/a.tgz", "x",
+        ])
         #expect(made.status == 0)
         try fixture.file("plain.gz", "not an archive")
         let image = try await fixture.build("FROM scratch\nADD a.tgz plain.gz /opt/\nCOPY a.tgz /kept\n")
@@ -212,11 +227,14 @@ final class BuildFixture {
         #expect(try fixture.read(image, "/secret/key") == nil)
         #expect(try fixture.read(image, "/secret/public") == "p")
         await #expect { try await fixture.build("FROM scratch\nCOPY src/a.o /\n") } throws: {
-            ($0 as? VoltError)?.message == "Voltfile:2: 'src/a.o' is not in the context: an ignore rule leaves it out"
+            ($0 as? VoltError)?.message
+                == "Voltfile:2: 'src/a.o' is not in the context: an ignore rule leaves it out"
         }
     }
 
-    @Test("nothing outside of the context is read, through no link", arguments: ["../secret", "out/file", "up/secret", "out"])
+    @Test(
+        "nothing outside of the context is read, through no link",
+        arguments: ["../secret", "out/file", "up/secret", "out"])
     func outside(source: String) async throws {
         let fixture = try BuildFixture()
         try Files.makeDirectory("\(fixture.scratch.path)/outside")
@@ -230,7 +248,9 @@ final class BuildFixture {
             let information = MergedView(lowers: image.lowers).find([Array("out".utf8)])?.information
             #expect(information.map { $0.st_mode & S_IFMT } == S_IFLNK)
         } else {
-            await #expect(throws: VoltError.self) { try await fixture.build("FROM scratch\nCOPY \(source) /x\n") }
+            await #expect(throws: VoltError.self) {
+                try await fixture.build("FROM scratch\nCOPY \(source) /x\n")
+            }
         }
     }
 
@@ -239,7 +259,11 @@ final class BuildFixture {
         let fixture = try BuildFixture()
         try Files.replace("\(fixture.scratch.path)/elsewhere", with: "FROM scratch\n".utf8)
         symlink("../elsewhere", "\(fixture.context)/Voltfile")
-        await #expect { try await ImageBuilder(store: fixture.store, runner: ScriptedRunner()).build(.init(context: fixture.context)) { _ in } } throws: {
+        await #expect {
+            try await ImageBuilder(store: fixture.store, runner: ScriptedRunner()).build(
+                .init(context: fixture.context)
+            ) { _ in }
+        } throws: {
             ($0 as? VoltError)?.code == .refused
         }
     }
@@ -292,24 +316,39 @@ final class BuildFixture {
         let fixture = try BuildFixture()
         await #expect { try await fixture.build("FROM scratch\n\nRUN [\"fail\", \"3\"]\n") } throws: {
             let failure = $0 as? BuildStepFailure
-            return failure?.status == 3 && failure?.error.message == "Voltfile:3: 'RUN [\"fail\", \"3\"]' ended with 3"
+            return failure?.status == 3
+                && failure?.error.message == "Voltfile:3: 'RUN [\"fail\", \"3\"]' ended with 3"
         }
         #expect(try Files.list("\(fixture.store.root)/tmp").isEmpty)
         #expect(try fixture.store.images().isEmpty)
     }
 
-    @Test("mistakes that show only while building have their line", arguments: [
-        ("FROM nowhere\n", "Voltfile:1: image 'nowhere' is not in the local store"),
-        ("FROM scratch\nCOPY nothing /x\n", "Voltfile:2: 'nothing' is not in the context"),
-        ("FROM scratch\nCOPY *.none /x\n", "Voltfile:2: '*.none' is not in the context"),
-        ("FROM base\nCOPY --chown=nobody Voltfile /x\n", "Voltfile:2: 'nobody' is not in '/etc/passwd' of the image"),
-        ("FROM scratch\nEXPOSE http\n", "Voltfile parse error: Voltfile:2: 'http' is not a port"),
-        ("FROM scratch\nEXPOSE 80/icmp\n", "Voltfile parse error: Voltfile:2: '80/icmp' is not a port"),
-        ("FROM scratch\nENV A=${B:?no}\n", "Voltfile parse error: Voltfile:2: '${B:?no}' has a variable in a form that is not supported"),
-        ("FROM base\nWORKDIR /etc/passwd\n", "Voltfile:2: '/etc/passwd' is not a directory in the image"),
-        ("FROM base\nCOPY tree /\n", "Voltfile:2: '/bin' is a link in the image and a directory in the source"),
-        ("FROM scratch\nCOPY Voltfile tree /x\n", "Voltfile:2: '/x' must end with '/' because there are several sources"),
-    ])
+    @Test(
+        "mistakes that show only while building have their line",
+        arguments: [
+            ("FROM nowhere\n", "Voltfile:1: image 'nowhere' is not in the local store"),
+            ("FROM scratch\nCOPY nothing /x\n", "Voltfile:2: 'nothing' is not in the context"),
+            ("FROM scratch\nCOPY *.none /x\n", "Voltfile:2: '*.none' is not in the context"),
+            (
+                "FROM base\nCOPY --chown=nobody Voltfile /x\n",
+                "Voltfile:2: 'nobody' is not in '/etc/passwd' of the image"
+            ),
+            ("FROM scratch\nEXPOSE http\n", "Voltfile parse error: Voltfile:2: 'http' is not a port"),
+            ("FROM scratch\nEXPOSE 80/icmp\n", "Voltfile parse error: Voltfile:2: '80/icmp' is not a port"),
+            (
+                "FROM scratch\nENV A=${B:?no}\n",
+                "Voltfile parse error: Voltfile:2: '${B:?no}' has a variable in a form that is not supported"
+            ),
+            ("FROM base\nWORKDIR /etc/passwd\n", "Voltfile:2: '/etc/passwd' is not a directory in the image"),
+            (
+                "FROM base\nCOPY tree /\n",
+                "Voltfile:2: '/bin' is a link in the image and a directory in the source"
+            ),
+            (
+                "FROM scratch\nCOPY Voltfile tree /x\n",
+                "Voltfile:2: '/x' must end with '/' because there are several sources"
+            ),
+        ])
     func mistakes(text: String, expected: String) async throws {
         let fixture = try BuildFixture()
         try fixture.importBase()

@@ -48,7 +48,9 @@ final class StoreFixture {
     func directory() throws {
         let fixture = try StoreFixture()
         let path = try fixture.tree("a", "1")
-        try fixture.shell("ln a/d/file a/hard; ln -s /etc/passwd a/link; mkfifo a/pipe; chmod 4711 a/hard; truncate -s 10M a/sparse; chown 7:8 a/d")
+        try fixture.shell(
+            "ln a/d/file a/hard; ln -s /etc/passwd a/link; mkfifo a/pipe; chmod 4711 a/hard; truncate -s 10M a/sparse; chown 7:8 a/d"
+        )
         let image = try fixture.add(path, name: "a")
         var original = stat()
         var copy = stat()
@@ -69,26 +71,37 @@ final class StoreFixture {
     func resolve() throws {
         let fixture = try StoreFixture()
         let image = try fixture.add(try fixture.tree("a", "1"), name: "Team/x".lowercased() + ":1")
-        for reference in ["team/x:1", image.digest.description, image.digest.short, "team/x:1@\(image.digest)"] {
+        for reference in [
+            "team/x:1", image.digest.description, image.digest.short, "team/x:1@\(image.digest)",
+        ] {
             #expect(try fixture.store.resolve(reference).digest == image.digest)
         }
         for reference in ["team/x", "x:1", "team/x:1@sha256:\(String(repeating: "0", count: 64))"] {
             #expect { try fixture.store.resolve(reference) } throws: {
                 let error = $0 as? VoltError
-                return error?.code == .notFound && error?.message == "image '\(reference)' is not in the local store"
-                    && error?.hint == "import it with 'volt container import'; pulling from a registry comes with volt-registry"
+                return error?.code == .notFound
+                    && error?.message == "image '\(reference)' is not in the local store"
+                    && error?.hint
+                        == "import it with 'volt container import'; pulling from a registry comes with volt-registry"
             }
         }
         #expect { try fixture.store.resolve("Bad Name") } throws: { ($0 as? VoltError)?.code == .usage }
     }
 
-    @Test("names follow the rules of registries", arguments: [
-        ("busybox", "busybox:latest"), ("localhost:5000/a/b", "localhost:5000/a/b:latest"), ("a:1.0_x-y", "a:1.0_x-y"),
-        ("a/b.c_d-e:T", "a/b.c_d-e:T"),
-    ])
-    func references(text: String, stored: String) throws { #expect(try ImageReference(text).stored == stored) }
+    @Test(
+        "names follow the rules of registries",
+        arguments: [
+            ("busybox", "busybox:latest"), ("localhost:5000/a/b", "localhost:5000/a/b:latest"),
+            ("a:1.0_x-y", "a:1.0_x-y"),
+            ("a/b.c_d-e:T", "a/b.c_d-e:T"),
+        ])
+    func references(text: String, stored: String) throws {
+        #expect(try ImageReference(text).stored == stored)
+    }
 
-    @Test("what is no name is refused", arguments: ["", "A", "a//b", "/a", "a/", "a:", "a:-x", "-a", "a b", "a@x", "../x", "a:x/y", "é"])
+    @Test(
+        "what is no name is refused",
+        arguments: ["", "A", "a//b", "/a", "a/", "a:", "a:-x", "-a", "a b", "a@x", "../x", "a:x/y", "é"])
     func badReferences(text: String) { #expect(throws: VoltError.self) { try ImageReference(text) } }
 
     @Test("a name is taken away, the image goes with the last one, and one in use stays")
@@ -98,7 +111,9 @@ final class StoreFixture {
         _ = try fixture.add(path, name: "a")
         let image = try fixture.add(path, name: "b")
         #expect(try fixture.store.remove("a", inUse: [image.digest: "web"]).untagged == ["a:latest"])
-        #expect { try fixture.store.remove("b", inUse: [image.digest: "web"]) } throws: { ($0 as? VoltError)?.code == .conflict }
+        #expect { try fixture.store.remove("b", inUse: [image.digest: "web"]) } throws: {
+            ($0 as? VoltError)?.code == .conflict
+        }
         #expect(try fixture.store.remove("b", inUse: [:]).deleted == image.digest)
         #expect(Files.isDirectory(image.lowers[0]))
         #expect(try fixture.store.collect(inUse: [], grace: .zero) > 0)
@@ -119,7 +134,8 @@ final class StoreFixture {
         try fixture.store.collect(inUse: [used.digest])
         #expect(Files.exists(used.lowers[0]))
         try fixture.store.collect(inUse: [])
-        #expect(!Files.exists(used.lowers[0]) && Files.exists(named.lowers[0]) && Files.exists(moved.lowers[0]))
+        #expect(
+            !Files.exists(used.lowers[0]) && Files.exists(named.lowers[0]) && Files.exists(moved.lowers[0]))
         #expect(try fixture.store.images().count == 2)
     }
 
@@ -128,7 +144,8 @@ final class StoreFixture {
         let fixture = try StoreFixture()
         _ = try fixture.add(try fixture.tree("a", "1"), name: "a")
         try Files.replace("\(fixture.store.root)/format", with: "2\n".utf8)
-        let paths = try HostPaths(tool: "container", environment: ["VOLT_ROOT": "\(fixture.scratch.path)/root"])
+        let paths = try HostPaths(
+            tool: "container", environment: ["VOLT_ROOT": "\(fixture.scratch.path)/root"])
         #expect(throws: VoltError.self) { try ImageStore(paths: paths, clock: SystemClock()) }
     }
 
@@ -137,14 +154,17 @@ final class StoreFixture {
         let fixture = try StoreFixture()
         _ = try fixture.tree("a", "1")
         try fixture.shell("tar -C a -cf My-App.tar.gz .")
-        #expect(try fixture.add("\(fixture.scratch.path)/My-App.tar.gz", name: nil).names == ["my-app:latest"])
+        #expect(
+            try fixture.add("\(fixture.scratch.path)/My-App.tar.gz", name: nil).names == ["my-app:latest"])
         #expect { try fixture.add("/", name: nil) } throws: { ($0 as? VoltError)?.code == .usage }
     }
 }
 
 @Suite(.enabled(if: runsAsRoot, "layers have owners, which need root")) struct OCILayoutTests {
     /// Writes an OCI layout with two layers; the second removes a file of the first.
-    private func layout(_ fixture: StoreFixture, architecture: String = ImageImporter.architecture, break what: String = "") throws -> String {
+    private func layout(
+        _ fixture: StoreFixture, architecture: String = ImageImporter.architecture, break what: String = ""
+    ) throws -> String {
         let path = "\(fixture.scratch.path)/layout"
         try fixture.shell(
             """
@@ -156,26 +176,31 @@ final class StoreFixture {
             try Files.replace("\(path)/blobs/sha256/\(digest.hex)", with: bytes)
             return (digest.description, bytes.count)
         }
-        let plain = try ["l1.tar", "l2.tar"].map { SHA256Hasher.digest(of: try Files.read("\(fixture.scratch.path)/\($0)")).description }
+        let plain = try ["l1.tar", "l2.tar"].map {
+            SHA256Hasher.digest(of: try Files.read("\(fixture.scratch.path)/\($0)")).description
+        }
         let first = try blob(try Files.read("\(fixture.scratch.path)/l1.tar.gz"))
         let second = try blob(try Files.read("\(fixture.scratch.path)/l2.tar.zst"))
         let diffIDs = what == "diffid" ? [plain[1], plain[0]] : plain
-        let config = try blob(Array(
-            """
-            {"architecture":"\(architecture)","os":"linux","rootfs":{"type":"layers","diff_ids":["\(diffIDs[0])","\(diffIDs[1])"]},
-             "config":{"Entrypoint":["/e"],"Cmd":["c"],"Env":["A=1"],"WorkingDir":"/w","User":"5","ExposedPorts":{"80/tcp":{}},"Labels":{"l":"v"},"StopSignal":"SIGQUIT"}}
-            """.utf8))
-        let manifest = try blob(Array(
-            """
-            {"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"\(config.digest)","size":\(config.size)},
-             "layers":[{"mediaType":"application/vnd.oci.image.layer.v1.tar+gzip","digest":"\(first.digest)","size":\(first.size)},
-                       {"mediaType":"application/vnd.oci.image.layer.v1.tar+zstd","digest":"\(second.digest)","size":\(second.size)}]}
-            """.utf8))
-        let index = try blob(Array(
-            """
-            {"schemaVersion":2,"manifests":[{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"sha256:\(String(repeating: "1", count: 64))","size":1,"platform":{"os":"linux","architecture":"s390x"}},
-             {"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"\(manifest.digest)","size":\(manifest.size),"platform":{"os":"linux","architecture":"\(architecture)"}}]}
-            """.utf8))
+        let config = try blob(
+            Array(
+                """
+                {"architecture":"\(architecture)","os":"linux","rootfs":{"type":"layers","diff_ids":["\(diffIDs[0])","\(diffIDs[1])"]},
+                 "config":{"Entrypoint":["/e"],"Cmd":["c"],"Env":["A=1"],"WorkingDir":"/w","User":"5","ExposedPorts":{"80/tcp":{}},"Labels":{"l":"v"},"StopSignal":"SIGQUIT"}}
+                """.utf8))
+        let manifest = try blob(
+            Array(
+                """
+                {"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"\(config.digest)","size":\(config.size)},
+                 "layers":[{"mediaType":"application/vnd.oci.image.layer.v1.tar+gzip","digest":"\(first.digest)","size":\(first.size)},
+                           {"mediaType":"application/vnd.oci.image.layer.v1.tar+zstd","digest":"\(second.digest)","size":\(second.size)}]}
+                """.utf8))
+        let index = try blob(
+            Array(
+                """
+                {"schemaVersion":2,"manifests":[{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"sha256:\(String(repeating: "1", count: 64))","size":1,"platform":{"os":"linux","architecture":"s390x"}},
+                 {"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"\(manifest.digest)","size":\(manifest.size),"platform":{"os":"linux","architecture":"\(architecture)"}}]}
+                """.utf8))
         try Files.replace("\(path)/oci-layout", with: "{\"imageLayoutVersion\":\"1.0.0\"}".utf8)
         try Files.replace(
             "\(path)/index.json",
@@ -183,8 +208,12 @@ final class StoreFixture {
                 {"schemaVersion":2,"manifests":[{"mediaType":"application/vnd.oci.image.index.v1+json","digest":"\(index.digest)","size":\(index.size),"annotations":{"org.opencontainers.image.ref.name":"team/app:2"}}]}
                 """.utf8)
         switch what {
-        case "layer": try Files.replace("\(path)/blobs/sha256/\(first.digest.dropFirst(7))", with: try Files.read("\(fixture.scratch.path)/l1.tar"))
-        case "config": try Files.replace("\(path)/blobs/sha256/\(config.digest.dropFirst(7))", with: Array("{}".utf8))
+        case "layer":
+            try Files.replace(
+                "\(path)/blobs/sha256/\(first.digest.dropFirst(7))",
+                with: try Files.read("\(fixture.scratch.path)/l1.tar"))
+        case "config":
+            try Files.replace("\(path)/blobs/sha256/\(config.digest.dropFirst(7))", with: Array("{}".utf8))
         case "missing": try Files.remove("\(path)/blobs/sha256/\(second.digest.dropFirst(7))")
         case "link":
             let file = "\(path)/blobs/sha256/\(config.digest.dropFirst(7))"
@@ -195,7 +224,9 @@ final class StoreFixture {
         return path
     }
 
-    @Test("an image of several layers is imported for this platform, as a directory and as an archive", arguments: [false, true])
+    @Test(
+        "an image of several layers is imported for this platform, as a directory and as an archive",
+        arguments: [false, true])
     func good(asArchive: Bool) throws {
         let fixture = try StoreFixture()
         var path = try layout(fixture)
@@ -209,15 +240,19 @@ final class StoreFixture {
         #expect(try view.read(.init(inRoot: "/etc/one"), limit: 100) == Array("one\n".utf8))
         #expect(try view.read(.init(inRoot: "/etc/two"), limit: 100) == Array("two\n".utf8))
         #expect(try view.read(.init(inRoot: "/etc/gone"), limit: 100) == nil)
-        #expect(image.config.entrypoint == ["/e"] && image.config.command == ["c"] && image.config.user == "5")
+        #expect(
+            image.config.entrypoint == ["/e"] && image.config.command == ["c"] && image.config.user == "5")
         #expect(image.config.environment == ["A=1"] && image.config.workingDirectory == "/w")
         #expect(image.config.exposedPorts == ["80/tcp"] && image.config.stopSignal == "SIGQUIT")
         #expect(try Files.list("\(fixture.store.root)/tmp").isEmpty)
     }
 
-    @Test("bytes that are not what their digest says are refused and leave nothing", arguments: [
-        ("layer", ExitCode.refused), ("diffid", .refused), ("config", .refused), ("missing", .notFound), ("link", .refused),
-    ])
+    @Test(
+        "bytes that are not what their digest says are refused and leave nothing",
+        arguments: [
+            ("layer", ExitCode.refused), ("diffid", .refused), ("config", .refused), ("missing", .notFound),
+            ("link", .refused),
+        ])
     func bad(what: String, code: ExitCode) throws {
         let fixture = try StoreFixture()
         let path = try layout(fixture, break: what)

@@ -7,17 +7,23 @@ struct TarBuilder {
     ///   - size: what the header says, when it is to differ from the content.
     mutating func add(
         _ name: String, _ content: String = "", type: Character = "0", link: String = "", mode: Int = 0o644,
-        user: Int = 0, group: Int = 0, time: Int = 1_700_000_000, size: Int? = nil, device: (Int, Int) = (0, 0)
+        user: Int = 0, group: Int = 0, time: Int = 1_700_000_000, size: Int? = nil,
+        device: (Int, Int) = (0, 0)
     ) {
-        add(Array(name.utf8), Array(content.utf8), type: type, link: Array(link.utf8), mode: mode, user: user, group: group, time: time, size: size, device: device)
+        add(
+            Array(name.utf8), Array(content.utf8), type: type, link: Array(link.utf8), mode: mode, user: user,
+            group: group, time: time, size: size, device: device)
     }
 
     mutating func add(
         _ name: [UInt8], _ content: [UInt8], type: Character = "0", link: [UInt8] = [], mode: Int = 0o644,
-        user: Int = 0, group: Int = 0, time: Int = 1_700_000_000, size: Int? = nil, device: (Int, Int) = (0, 0)
+        user: Int = 0, group: Int = 0, time: Int = 1_700_000_000, size: Int? = nil,
+        device: (Int, Int) = (0, 0)
     ) {
         var header = [UInt8](repeating: 0, count: 512)
-        func put(_ text: [UInt8], _ offset: Int) { for (index, byte) in text.enumerated() { header[offset + index] = byte } }
+        func put(_ text: [UInt8], _ offset: Int) {
+            for (index, byte) in text.enumerated() { header[offset + index] = byte }
+        }
         func octal(_ value: Int, _ width: Int) -> [UInt8] {
             let digits = String(value, radix: 8)
             return Array((String(repeating: "0", count: max(0, width - 1 - digits.count)) + digits).utf8)
@@ -45,7 +51,9 @@ struct TarBuilder {
         for (key, value) in records {
             let body = Array(" \(key)=".utf8) + value + [UInt8(ascii: "\n")]
             var length = body.count + 1
-            while String(length).utf8.count + body.count != length { length = String(length).utf8.count + body.count }
+            while String(length).utf8.count + body.count != length {
+                length = String(length).utf8.count + body.count
+            }
             content += Array(String(length).utf8) + body
         }
         add(Array("pax".utf8), content, type: "x")

@@ -6,7 +6,9 @@ import VoltCrypto
 import VoltSystem
 import VoltTestKit
 
-private func unpack(_ archive: [UInt8], in scratch: String, limits: ArchiveLimits = ArchiveLimits()) throws -> UnpackResult {
+private func unpack(_ archive: [UInt8], in scratch: String, limits: ArchiveLimits = ArchiveLimits()) throws
+    -> UnpackResult
+{
     try Files.replace("\(scratch)/a.tar", with: archive)
     try Files.makeDirectory("\(scratch)/out")
     let descriptor = open("\(scratch)/a.tar", O_RDONLY)
@@ -48,16 +50,20 @@ let runsAsRoot = geteuid() == 0
         #expect(information("\(out)/deep").st_mode & 0o7777 == 0o755)
     }
 
-    @Test("an archive that leaves its tree is refused, and nothing outside is written", arguments: [
-        ("traversal", "../evil", "0", ""), ("inner traversal", "a/../../evil", "0", ""), ("absolute", "/tmp/evil", "0", ""),
-        ("hard link up", "x", "1", "../secret"), ("hard link absolute", "x", "1", "/etc/passwd"),
-        ("hard link to nothing", "x", "1", "nothing"), ("directory up", "../d/", "5", ""),
-        ("through a link", "out/evil", "0", ""), ("through a link to the parent", "up/evil", "0", ""),
-        ("directory through a link", "up/sub/", "5", ""), ("hard link through a link", "x", "1", "up/secret"),
-        ("whiteout of the parent", "a/.wh...", "0", ""), ("whiteout of nothing", "a/.wh.", "0", ""),
-        ("the root as a file", ".", "0", ""), ("hard link to the root", "x", "1", "."),
-        ("link without a target", "x", "2", ""),
-    ])
+    @Test(
+        "an archive that leaves its tree is refused, and nothing outside is written",
+        arguments: [
+            ("traversal", "../evil", "0", ""), ("inner traversal", "a/../../evil", "0", ""),
+            ("absolute", "/tmp/evil", "0", ""),
+            ("hard link up", "x", "1", "../secret"), ("hard link absolute", "x", "1", "/etc/passwd"),
+            ("hard link to nothing", "x", "1", "nothing"), ("directory up", "../d/", "5", ""),
+            ("through a link", "out/evil", "0", ""), ("through a link to the parent", "up/evil", "0", ""),
+            ("directory through a link", "up/sub/", "5", ""),
+            ("hard link through a link", "x", "1", "up/secret"),
+            ("whiteout of the parent", "a/.wh...", "0", ""), ("whiteout of nothing", "a/.wh.", "0", ""),
+            ("the root as a file", ".", "0", ""), ("hard link to the root", "x", "1", "."),
+            ("link without a target", "x", "2", ""),
+        ])
     func hostile(what: String, name: String, type: Character, link: String) throws {
         let scratch = try ScratchDirectory()
         try Files.makeDirectory("\(scratch.path)/outside")
@@ -135,7 +141,10 @@ let runsAsRoot = geteuid() == 0
         ])
         tar.add("ping", "x", mode: 0o755)
         _ = try unpack(tar.finished, in: scratch.path)
-        #expect(Set(try ExtendedAttributes.names(of: "\(scratch.path)/out/ping")) == ["user.note", "security.capability"])
+        #expect(
+            Set(try ExtendedAttributes.names(of: "\(scratch.path)/out/ping")) == [
+                "user.note", "security.capability",
+            ])
     }
 
     @Test("names that are not UTF-8, and long ones, survive")
@@ -146,9 +155,14 @@ let runsAsRoot = geteuid() == 0
         tar.pax([("path", Array("läng/\(String(repeating: "x", count: 250))".utf8))])
         tar.add("short", "long")
         _ = try unpack(tar.finished, in: scratch.path)
-        let descriptor = [CChar](Array("\(scratch.path)/out/".utf8).map { CChar(bitPattern: $0) } + [CChar(bitPattern: 0xff), CChar(bitPattern: 0xfe), 0x2f, CChar(bitPattern: 0xe9), 0])
+        let descriptor = [CChar](
+            Array("\(scratch.path)/out/".utf8).map { CChar(bitPattern: $0) } + [
+                CChar(bitPattern: 0xff), CChar(bitPattern: 0xfe), 0x2f, CChar(bitPattern: 0xe9), 0,
+            ])
         #expect(access(descriptor, R_OK) == 0)
-        #expect(try Files.read("\(scratch.path)/out/läng/\(String(repeating: "x", count: 250))") == Array("long".utf8))
+        #expect(
+            try Files.read("\(scratch.path)/out/läng/\(String(repeating: "x", count: 250))")
+                == Array("long".utf8))
     }
 
     @Test("an archive that is cut or changed is an error", arguments: [100, 600, 1500])
@@ -160,7 +174,9 @@ let runsAsRoot = geteuid() == 0
         #expect(throws: VoltError.self) { try unpack(archive, in: scratch.path) }
     }
 
-    @Test("what is not an archive is an error", arguments: ["hello", "\u{1f}\u{8b}", "PK\u{3}\u{4}", String(repeating: "a", count: 600)])
+    @Test(
+        "what is not an archive is an error",
+        arguments: ["hello", "\u{1f}\u{8b}", "PK\u{3}\u{4}", String(repeating: "a", count: 600)])
     func notAnArchive(text: String) throws {
         let scratch = try ScratchDirectory()
         #expect(throws: VoltError.self) { try unpack(Array(text.utf8), in: scratch.path) }
@@ -182,11 +198,15 @@ let runsAsRoot = geteuid() == 0
         long.add("long", String(repeating: "x", count: 200_000))
         for archive in [many.finished, deep.finished, huge.finished, long.finished] {
             let scratch = try ScratchDirectory()
-            #expect { try unpack(archive, in: scratch.path, limits: limits) } throws: { ($0 as? VoltError)?.code == .refused }
+            #expect { try unpack(archive, in: scratch.path, limits: limits) } throws: {
+                ($0 as? VoltError)?.code == .refused
+            }
         }
     }
 
-    @Test("every compression is read, and the digest is that of the plain archive", arguments: ["gzip", "bzip2", "xz", "zstd"])
+    @Test(
+        "every compression is read, and the digest is that of the plain archive",
+        arguments: ["gzip", "bzip2", "xz", "zstd"])
     func compression(program: String) throws {
         let scratch = try ScratchDirectory()
         var tar = TarBuilder()

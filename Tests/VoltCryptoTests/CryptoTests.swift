@@ -3,25 +3,29 @@ import VoltCore
 import VoltCrypto
 
 @Suite struct CryptoTests {
-    @Test("SHA-256 gives the digests of FIPS 180-4", arguments: [
-        ("", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
-        ("abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
-        (
-            "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
-            "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1"
-        ),
-        (
-            String(repeating: "a", count: 1_000_000),
-            "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0"
-        ),
-    ])
+    @Test(
+        "SHA-256 gives the digests of FIPS 180-4",
+        arguments: [
+            ("", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
+            ("abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
+            (
+                "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
+                "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1"
+            ),
+            (
+                String(repeating: "a", count: 1_000_000),
+                "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0"
+            ),
+        ])
     func sha256(text: String, hex: String) { #expect(SHA256Hasher.digest(of: text.utf8).hex == hex) }
 
     @Test("bytes that come in pieces of any size give the same digest", arguments: [1, 63, 64, 65, 1000])
     func pieces(size: Int) {
         let bytes = (0..<10_000).map { UInt8(truncatingIfNeeded: $0 &* 31) }
         let hasher = SHA256Hasher()
-        for start in stride(from: 0, to: bytes.count, by: size) { hasher.update(bytes[start..<min(start + size, bytes.count)]) }
+        for start in stride(from: 0, to: bytes.count, by: size) {
+            hasher.update(bytes[start..<min(start + size, bytes.count)])
+        }
         #expect(hasher.finish() == SHA256Hasher.digest(of: bytes))
     }
 
@@ -66,10 +70,12 @@ import VoltCrypto
         #expect(Hex.encode(code.finish()) == vector.hex)
     }
 
-    @Test("HMAC gives the codes that GitHub and Atlassian publish", arguments: [
-        ("Hello, World!", "757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"),
-        ("Hello World!", "a4771c39fbe90f317c7824e83ddef3caae9cb3d976c214ace1f2937e133263c9"),
-    ])
+    @Test(
+        "HMAC gives the codes that GitHub and Atlassian publish",
+        arguments: [
+            ("Hello, World!", "757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"),
+            ("Hello World!", "a4771c39fbe90f317c7824e83ddef3caae9cb3d976c214ace1f2937e133263c9"),
+        ])
     func providers(body: String, hex: String) {
         let code = HMAC.sha256(key: "It's a Secret to Everybody".utf8, message: body.utf8)
         #expect(Hex.encode(code) == hex)
@@ -102,18 +108,24 @@ import VoltCrypto
         #expect(SecureRandom.bytes(0).isEmpty)
     }
 
-    @Test("base 64 gives the texts of RFC 4648", arguments: [
-        ("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("fooba", "Zm9vYmE="),
-        ("foobar", "Zm9vYmFy"),
-    ])
+    @Test(
+        "base 64 gives the texts of RFC 4648",
+        arguments: [
+            ("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="),
+            ("fooba", "Zm9vYmE="),
+            ("foobar", "Zm9vYmFy"),
+        ])
     func base64(plain: String, text: String) {
         #expect(Base64.encode(Array(plain.utf8)) == text)
         #expect(Base64.decode(text) == Array(plain.utf8))
     }
 
-    @Test("base 64 that is not in its one form is refused", arguments: [
-        "Zg", "Zg=", "Zg===", "Zh==", "Zm9=", "Z===", "====", " Zg==", "Zg==\n", "Zm9v\nZm9v", "Z-_v", "Zg==Zg==", "Zé==",
-    ])
+    @Test(
+        "base 64 that is not in its one form is refused",
+        arguments: [
+            "Zg", "Zg=", "Zg===", "Zh==", "Zm9=", "Z===", "====", " Zg==", "Zg==\n", "Zm9v\nZm9v", "Z-_v",
+            "Zg==Zg==", "Zé==",
+        ])
     func badBase64(text: String) { #expect(Base64.decode(text) == nil) }
 
     @Test("every byte survives base 64")

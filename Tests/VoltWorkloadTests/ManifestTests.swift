@@ -3,7 +3,9 @@ import VoltCore
 import VoltWorkload
 
 private func manifest(_ spec: String) throws -> ContainerManifest {
-    let text = "apiVersion: volt/v1\nkind: container\nspec:\n" + spec.split(separator: "\n").map { "  \($0)\n" }.joined()
+    let text =
+        "apiVersion: volt/v1\nkind: container\nspec:\n"
+        + spec.split(separator: "\n").map { "  \($0)\n" }.joined()
     return try ContainerManifest(bytes: Array(text.utf8))
 }
 
@@ -32,7 +34,8 @@ private func manifest(_ spec: String) throws -> ContainerManifest {
         expected.environment = ["LOG_LEVEL": "info", "DEBUG": "false"]
         expected.ports = [
             .init(address: "0.0.0.0", host: 8080, container: 80),
-            .init(address: "127.0.0.1", host: 9000, container: 9000), .init(address: "::1", host: 70, container: 70),
+            .init(address: "127.0.0.1", host: 9000, container: 9000),
+            .init(address: "::1", host: 70, container: 70),
         ]
         expected.volumes = [
             .init(source: .named(try Name("data")), target: "/var/lib/web", readOnly: false),
@@ -53,50 +56,67 @@ private func manifest(_ spec: String) throws -> ContainerManifest {
         #expect(read == expected)
     }
 
-    @Test("health is http, tcp or a command", arguments: [
-        ("tcp: 80", ContainerManifest.Health.Probe.tcp(port: 80)), ("tcp: { port: 80 }", .tcp(port: 80)),
-        ("http: { port: 80 }", .http(port: 80, path: "/")), ("exec: [/bin/check, -q]", .exec(["/bin/check", "-q"])),
-    ])
+    @Test(
+        "health is http, tcp or a command",
+        arguments: [
+            ("tcp: 80", ContainerManifest.Health.Probe.tcp(port: 80)), ("tcp: { port: 80 }", .tcp(port: 80)),
+            ("http: { port: 80 }", .http(port: 80, path: "/")),
+            ("exec: [/bin/check, -q]", .exec(["/bin/check", "-q"])),
+        ])
     func probes(text: String, probe: ContainerManifest.Health.Probe) throws {
         #expect(try manifest("image: x\nhealth: { \(text) }").health?.probe == probe)
     }
 
-    @Test("a mistake is named with its line and column", arguments: [
-        ("image: x\nprots: []", "5:3: unknown key 'prots'"),
-        ("ports: []", "4:3: one of image, build and rootfs is missing"),
-        ("image: x\nbuild: .", "4:3: image and build exclude each other"),
-        ("build: ../other", "4:10: '../other' leads out of the source"),
-        ("build: /abs", "4:10: '/abs' leads out of the source"),
-        ("image: x\ncommand: httpd -f", "5:12: expected a list of words, found a single value"),
-        ("image: x\ncommand: []", "5:12: the command is empty"),
-        ("image: x\nenv: { A: ~ }", "5:13: expected text, found nothing"),
-        ("image: x\nenv: [A=1]", "5:8: expected a mapping, found a list"),
-        ("image: x\nports: [80]", "5:11: '80' is not a published port"),
-        ("image: x\nports: ['0:80']", "5:11: '0:80' is not a published port"),
-        ("image: x\nports: ['80:65536']", "5:11: '80:65536' is not a published port"),
-        ("image: x\nports: ['+80:80']", "5:11: '+80:80' is not a published port"),
-        ("image: x\nports: ['53:53/udp']", "5:11: '53:53/udp': publishing a udp port is not supported yet"),
-        ("image: x\nports: ['80:80', '127.0.0.1:80:81']", "5:20: port 80 of the host is published twice"),
-        ("image: x\nports: ['host:80:80']", "5:11: 'host:80:80' is not a published port"),
-        ("image: x\nvolumes: ['/etc:/etc']", "5:13: '/etc' is a path of the host, which a manifest cannot mount"),
-        ("image: x\nvolumes: ['./a:/b:rw']", "5:13: './a' is a part of the source and cannot be mounted writable"),
-        ("image: x\nvolumes: ['./../a:/b']", "5:13: './../a' leads out of the source"),
-        ("image: x\nvolumes: ['data:b']", "5:13: 'b' is not an absolute path below '/'"),
-        ("image: x\nvolumes: ['data:/b/../c']", "5:13: '/b/../c' is not an absolute path below '/'"),
-        ("image: x\nvolumes: ['data:/']", "5:13: '/' is not an absolute path below '/'"),
-        ("image: x\nvolumes: ['Data:/b']", "5:13: 'Data' is not the name of a volume"),
-        ("image: x\nvolumes: ['a:/b', 'c:/b']", "5:21: '/b' is mounted twice"),
-        ("image: x\nresources: { memory: 5 }", "5:24: memory is less than 1M"),
-        ("image: x\nresources: { cpus: 0 }", "5:22: cpus is not between 0.01 and 4096"),
-        ("image: x\nrestart: sometimes", "5:12: 'sometimes' is not a restart policy"),
-        ("image: x\nhealth: { interval: 5s }", "5:11: one of http, tcp and exec is missing"),
-        ("image: x\nhealth: { tcp: 1, exec: [a] }", "5:11: tcp and exec exclude each other"),
-        ("image: x\nhealth: { tcp: 80, timeout: soon }", "5:31: 'soon' is not a duration"),
-        ("image: x\nhealth: { http: { port: 80, path: x } }", "5:37: 'x' is not the path of a URL"),
-        ("image: x\nsecurity: { landlock: web }", "5:25: 'landlock' is not enforced yet"),
-        ("image: x\nsecurity: { user: '-u' }", "5:21: '-u' is not a user"),
-        ("image: x\nsecurity: { capabilities: { add: [net_admn] } }", "5:37: 'net_admn' is not a capability"),
-    ])
+    @Test(
+        "a mistake is named with its line and column",
+        arguments: [
+            ("image: x\nprots: []", "5:3: unknown key 'prots'"),
+            ("ports: []", "4:3: one of image, build and rootfs is missing"),
+            ("image: x\nbuild: .", "4:3: image and build exclude each other"),
+            ("build: ../other", "4:10: '../other' leads out of the source"),
+            ("build: /abs", "4:10: '/abs' leads out of the source"),
+            ("image: x\ncommand: httpd -f", "5:12: expected a list of words, found a single value"),
+            ("image: x\ncommand: []", "5:12: the command is empty"),
+            ("image: x\nenv: { A: ~ }", "5:13: expected text, found nothing"),
+            ("image: x\nenv: [A=1]", "5:8: expected a mapping, found a list"),
+            ("image: x\nports: [80]", "5:11: '80' is not a published port"),
+            ("image: x\nports: ['0:80']", "5:11: '0:80' is not a published port"),
+            ("image: x\nports: ['80:65536']", "5:11: '80:65536' is not a published port"),
+            ("image: x\nports: ['+80:80']", "5:11: '+80:80' is not a published port"),
+            (
+                "image: x\nports: ['53:53/udp']",
+                "5:11: '53:53/udp': publishing a udp port is not supported yet"
+            ),
+            ("image: x\nports: ['80:80', '127.0.0.1:80:81']", "5:20: port 80 of the host is published twice"),
+            ("image: x\nports: ['host:80:80']", "5:11: 'host:80:80' is not a published port"),
+            (
+                "image: x\nvolumes: ['/etc:/etc']",
+                "5:13: '/etc' is a path of the host, which a manifest cannot mount"
+            ),
+            (
+                "image: x\nvolumes: ['./a:/b:rw']",
+                "5:13: './a' is a part of the source and cannot be mounted writable"
+            ),
+            ("image: x\nvolumes: ['./../a:/b']", "5:13: './../a' leads out of the source"),
+            ("image: x\nvolumes: ['data:b']", "5:13: 'b' is not an absolute path below '/'"),
+            ("image: x\nvolumes: ['data:/b/../c']", "5:13: '/b/../c' is not an absolute path below '/'"),
+            ("image: x\nvolumes: ['data:/']", "5:13: '/' is not an absolute path below '/'"),
+            ("image: x\nvolumes: ['Data:/b']", "5:13: 'Data' is not the name of a volume"),
+            ("image: x\nvolumes: ['a:/b', 'c:/b']", "5:21: '/b' is mounted twice"),
+            ("image: x\nresources: { memory: 5 }", "5:24: memory is less than 1M"),
+            ("image: x\nresources: { cpus: 0 }", "5:22: cpus is not between 0.01 and 4096"),
+            ("image: x\nrestart: sometimes", "5:12: 'sometimes' is not a restart policy"),
+            ("image: x\nhealth: { interval: 5s }", "5:11: one of http, tcp and exec is missing"),
+            ("image: x\nhealth: { tcp: 1, exec: [a] }", "5:11: tcp and exec exclude each other"),
+            ("image: x\nhealth: { tcp: 80, timeout: soon }", "5:31: 'soon' is not a duration"),
+            ("image: x\nhealth: { http: { port: 80, path: x } }", "5:37: 'x' is not the path of a URL"),
+            ("image: x\nsecurity: { landlock: web }", "5:25: 'landlock' is not enforced yet"),
+            ("image: x\nsecurity: { user: '-u' }", "5:21: '-u' is not a user"),
+            (
+                "image: x\nsecurity: { capabilities: { add: [net_admn] } }",
+                "5:37: 'net_admn' is not a capability"
+            ),
+        ])
     func mistakes(spec: String, expected: String) {
         #expect {
             try manifest(spec)
@@ -115,15 +135,20 @@ private func manifest(_ spec: String) throws -> ContainerManifest {
         #expect(throws: VoltError.self) { try ContainerManifest(bytes: Array(text.utf8)) }
     }
 
-    @Test("a header that cannot be trusted is refused", arguments: [
-        ("kind: container\n", "1:1: 'apiVersion' is missing"),
-        ("apiVersion: volt/v2\nkind: container\n", "1:13: apiVersion 'volt/v2' is not one this tool reads (volt/v1)"),
-        ("apiVersion: volt/v1\n", "1:1: 'kind' is missing"),
-        ("apiVersion: volt/v1\nkind: ../evil\n", "2:7: '../evil' is not a name for a kind"),
-        ("apiVersion: volt/v1\nkind: vm\nname: A\n", "3:7: 'A' is not a name for a workload"),
-        ("apiVersion: volt/v1\nkind: vm\nnmae: a\n", "3:1: unknown key 'nmae'"),
-        ("- a\n", "1:1: expected a mapping, found a list"),
-    ])
+    @Test(
+        "a header that cannot be trusted is refused",
+        arguments: [
+            ("kind: container\n", "1:1: 'apiVersion' is missing"),
+            (
+                "apiVersion: volt/v2\nkind: container\n",
+                "1:13: apiVersion 'volt/v2' is not one this tool reads (volt/v1)"
+            ),
+            ("apiVersion: volt/v1\n", "1:1: 'kind' is missing"),
+            ("apiVersion: volt/v1\nkind: ../evil\n", "2:7: '../evil' is not a name for a kind"),
+            ("apiVersion: volt/v1\nkind: vm\nname: A\n", "3:7: 'A' is not a name for a workload"),
+            ("apiVersion: volt/v1\nkind: vm\nnmae: a\n", "3:1: unknown key 'nmae'"),
+            ("- a\n", "1:1: expected a mapping, found a list"),
+        ])
     func headers(text: String, expected: String) {
         #expect {
             try Manifest(bytes: Array(text.utf8))

@@ -43,7 +43,9 @@ private func message(_ text: String) -> String? {
         #expect(try values[0].string() == "10")
     }
 
-    @Test("what is not a number is refused", arguments: ["0x", "0x-1", "+", "-", "1_000", ".nan", ".inf", "0b1", "1e999", "1 2"])
+    @Test(
+        "what is not a number is refused",
+        arguments: ["0x", "0x-1", "+", "-", "1_000", ".nan", ".inf", "0b1", "1e999", "1 2"])
     func badNumbers(text: String) throws {
         let node = try parse("[\(text)]").items()[0]
         #expect(throws: VoltError.self) { try node.integer() }
@@ -57,24 +59,29 @@ private func message(_ text: String) -> String? {
             try root.fields(["image", "ports"])
         } throws: { error in
             let error = error as? VoltError
-            return error?.message == "t.yaml:2:1: unknown key 'prots'" && error?.hint == "did you mean 'ports'?"
+            return error?.message == "t.yaml:2:1: unknown key 'prots'"
+                && error?.hint == "did you mean 'ports'?"
         }
     }
 
-    @Test("mistakes are refused with their place", arguments: [
-        ("a: 1\na: 2\n", "t.yaml:2:1: key 'a' is already set on line 1"),
-        ("a: *x\n", "t.yaml:1:4: '*x' names no value above it"),
-        ("a: &x [*x]\n", "t.yaml:1:8: '*x' names no value above it"),
-        ("a: 1\n---\nb: 2\n", "t.yaml:2:1: a second document is not allowed here"),
-        ("", "t.yaml:1:1: the file is empty"),
-        ("# nothing\n", "t.yaml:2:1: the file is empty"),
-        ("? [a]\n: b\n", "t.yaml:1:3: a key must be a single value, found a list"),
-        ("a: !!binary x\n", "t.yaml:1:4: tag 'tag:yaml.org,2002:binary' is not supported"),
-        ("b: &b {x: 1}\na:\n  <<: *b\n", "t.yaml:3:3: merge keys ('<<') are not a part of YAML 1.2"),
-    ])
+    @Test(
+        "mistakes are refused with their place",
+        arguments: [
+            ("a: 1\na: 2\n", "t.yaml:2:1: key 'a' is already set on line 1"),
+            ("a: *x\n", "t.yaml:1:4: '*x' names no value above it"),
+            ("a: &x [*x]\n", "t.yaml:1:8: '*x' names no value above it"),
+            ("a: 1\n---\nb: 2\n", "t.yaml:2:1: a second document is not allowed here"),
+            ("", "t.yaml:1:1: the file is empty"),
+            ("# nothing\n", "t.yaml:2:1: the file is empty"),
+            ("? [a]\n: b\n", "t.yaml:1:3: a key must be a single value, found a list"),
+            ("a: !!binary x\n", "t.yaml:1:4: tag 'tag:yaml.org,2002:binary' is not supported"),
+            ("b: &b {x: 1}\na:\n  <<: *b\n", "t.yaml:3:3: merge keys ('<<') are not a part of YAML 1.2"),
+        ])
     func mistakes(text: String, expected: String) { #expect(message(text) == expected) }
 
-    @Test("broken syntax is refused with its line", arguments: ["a: [1", "a: 'x", "a: b: c", "\tb: 1", "a: @x", "{a", "a:\n- b\n c: 1"])
+    @Test(
+        "broken syntax is refused with its line",
+        arguments: ["a: [1", "a: 'x", "a: b: c", "\tb: 1", "a: @x", "{a", "a:\n- b\n c: 1"])
     func syntax(text: String) {
         let message = message(text)
         #expect(message?.hasPrefix("t.yaml:") == true)
@@ -91,7 +98,9 @@ private func message(_ text: String) -> String? {
     func bomb() {
         var text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n"
         for level in 1...12 {
-            text += "a\(level): &a\(level) [" + Array(repeating: "*a\(level - 1)", count: 10).joined(separator: ", ") + "]\n"
+            text +=
+                "a\(level): &a\(level) ["
+                + Array(repeating: "*a\(level - 1)", count: 10).joined(separator: ", ") + "]\n"
         }
         #expect(message(text)?.contains("more than 50000 values") == true)
     }
@@ -101,14 +110,21 @@ private func message(_ text: String) -> String? {
         #expect(message(String(repeating: "[", count: 100_000))?.contains("nested deeper than 64") == true)
         #expect(message(String(repeating: "- ", count: 1000))?.contains("nested deeper than 64") == true)
         #expect(message("a: " + String(repeating: "x", count: 1 << 20))?.contains("larger than 1M") == true)
-        #expect(message("[" + String(repeating: "x,", count: 60_000) + "]")?.contains("more than 50000 values") == true)
-        #expect(message("a: &a x\nb: [" + String(repeating: "*a ,", count: 1001) + "]")?.contains("more than 1000 aliases") == true)
+        #expect(
+            message("[" + String(repeating: "x,", count: 60_000) + "]")?.contains("more than 50000 values")
+                == true)
+        #expect(
+            message("a: &a x\nb: [" + String(repeating: "*a ,", count: 1001) + "]")?.contains(
+                "more than 1000 aliases") == true)
     }
 
     @Test("no bytes crash the reader", arguments: 0..<8)
     func fuzz(seed: Int) throws {
         var generator = SplitMix(state: UInt64(seed) &+ 0x5eed)
-        let words = ["a", ": ", "- ", "[", "]", "{", "}", "&a ", "*a", "\n", "  ", "'", "\"", "|\n", ">-\n", "!!str ", "%YAML", "---\n", "...\n", "\t", "# c\n", "? ", "\u{feff}", "é", "\u{0}", "~"]
+        let words = [
+            "a", ": ", "- ", "[", "]", "{", "}", "&a ", "*a", "\n", "  ", "'", "\"", "|\n", ">-\n", "!!str ",
+            "%YAML", "---\n", "...\n", "\t", "# c\n", "? ", "\u{feff}", "é", "\u{0}", "~",
+        ]
         for _ in 0..<1500 {
             var bytes: [UInt8] = []
             for _ in 0..<Int.random(in: 0...40, using: &generator) {
@@ -118,7 +134,9 @@ private func message(_ text: String) -> String? {
                     bytes += Array(words.randomElement(using: &generator)?.utf8 ?? "".utf8)
                 }
             }
-            do { _ = try YAML.parse(bytes, file: "f") } catch { #expect(!error.message.isEmpty, "seed \(seed): \(bytes)") }
+            do { _ = try YAML.parse(bytes, file: "f") } catch {
+                #expect(!error.message.isEmpty, "seed \(seed): \(bytes)")
+            }
         }
     }
 }

@@ -19,7 +19,9 @@ public enum ExtendedAttributes {
         var buffer = [CChar](repeating: 0, count: size + 256)
         let count = volt_flistxattr(descriptor, &buffer, buffer.count)
         guard count > 0 else { return [] }
-        return buffer[..<count].split(separator: 0).map { String(decoding: $0.map { UInt8(bitPattern: $0) }, as: UTF8.self) }
+        return buffer[..<count].split(separator: 0).map {
+            String(decoding: $0.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        }
     }
 
     /// The attributes that are worth keeping in a copy.

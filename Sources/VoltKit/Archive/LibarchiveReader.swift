@@ -23,7 +23,9 @@ final class LibarchiveReader {
 
     init(_ stream: any ByteStream, as format: Format, name: String) throws(VoltError) {
         _ = Self.locale
-        guard let archive = archive_read_new() else { throw VoltError(.failed, "cannot read '\(name)': out of memory") }
+        guard let archive = archive_read_new() else {
+            throw VoltError(.failed, "cannot read '\(name)': out of memory")
+        }
         self.archive = archive
         self.stream = stream
         self.name = name
@@ -89,6 +91,7 @@ final class LibarchiveReader {
     private func error() -> VoltError {
         if let failure { return failure }
         let reason = archive_error_string(archive).map { String(cString: $0) } ?? "it is damaged"
-        return VoltError(.failed, "cannot read '\(name)': \(reason.prefix(1).lowercased() + reason.dropFirst())")
+        return VoltError(
+            .failed, "cannot read '\(name)': \(reason.prefix(1).lowercased() + reason.dropFirst())")
     }
 }

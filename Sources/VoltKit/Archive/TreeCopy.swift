@@ -54,7 +54,9 @@ public final class TreeCopy {
     /// - Parameters:
     ///   - source: a directory; nothing outside of it is read and no link in it is followed.
     ///   - writer: where to copy to, or nil to hash only.
-    public init(source: String, writer: TreeWriter?, options: TreeCopyOptions = TreeCopyOptions()) throws(VoltError) {
+    public init(source: String, writer: TreeWriter?, options: TreeCopyOptions = TreeCopyOptions())
+        throws(VoltError)
+    {
         sourceName = source
         self.writer = writer
         self.options = options
@@ -107,7 +109,9 @@ public final class TreeCopy {
     /// Adds what is in a directory of the source to a directory of the destination, but not the directory itself.
     public func addContents(of path: TreePath, to destination: TreePath) throws(VoltError) {
         guard path.names.count <= options.limits.depth else {
-            throw VoltError(.refused, "'\(path.text.prefix(60))…' is nested deeper than \(options.limits.depth) directories")
+            throw VoltError(
+                .refused,
+                "'\(path.text.prefix(60))…' is nested deeper than \(options.limits.depth) directories")
         }
         for name in try names(in: path) {
             let child = path.appending(name)
@@ -126,7 +130,9 @@ public final class TreeCopy {
             return
         }
         entries += 1
-        guard entries <= options.limits.entries else { throw VoltError(.refused, "'\(sourceName)' has more than \(options.limits.entries) entries") }
+        guard entries <= options.limits.entries else {
+            throw VoltError(.refused, "'\(sourceName)' has more than \(options.limits.entries) entries")
+        }
         if kind != S_IFDIR, information.st_nlink > 1 {
             let inode = Inode(device: information.st_dev, number: information.st_ino)
             if let first = links[inode] {
@@ -138,7 +144,8 @@ public final class TreeCopy {
             links[inode] = destination
         }
         var attributes = FileAttributes(
-            mode: options.mode ?? UInt32(information.st_mode), user: options.owner?.user ?? information.st_uid,
+            mode: options.mode ?? UInt32(information.st_mode),
+            user: options.owner?.user ?? information.st_uid,
             group: options.owner?.group ?? information.st_gid,
             modified: (Int64(information.st_mtim.tv_sec), Int64(information.st_mtim.tv_nsec)))
         switch kind {
@@ -163,7 +170,9 @@ public final class TreeCopy {
         if skippedExamples.count < 5 { skippedExamples.append("\(path.text): \(reason)") }
     }
 
-    private func directory(_ path: TreePath, _ information: stat, _ destination: TreePath, _ attributes: inout FileAttributes) throws(VoltError) {
+    private func directory(
+        _ path: TreePath, _ information: stat, _ destination: TreePath, _ attributes: inout FileAttributes
+    ) throws(VoltError) {
         let descriptor = open(path, O_RDONLY | O_DIRECTORY)
         guard descriptor >= 0 else { throw failure(path) }
         attributes.extended = ExtendedAttributes.kept(of: descriptor)
@@ -177,13 +186,16 @@ public final class TreeCopy {
         if information.st_dev == device { try addContents(of: path, to: destination) }
     }
 
-    private func file(_ path: TreePath, _ destination: TreePath, _ attributes: inout FileAttributes) throws(VoltError) {
+    private func file(_ path: TreePath, _ destination: TreePath, _ attributes: inout FileAttributes)
+        throws(VoltError)
+    {
         let descriptor = open(path, O_RDONLY | O_NONBLOCK)
         guard descriptor >= 0 else { throw failure(path) }
         defer { close(descriptor) }
         var information = stat()
         guard fstat(descriptor, &information) == 0, information.st_mode & S_IFMT == S_IFREG else {
-            throw VoltError(.failed, "'\(path.text)' changed while it was read", hint: "run the command again")
+            throw VoltError(
+                .failed, "'\(path.text)' changed while it was read", hint: "run the command again")
         }
         attributes.extended = ExtendedAttributes.kept(of: descriptor)
         header("f", destination, attributes)
@@ -205,7 +217,8 @@ public final class TreeCopy {
     }
 
     private func read(
-        _ descriptor: Int32, _ path: TreePath, _ content: SHA256Box, _ body: (UnsafeRawBufferPointer, Int) -> Bool
+        _ descriptor: Int32, _ path: TreePath, _ content: SHA256Box,
+        _ body: (UnsafeRawBufferPointer, Int) -> Bool
     ) throws(VoltError) -> Int {
         var offset = 0
         while true {
@@ -217,7 +230,9 @@ public final class TreeCopy {
             if count == 0 { break }
             bytes += UInt64(count)
             guard bytes <= options.limits.bytes else {
-                throw VoltError(.refused, "the files of '\(sourceName)' are larger than \(ByteSize(bytes: options.limits.bytes))")
+                throw VoltError(
+                    .refused,
+                    "the files of '\(sourceName)' are larger than \(ByteSize(bytes: options.limits.bytes))")
             }
             let written = buffer.withUnsafeBytes { whole in
                 let part = UnsafeRawBufferPointer(rebasing: whole[..<count])
@@ -233,7 +248,8 @@ public final class TreeCopy {
     private static func write(_ bytes: UnsafeRawBufferPointer, at offset: Int, to descriptor: Int32) -> Bool {
         var done = 0
         while done < bytes.count {
-            let count = pwrite(descriptor, bytes.baseAddress?.advanced(by: done), bytes.count - done, off_t(offset + done))
+            let count = pwrite(
+                descriptor, bytes.baseAddress?.advanced(by: done), bytes.count - done, off_t(offset + done))
             if count < 0, errno == EINTR { continue }
             if count <= 0 { return false }
             done += count
@@ -261,7 +277,9 @@ public final class TreeCopy {
 
     // MARK: - Reading beneath the source
 
-    private func open(_ path: TreePath, _ flags: Int32) -> Int32 { withCString(path.bytes) { volt_open_beneath(source, $0, flags, 0) } }
+    private func open(_ path: TreePath, _ flags: Int32) -> Int32 {
+        withCString(path.bytes) { volt_open_beneath(source, $0, flags, 0) }
+    }
 
     private func information(_ path: TreePath) throws(VoltError) -> stat? {
         guard let name = path.names.last else {
@@ -276,7 +294,9 @@ public final class TreeCopy {
         }
         defer { close(parent) }
         var information = stat()
-        if withCString(name, { fstatat(parent, $0, &information, AT_SYMLINK_NOFOLLOW) }) == 0 { return information }
+        if withCString(name, { fstatat(parent, $0, &information, AT_SYMLINK_NOFOLLOW) }) == 0 {
+            return information
+        }
         if errno == ENOENT { return nil }
         throw failure(path)
     }
@@ -295,7 +315,8 @@ public final class TreeCopy {
         let error = SystemError.current
         if error.number == ELOOP || error.number == EXDEV {
             return VoltError(
-                .refused, "'\(path.text)' passes a link, or leads out of '\(sourceName)'", hint: "name the file itself")
+                .refused, "'\(path.text)' passes a link, or leads out of '\(sourceName)'",
+                hint: "name the file itself")
         }
         return error.during("cannot read '\(path.text)' in '\(sourceName)'")
     }

@@ -24,20 +24,27 @@ public struct TreePath: Sendable, Hashable {
         guard bytes.first != UInt8(ascii: "/") else {
             throw VoltError(.refused, "'\(shown)' is an absolute path, which an archive must not have")
         }
-        guard bytes.count <= 4095 else { throw VoltError(.refused, "a path is longer than 4095 bytes: '\(shown.prefix(60))…'") }
+        guard bytes.count <= 4095 else {
+            throw VoltError(.refused, "a path is longer than 4095 bytes: '\(shown.prefix(60))…'")
+        }
         var names: [[UInt8]] = []
-        for part in bytes.split(separator: UInt8(ascii: "/")) where part.elementsEqual([UInt8(ascii: ".")]) == false {
+        for part in bytes.split(separator: UInt8(ascii: "/"))
+        where part.elementsEqual([UInt8(ascii: ".")]) == false {
             guard !part.elementsEqual([UInt8(ascii: "."), UInt8(ascii: ".")]) else {
                 throw VoltError(.refused, "'\(shown)' leads out of the tree")
             }
-            guard part.count <= 255, !part.contains(0) else { throw VoltError(.refused, "'\(shown.prefix(60))' has a name that is not one") }
+            guard part.count <= 255, !part.contains(0) else {
+                throw VoltError(.refused, "'\(shown.prefix(60))' has a name that is not one")
+            }
             names.append(Array(part))
         }
         self.names = names
     }
 
     /// A path written by a person, relative to the root with or without a slash in front.
-    public init(inRoot text: String) throws(VoltError) { try self.init(Array(text.utf8.drop { $0 == UInt8(ascii: "/") })) }
+    public init(inRoot text: String) throws(VoltError) {
+        try self.init(Array(text.utf8.drop { $0 == UInt8(ascii: "/") }))
+    }
 
     /// The path of something in this directory.
     public func appending(_ name: [UInt8]) -> TreePath { TreePath(names: names + [name]) }
@@ -56,7 +63,9 @@ public struct TreePath: Sendable, Hashable {
     /// For people: what is not UTF-8 is repaired.
     public var text: String { String(decoding: bytes, as: UTF8.self) }
 
-    private static func shown(_ bytes: some Collection<UInt8>) -> String { String(decoding: bytes.prefix(200), as: UTF8.self) }
+    private static func shown(_ bytes: some Collection<UInt8>) -> String {
+        String(decoding: bytes.prefix(200), as: UTF8.self)
+    }
 }
 
 /// Calls the body with the bytes as a C string.

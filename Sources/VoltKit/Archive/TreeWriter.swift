@@ -18,7 +18,8 @@ public struct FileAttributes: Sendable, Equatable {
 
     /// - Parameters: see the properties.
     public init(
-        mode: UInt32, user: UInt32 = 0, group: UInt32 = 0, modified: (seconds: Int64, nanoseconds: Int64)? = nil,
+        mode: UInt32, user: UInt32 = 0, group: UInt32 = 0,
+        modified: (seconds: Int64, nanoseconds: Int64)? = nil,
         extended: [String: [UInt8]] = [:]
     ) {
         self.mode = mode & 0o7777
@@ -30,8 +31,10 @@ public struct FileAttributes: Sendable, Equatable {
 
     /// By all properties.
     public static func == (left: FileAttributes, right: FileAttributes) -> Bool {
-        left.mode == right.mode && left.user == right.user && left.group == right.group && left.extended == right.extended
-            && left.modified?.seconds == right.modified?.seconds && left.modified?.nanoseconds == right.modified?.nanoseconds
+        left.mode == right.mode && left.user == right.user && left.group == right.group
+            && left.extended == right.extended
+            && left.modified?.seconds == right.modified?.seconds
+            && left.modified?.nanoseconds == right.modified?.nanoseconds
     }
 
     /// `trusted.*` would steer overlayfs, and labels of a security module belong to the host.
@@ -47,7 +50,8 @@ public final class TreeWriter {
     private var directoryTimes: [(path: TreePath, modified: (seconds: Int64, nanoseconds: Int64))] = []
 
     /// Gives the attributes of directories that are made because something below them is written.
-    public var attributesOfMissingDirectory: (TreePath) -> FileAttributes = { _ in FileAttributes(mode: 0o755) }
+    public var attributesOfMissingDirectory: (TreePath) -> FileAttributes = { _ in FileAttributes(mode: 0o755)
+    }
 
     /// - Parameter root: an existing directory.
     public init(root: String) throws(VoltError) {
@@ -94,9 +98,13 @@ public final class TreeWriter {
     /// Makes a file; what was there under its name is replaced.
     ///
     /// - Parameter write: gets an open descriptor and writes the bytes.
-    public func file(_ path: TreePath, _ attributes: FileAttributes, write: (Int32) throws(VoltError) -> Void) throws(VoltError) {
+    public func file(_ path: TreePath, _ attributes: FileAttributes, write: (Int32) throws(VoltError) -> Void)
+        throws(VoltError)
+    {
         let (parent, name) = try place(path)
-        let descriptor = withCString(name) { volt_openat(parent, $0, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600) }
+        let descriptor = withCString(name) {
+            volt_openat(parent, $0, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600)
+        }
         guard descriptor >= 0 else { throw failure(path) }
         defer { close(descriptor) }
         try write(descriptor)
@@ -110,27 +118,38 @@ public final class TreeWriter {
         guard !target.isEmpty, target.count <= 4095, !target.contains(0) else {
             throw VoltError(.refused, "link '\(path.text)' has no target")
         }
-        guard withCString(name, { name in withCString(target) { symlinkat($0, parent, name) } }) == 0 else { throw failure(path) }
+        guard withCString(name, { name in withCString(target) { symlinkat($0, parent, name) } }) == 0 else {
+            throw failure(path)
+        }
         try setWithoutFollowing(attributes, parent, name, path)
     }
 
     /// Makes a second name for a file that was written before.
     public func hardLink(_ path: TreePath, to target: TreePath) throws(VoltError) {
-        guard let targetName = target.names.last else { throw VoltError(.refused, "'\(path.text)' is a hard link to the root") }
+        guard let targetName = target.names.last else {
+            throw VoltError(.refused, "'\(path.text)' is a hard link to the root")
+        }
         if path == target { return }
         let targetParent = open(target.parent, O_RDONLY | O_DIRECTORY)
         guard targetParent >= 0 else {
-            throw VoltError(.refused, "hard link '\(path.text)' points to '\(target.text)', which is not in the archive before it")
+            throw VoltError(
+                .refused,
+                "hard link '\(path.text)' points to '\(target.text)', which is not in the archive before it")
         }
         defer { close(targetParent) }
         var information = stat()
         guard withCString(targetName, { fstatat(targetParent, $0, &information, AT_SYMLINK_NOFOLLOW) }) == 0,
             information.st_mode & S_IFMT != S_IFDIR
         else {
-            throw VoltError(.refused, "hard link '\(path.text)' points to '\(target.text)', which is not a file in the archive before it")
+            throw VoltError(
+                .refused,
+                "hard link '\(path.text)' points to '\(target.text)', which is not a file in the archive before it"
+            )
         }
         let (parent, name) = try place(path)
-        let result = withCString(targetName) { old in withCString(name) { linkat(targetParent, old, parent, $0, 0) } }
+        let result = withCString(targetName) { old in
+            withCString(name) { linkat(targetParent, old, parent, $0, 0) }
+        }
         guard result == 0 else { throw failure(path) }
     }
 
@@ -153,25 +172,35 @@ public final class TreeWriter {
     public func opaque(_ path: TreePath) throws(VoltError) {
         let descriptor = try directoryDescriptor(path)
         let value: [UInt8] = [UInt8(ascii: "y")]
-        guard volt_fsetxattr(descriptor, "trusted.overlay.opaque", value, value.count) == 0 else { throw failure(path) }
+        guard volt_fsetxattr(descriptor, "trusted.overlay.opaque", value, value.count) == 0 else {
+            throw failure(path)
+        }
     }
 
     // MARK: - Places
 
-    private func open(_ path: TreePath, _ flags: Int32) -> Int32 { withCString(path.bytes) { volt_open_beneath(root, $0, flags, 0) } }
+    private func open(_ path: TreePath, _ flags: Int32) -> Int32 {
+        withCString(path.bytes) { volt_open_beneath(root, $0, flags, 0) }
+    }
 
     /// The directory and the free name in it for a new file.
     private func place(_ path: TreePath) throws(VoltError) -> (parent: Int32, name: [UInt8]) {
-        guard let name = path.names.last else { throw VoltError(.refused, "the root of a tree is a directory") }
+        guard let name = path.names.last else {
+            throw VoltError(.refused, "the root of a tree is a directory")
+        }
         let parent = try directoryDescriptor(path.parent)
         var information = stat()
-        if withCString(name, { fstatat(parent, $0, &information, AT_SYMLINK_NOFOLLOW) }) == 0 { try unlink(parent, name, path) }
+        if withCString(name, { fstatat(parent, $0, &information, AT_SYMLINK_NOFOLLOW) }) == 0 {
+            try unlink(parent, name, path)
+        }
         return (parent, name)
     }
 
     private func kind(_ parent: Int32, _ name: [UInt8], _ path: TreePath) throws(VoltError) -> mode_t {
         var information = stat()
-        guard withCString(name, { fstatat(parent, $0, &information, AT_SYMLINK_NOFOLLOW) }) == 0 else { throw failure(path) }
+        guard withCString(name, { fstatat(parent, $0, &information, AT_SYMLINK_NOFOLLOW) }) == 0 else {
+            throw failure(path)
+        }
         return information.st_mode & S_IFMT
     }
 
@@ -204,26 +233,39 @@ public final class TreeWriter {
 
     private func set(_ attributes: FileAttributes, on descriptor: Int32, _ path: TreePath) throws(VoltError) {
         // The order matters: chown clears setuid and capabilities.
-        guard fchown(descriptor, attributes.user, attributes.group) == 0, fchmod(descriptor, attributes.mode) == 0 else {
+        guard fchown(descriptor, attributes.user, attributes.group) == 0,
+            fchmod(descriptor, attributes.mode) == 0
+        else {
             throw failure(path)
         }
         for (name, value) in attributes.extended where FileAttributes.isKept(name) {
-            guard volt_fsetxattr(descriptor, name, value, value.count) == 0 || errno == EOPNOTSUPP else { throw failure(path) }
+            guard volt_fsetxattr(descriptor, name, value, value.count) == 0 || errno == EOPNOTSUPP else {
+                throw failure(path)
+            }
         }
     }
 
-    private func setTime(_ descriptor: Int32, _ modified: (seconds: Int64, nanoseconds: Int64), _ path: TreePath) throws(VoltError) {
+    private func setTime(
+        _ descriptor: Int32, _ modified: (seconds: Int64, nanoseconds: Int64), _ path: TreePath
+    ) throws(VoltError) {
         let time = timespec(tv_sec: Int(modified.seconds), tv_nsec: Int(modified.nanoseconds))
         guard futimens(descriptor, [time, time]) == 0 else { throw failure(path) }
     }
 
-    private func setWithoutFollowing(_ attributes: FileAttributes, _ parent: Int32, _ name: [UInt8], _ path: TreePath) throws(VoltError) {
-        guard withCString(name, { fchownat(parent, $0, attributes.user, attributes.group, AT_SYMLINK_NOFOLLOW) }) == 0 else {
+    private func setWithoutFollowing(
+        _ attributes: FileAttributes, _ parent: Int32, _ name: [UInt8], _ path: TreePath
+    ) throws(VoltError) {
+        guard
+            withCString(
+                name, { fchownat(parent, $0, attributes.user, attributes.group, AT_SYMLINK_NOFOLLOW) }) == 0
+        else {
             throw failure(path)
         }
         guard let modified = attributes.modified else { return }
         let time = timespec(tv_sec: Int(modified.seconds), tv_nsec: Int(modified.nanoseconds))
-        guard withCString(name, { utimensat(parent, $0, [time, time], AT_SYMLINK_NOFOLLOW) }) == 0 else { throw failure(path) }
+        guard withCString(name, { utimensat(parent, $0, [time, time], AT_SYMLINK_NOFOLLOW) }) == 0 else {
+            throw failure(path)
+        }
     }
 
     private func failure(_ path: TreePath) -> VoltError {

@@ -56,7 +56,9 @@ public enum Tar {
         guard root >= 0 else { throw SystemError.current.during("cannot open '\(directory)'") }
         defer { close(root) }
         let descriptor = withCString(path.bytes) { volt_open_beneath(root, $0, O_RDONLY | O_NONBLOCK, 0) }
-        guard descriptor >= 0 else { throw SystemError.current.during("cannot open '\(path.text)' in '\(directory)'") }
+        guard descriptor >= 0 else {
+            throw SystemError.current.during("cannot open '\(path.text)' in '\(directory)'")
+        }
         return descriptor
     }
 
@@ -74,12 +76,15 @@ public enum Tar {
         let source = DescriptorStream(descriptor: descriptor, name: name)
         let stream = try DecompressedStream(source, name: name, limit: limits.bytes)
         let reader = try LibarchiveReader(stream, as: .tar, name: name)
-        let unpacker = Unpacker(reader: reader, writer: try TreeWriter(root: directory), limits: limits, name: name)
+        let unpacker = Unpacker(
+            reader: reader, writer: try TreeWriter(root: directory), limits: limits, name: name)
         try unpacker.run()
         let digests = try stream.finish()
         return UnpackResult(
-            compressedDigest: digests.compressed, digest: digests.plain, compressedCount: digests.compressedCount,
-            entries: unpacker.entries, bytes: unpacker.bytes, skippedExamples: unpacker.examples, skipped: unpacker.skipped)
+            compressedDigest: digests.compressed, digest: digests.plain,
+            compressedCount: digests.compressedCount,
+            entries: unpacker.entries, bytes: unpacker.bytes, skippedExamples: unpacker.examples,
+            skipped: unpacker.skipped)
     }
 }
 
@@ -114,12 +119,21 @@ private final class Unpacker {
     }
 
     private func write(_ entry: OpaquePointer) throws(VoltError) {
-        guard let pathname = archive_entry_pathname(entry) else { throw VoltError(.refused, "an entry has no name") }
-        let path = try TreePath(Array(UnsafeBufferPointer(start: pathname, count: strlen(pathname)).map { UInt8(bitPattern: $0) }))
-        guard path.names.count <= limits.depth else { throw VoltError(.refused, "'\(path.text.prefix(60))…' is nested deeper than \(limits.depth) directories") }
+        guard let pathname = archive_entry_pathname(entry) else {
+            throw VoltError(.refused, "an entry has no name")
+        }
+        let path = try TreePath(
+            Array(UnsafeBufferPointer(start: pathname, count: strlen(pathname)).map { UInt8(bitPattern: $0) })
+        )
+        guard path.names.count <= limits.depth else {
+            throw VoltError(
+                .refused, "'\(path.text.prefix(60))…' is nested deeper than \(limits.depth) directories")
+        }
         if try whiteout(path) { return }
         if let target = archive_entry_hardlink(entry) {
-            let bytes = UnsafeBufferPointer(start: target, count: strlen(target)).map { UInt8(bitPattern: $0) }
+            let bytes = UnsafeBufferPointer(start: target, count: strlen(target)).map {
+                UInt8(bitPattern: $0)
+            }
             return try writer.hardLink(path, to: try TreePath(bytes))
         }
         let attributes = try attributes(entry, path)
@@ -127,8 +141,12 @@ private final class Unpacker {
         case S_IFDIR: try writer.directory(path, attributes)
         case S_IFREG: try file(entry, path, attributes)
         case S_IFLNK:
-            guard let target = archive_entry_symlink(entry) else { throw VoltError(.refused, "link '\(path.text)' has no target") }
-            let bytes = UnsafeBufferPointer(start: target, count: strlen(target)).map { UInt8(bitPattern: $0) }
+            guard let target = archive_entry_symlink(entry) else {
+                throw VoltError(.refused, "link '\(path.text)' has no target")
+            }
+            let bytes = UnsafeBufferPointer(start: target, count: strlen(target)).map {
+                UInt8(bitPattern: $0)
+            }
             try writer.link(path, to: bytes, attributes)
         case S_IFIFO: try writer.pipe(path, attributes)
         case S_IFCHR where archive_entry_rdevmajor(entry) == 0 && archive_entry_rdevminor(entry) == 0:
@@ -160,12 +178,16 @@ private final class Unpacker {
     }
 
     private func attributes(_ entry: OpaquePointer, _ path: TreePath) throws(VoltError) -> FileAttributes {
-        guard let user = UInt32(exactly: archive_entry_uid(entry)), let group = UInt32(exactly: archive_entry_gid(entry)),
+        guard let user = UInt32(exactly: archive_entry_uid(entry)),
+            let group = UInt32(exactly: archive_entry_gid(entry)),
             user != .max, group != .max
         else { throw VoltError(.refused, "'\(path.text)' has an owner out of range") }
         var attributes = FileAttributes(mode: UInt32(archive_entry_perm(entry)), user: user, group: group)
         if archive_entry_mtime_is_set(entry) != 0 {
-            attributes.modified = (Int64(archive_entry_mtime(entry)), Int64(min(max(archive_entry_mtime_nsec(entry), 0), 999_999_999)))
+            attributes.modified = (
+                Int64(archive_entry_mtime(entry)),
+                Int64(min(max(archive_entry_mtime_nsec(entry), 0), 999_999_999))
+            )
         }
         archive_entry_xattr_reset(entry)
         var key: UnsafePointer<CChar>?
@@ -173,12 +195,15 @@ private final class Unpacker {
         var count = 0
         while archive_entry_xattr_next(entry, &key, &value, &count) == ARCHIVE_OK {
             guard let key, count <= 65536 else { continue }
-            attributes.extended[String(cString: key)] = Array(UnsafeRawBufferPointer(start: value, count: count))
+            attributes.extended[String(cString: key)] = Array(
+                UnsafeRawBufferPointer(start: value, count: count))
         }
         return attributes
     }
 
-    private func file(_ entry: OpaquePointer, _ path: TreePath, _ attributes: FileAttributes) throws(VoltError) {
+    private func file(_ entry: OpaquePointer, _ path: TreePath, _ attributes: FileAttributes)
+        throws(VoltError)
+    {
         let size = archive_entry_size(entry)
         guard size >= 0, UInt64(size) <= limits.bytes, bytes + UInt64(size) <= limits.bytes else {
             throw VoltError(.refused, "its files are larger than \(ByteSize(bytes: limits.bytes))")
@@ -186,7 +211,9 @@ private final class Unpacker {
         bytes += UInt64(size)
         try writer.file(path, attributes) { descriptor throws(VoltError) in
             // Holes first: what no block covers reads as zero and takes no space.
-            guard ftruncate(descriptor, off_t(size)) == 0 else { throw SystemError.current.during("cannot write '\(path.text)'") }
+            guard ftruncate(descriptor, off_t(size)) == 0 else {
+                throw SystemError.current.during("cannot write '\(path.text)'")
+            }
             while let block = try self.reader.nextBlock() {
                 guard block.offset >= 0, block.offset + Int64(block.bytes.count) <= size else {
                     throw VoltError(.refused, "'\(path.text)' has more bytes than its header says")
@@ -196,10 +223,14 @@ private final class Unpacker {
         }
     }
 
-    private static func write(_ bytes: UnsafeRawBufferPointer, at offset: Int64, to descriptor: Int32, _ path: TreePath) throws(VoltError) {
+    private static func write(
+        _ bytes: UnsafeRawBufferPointer, at offset: Int64, to descriptor: Int32, _ path: TreePath
+    ) throws(VoltError) {
         var done = 0
         while done < bytes.count {
-            let count = pwrite(descriptor, bytes.baseAddress?.advanced(by: done), bytes.count - done, off_t(offset) + off_t(done))
+            let count = pwrite(
+                descriptor, bytes.baseAddress?.advanced(by: done), bytes.count - done,
+                off_t(offset) + off_t(done))
             if count < 0 {
                 if errno == EINTR { continue }
                 throw SystemError.current.during("cannot write '\(path.text)'")

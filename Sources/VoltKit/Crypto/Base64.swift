@@ -1,6 +1,7 @@
 /// Base 64 with the standard alphabet and padding (RFC 4648, section 4).
 public enum Base64 {
-    private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
+    private static let alphabet = Array(
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
     private static let values: [UInt8] = {
         var table = [UInt8](repeating: 0xff, count: 256)
         for (value, letter) in alphabet.enumerated() { table[Int(letter)] = UInt8(value) }
@@ -50,7 +51,9 @@ public enum Base64 {
             }
             // What the padding says is absent must be zero.
             if missing > 0, group & (missing == 1 ? 0xff : 0xffff) != 0 { return nil }
-            for index in 0..<(3 - missing) { bytes.append(UInt8(truncatingIfNeeded: group >> UInt32(16 - 8 * index))) }
+            for index in 0..<(3 - missing) {
+                bytes.append(UInt8(truncatingIfNeeded: group >> UInt32(16 - 8 * index)))
+            }
         }
         return bytes
     }

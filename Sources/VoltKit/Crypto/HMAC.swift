@@ -27,7 +27,8 @@ public struct HMACSHA256: ~Copyable {
     /// The 32 bytes of the code; the value is used up.
     public consuming func finish() -> [UInt8] {
         [UInt8](unsafeUninitializedCapacity: 32) { buffer, count in
-            Libcrypto.require(EVP_MAC_final(context, buffer.baseAddress, &count, 32) == 1 && count == 32, "finish HMAC")
+            Libcrypto.require(
+                EVP_MAC_final(context, buffer.baseAddress, &count, 32) == 1 && count == 32, "finish HMAC")
         }
     }
 }

@@ -40,7 +40,8 @@ public struct SHA256Hasher: ~Copyable {
         [UInt8](unsafeUninitializedCapacity: 32) { buffer, count in
             var written: UInt32 = 0
             Libcrypto.require(
-                EVP_DigestFinal_ex(context, buffer.baseAddress, &written) == 1 && written == 32, "finish SHA-256")
+                EVP_DigestFinal_ex(context, buffer.baseAddress, &written) == 1 && written == 32,
+                "finish SHA-256")
             count = 32
         }
     }

@@ -135,11 +135,13 @@ public struct ContainerManifest: Sendable, Equatable {
         let (header, fields) = try Manifest.header(root)
         guard header.kind.text == "container" else {
             throw VoltError(
-                .failed, "\(file): kind '\(header.kind)' is applied by 'volt-\(header.kind)', not by 'volt-container'")
+                .failed,
+                "\(file): kind '\(header.kind)' is applied by 'volt-\(header.kind)', not by 'volt-container'")
         }
         if let after = fields["after"] {
             throw after.failure(
-                "'after' is not supported yet", hint: "remove it: an order between workloads is not kept, and is not pretended")
+                "'after' is not supported yet",
+                hint: "remove it: an order between workloads is not kept, and is not pretended")
         }
         self = try SpecReader(try Manifest.require("spec", in: fields, of: root)).read()
         name = header.name

@@ -8,23 +8,33 @@ enum HealthReader {
         let given = ["http", "tcp", "exec"].filter { fields[$0] != nil }
         guard given.count == 1, let key = given.first, let probe = fields[key] else {
             throw node.failure(
-                given.isEmpty ? "one of http, tcp and exec is missing" : "\(given.joined(separator: " and ")) exclude each other")
+                given.isEmpty
+                    ? "one of http, tcp and exec is missing"
+                    : "\(given.joined(separator: " and ")) exclude each other")
         }
         var health: ContainerManifest.Health
         switch key {
         case "http": health = .init(probe: try http(probe))
         case "tcp":
             var port = probe
-            if case .mapping = probe.content { port = try Manifest.require("port", in: try probe.fields(["port"]), of: probe) }
+            if case .mapping = probe.content {
+                port = try Manifest.require("port", in: try probe.fields(["port"]), of: probe)
+            }
             health = .init(probe: .tcp(port: try number(port)))
         default: health = .init(probe: .exec(try command(probe)))
         }
-        if let interval = fields["interval"] { health.interval = try duration(interval, atLeast: .milliseconds(10)) }
-        if let timeout = fields["timeout"] { health.timeout = try duration(timeout, atLeast: .milliseconds(10)) }
+        if let interval = fields["interval"] {
+            health.interval = try duration(interval, atLeast: .milliseconds(10))
+        }
+        if let timeout = fields["timeout"] {
+            health.timeout = try duration(timeout, atLeast: .milliseconds(10))
+        }
         if let start = fields["startPeriod"] { health.startPeriod = try duration(start, atLeast: .zero) }
         if let retries = fields["retries"] {
             health.retries = try retries.integer()
-            guard (1...1000).contains(health.retries) else { throw retries.failure("retries is not between 1 and 1000") }
+            guard (1...1000).contains(health.retries) else {
+                throw retries.failure("retries is not between 1 and 1000")
+            }
         }
         return health
     }
@@ -33,7 +43,8 @@ enum HealthReader {
         let fields = try node.fields(["port", "path"])
         let path = try fields["path"]?.string() ?? "/"
         guard path.hasPrefix("/"), path.utf8.allSatisfy({ $0 > 32 && $0 < 127 }) else {
-            throw (fields["path"] ?? node).failure("'\(path)' is not the path of a URL", hint: "write an absolute path such as /healthz")
+            throw (fields["path"] ?? node).failure(
+                "'\(path)' is not the path of a URL", hint: "write an absolute path such as /healthz")
         }
         return .http(port: try number(try Manifest.require("port", in: fields, of: node)), path: path)
     }
@@ -41,12 +52,16 @@ enum HealthReader {
     private static func command(_ node: YAMLNode) throws(VoltError) -> [String] {
         var words: [String] = []
         for item in try node.items() { words.append(try item.string()) }
-        guard !words.isEmpty, !words.contains(where: { $0.utf8.contains(0) }) else { throw node.failure("the command is empty") }
+        guard !words.isEmpty, !words.contains(where: { $0.utf8.contains(0) }) else {
+            throw node.failure("the command is empty")
+        }
         return words
     }
 
     private static func number(_ node: YAMLNode) throws(VoltError) -> UInt16 {
-        guard let port = UInt16(exactly: try node.integer()), port > 0 else { throw node.failure("a port is between 1 and 65535") }
+        guard let port = UInt16(exactly: try node.integer()), port > 0 else {
+            throw node.failure("a port is between 1 and 65535")
+        }
         return port
     }
 

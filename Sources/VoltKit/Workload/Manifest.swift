@@ -20,7 +20,8 @@ public struct Manifest: Sendable, Equatable {
         self = try Self.header(try YAML.parse(bytes, file: file)).manifest
     }
 
-    static func header(_ root: YAMLNode) throws(VoltError) -> (manifest: Manifest, fields: [String: YAMLNode]) {
+    static func header(_ root: YAMLNode) throws(VoltError) -> (manifest: Manifest, fields: [String: YAMLNode])
+    {
         let fields = try root.fields(["apiVersion", "kind", "name", "spec", "after"])
         let version = try require("apiVersion", in: fields, of: root)
         guard try version.string() == "volt/v1" else {
@@ -28,12 +29,16 @@ public struct Manifest: Sendable, Equatable {
                 "apiVersion '\(try version.string())' is not one this tool reads (volt/v1)",
                 hint: "write 'apiVersion: volt/v1', or upgrade Volt")
         }
-        let kind = try require("kind", in: fields, of: root).parsed { text throws(VoltError) in try Name(text, of: "kind") }
+        let kind = try require("kind", in: fields, of: root).parsed { text throws(VoltError) in
+            try Name(text, of: "kind")
+        }
         let name = try fields["name"]?.parsed { text throws(VoltError) in try Name(text, of: "workload") }
         return (Manifest(kind: kind, name: name), fields)
     }
 
-    static func require(_ key: String, in fields: [String: YAMLNode], of node: YAMLNode) throws(VoltError) -> YAMLNode {
+    static func require(_ key: String, in fields: [String: YAMLNode], of node: YAMLNode) throws(VoltError)
+        -> YAMLNode
+    {
         guard let value = fields[key] else { throw node.failure("'\(key)' is missing") }
         return value
     }

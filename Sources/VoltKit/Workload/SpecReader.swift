@@ -9,7 +9,8 @@ struct SpecReader {
 
     func read() throws(VoltError) -> ContainerManifest {
         let fields = try spec.fields([
-            "image", "build", "rootfs", "command", "env", "ports", "volumes", "resources", "restart", "health", "security",
+            "image", "build", "rootfs", "command", "env", "ports", "volumes", "resources", "restart",
+            "health", "security",
         ])
         var manifest = ContainerManifest(source: try source(fields))
         if let command = fields["command"] { manifest.command = try words(command) }
@@ -19,7 +20,9 @@ struct SpecReader {
         if let resources = fields["resources"] { try limits(resources, &manifest) }
         if let restart = fields["restart"] {
             guard let policy = ContainerManifest.Restart(rawValue: try restart.string()) else {
-                throw restart.failure("'\(try restart.string())' is not a restart policy", hint: "write no, on-failure or always")
+                throw restart.failure(
+                    "'\(try restart.string())' is not a restart policy",
+                    hint: "write no, on-failure or always")
             }
             manifest.restart = policy
         }
@@ -32,7 +35,9 @@ struct SpecReader {
         let given = ["image", "build", "rootfs"].filter { fields[$0] != nil }
         guard given.count == 1, let key = given.first, let node = fields[key] else {
             throw spec.failure(
-                given.isEmpty ? "one of image, build and rootfs is missing" : "\(given.joined(separator: " and ")) exclude each other")
+                given.isEmpty
+                    ? "one of image, build and rootfs is missing"
+                    : "\(given.joined(separator: " and ")) exclude each other")
         }
         let text = try node.string()
         guard !text.isEmpty else { throw node.failure("'\(key)' is empty") }
@@ -45,7 +50,9 @@ struct SpecReader {
 
     private func words(_ node: YAMLNode) throws(VoltError) -> [String] {
         guard case .sequence(let items) = node.content else {
-            throw node.failure("expected a list of words, found a single value", hint: "write [\"/usr/bin/web\", \"--port\", \"80\"]")
+            throw node.failure(
+                "expected a list of words, found a single value",
+                hint: "write [\"/usr/bin/web\", \"--port\", \"80\"]")
         }
         var words: [String] = []
         for item in items { words.append(try clean(item)) }
@@ -74,7 +81,10 @@ struct SpecReader {
         var ports: [ContainerManifest.Port] = []
         for item in try node.items() {
             let port = try item.parsed(PortText.parse)
-            if ports.contains(where: { $0.host == port.host && ($0.address == port.address || $0.address == "0.0.0.0" || port.address == "0.0.0.0") }) {
+            if ports.contains(where: {
+                $0.host == port.host
+                    && ($0.address == port.address || $0.address == "0.0.0.0" || port.address == "0.0.0.0")
+            }) {
                 throw item.failure("port \(port.host) of the host is published twice")
             }
             ports.append(port)
@@ -97,7 +107,9 @@ struct SpecReader {
     private func volume(_ node: YAMLNode, _ text: String) throws(VoltError) -> ContainerManifest.Volume {
         let hint = "write name:/path, ./path:/path or either with :ro"
         let parts = text.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
-        guard parts.count == 2 || parts.count == 3 else { throw node.failure("'\(text)' is not a volume", hint: hint) }
+        guard parts.count == 2 || parts.count == 3 else {
+            throw node.failure("'\(text)' is not a volume", hint: hint)
+        }
         let target = parts[1]
         guard target.hasPrefix("/"), target != "/", !target.utf8.contains(0),
             !target.split(separator: "/").contains(where: { $0 == ".." || $0 == "." })
@@ -120,7 +132,8 @@ struct SpecReader {
             return .init(source: .path(try relative(node, parts[0])), target: target, readOnly: true)
         }
         guard Name.isValid(parts[0]), let name = try? Name(parts[0]) else {
-            throw node.failure("'\(parts[0])' is not the name of a volume", hint: "\(hint); names are of a-z, 0-9 and '-'")
+            throw node.failure(
+                "'\(parts[0])' is not the name of a volume", hint: "\(hint); names are of a-z, 0-9 and '-'")
         }
         return .init(source: .named(name), target: target, readOnly: mode == "ro")
     }
@@ -129,7 +142,8 @@ struct SpecReader {
     private func relative(_ node: YAMLNode, _ text: String) throws(VoltError) -> String {
         let parts = text.split(separator: "/").filter { $0 != "." }
         guard !text.hasPrefix("/"), !parts.contains(".."), !text.utf8.contains(0) else {
-            throw node.failure("'\(text)' leads out of the source", hint: "write a path relative to the root of the source")
+            throw node.failure(
+                "'\(text)' leads out of the source", hint: "write a path relative to the root of the source")
         }
         return parts.joined(separator: "/")
     }
@@ -143,12 +157,16 @@ struct SpecReader {
         }
         if let cpus = fields["cpus"] {
             let value = try cpus.number()
-            guard value >= 0.01, value <= 4096 else { throw cpus.failure("cpus is not between 0.01 and 4096") }
+            guard value >= 0.01, value <= 4096 else {
+                throw cpus.failure("cpus is not between 0.01 and 4096")
+            }
             manifest.cpus = value
         }
         if let pids = fields["pids"] {
             let value = try pids.integer()
-            guard value >= 1, value <= 4_194_304 else { throw pids.failure("pids is not between 1 and 4194304") }
+            guard value >= 1, value <= 4_194_304 else {
+                throw pids.failure("pids is not between 1 and 4194304")
+            }
             manifest.pids = value
         }
     }
@@ -158,17 +176,21 @@ struct SpecReader {
 enum PortText {
     static func parse(_ text: String) throws(VoltError) -> ContainerManifest.Port {
         let failure = VoltError(
-            .usage, "'\(text)' is not a published port", hint: "write HOST:CONTAINER, such as 8080:80 or 127.0.0.1:8080:80")
+            .usage, "'\(text)' is not a published port",
+            hint: "write HOST:CONTAINER, such as 8080:80 or 127.0.0.1:8080:80")
         var rest = text[...]
         if let slash = rest.lastIndex(of: "/") {
             let transport = rest[rest.index(after: slash)...]
             guard transport == "tcp" else {
                 throw transport == "udp"
-                    ? VoltError(.usage, "'\(text)': publishing a udp port is not supported yet", hint: "publish tcp ports only") : failure
+                    ? VoltError(
+                        .usage, "'\(text)': publishing a udp port is not supported yet",
+                        hint: "publish tcp ports only") : failure
             }
             rest = rest[..<slash]
         }
-        guard let last = rest.lastIndex(of: ":"), let container = number(rest[rest.index(after: last)...]) else { throw failure }
+        guard let last = rest.lastIndex(of: ":"), let container = number(rest[rest.index(after: last)...])
+        else { throw failure }
         rest = rest[..<last]
         guard let colon = rest.lastIndex(of: ":") else {
             guard let host = number(rest) else { throw failure }
@@ -182,13 +204,16 @@ enum PortText {
     }
 
     private static func number(_ text: Substring) -> UInt16? {
-        guard (1...5).contains(text.utf8.count), text.utf8.allSatisfy({ (48...57).contains($0) }), let value = UInt16(text), value > 0
+        guard (1...5).contains(text.utf8.count), text.utf8.allSatisfy({ (48...57).contains($0) }),
+            let value = UInt16(text), value > 0
         else { return nil }
         return value
     }
 
     private static func isAddress(_ text: Substring) -> Bool {
-        if text.contains(":") { return text.utf8.allSatisfy { Array("0123456789abcdefABCDEF:.".utf8).contains($0) } }
+        if text.contains(":") {
+            return text.utf8.allSatisfy { Array("0123456789abcdefABCDEF:.".utf8).contains($0) }
+        }
         let parts = text.split(separator: ".", omittingEmptySubsequences: false)
         return parts.count == 4 && parts.allSatisfy { (1...3).contains($0.utf8.count) && UInt8($0) != nil }
     }

@@ -25,7 +25,8 @@ public enum YAML {
     ///   - file: the name for errors.
     ///   - limits: what it may cost.
     /// - Throws: `VoltError` with file, line and column.
-    public static func parse(_ bytes: [UInt8], file: String, limits: YAMLLimits = YAMLLimits()) throws(VoltError)
+    public static func parse(_ bytes: [UInt8], file: String, limits: YAMLLimits = YAMLLimits())
+        throws(VoltError)
         -> YAMLNode
     {
         guard bytes.count <= limits.bytes else {
@@ -35,7 +36,9 @@ public enum YAML {
         }
         let parser = UnsafeMutablePointer<yaml_parser_t>.allocate(capacity: 1)
         defer { parser.deallocate() }
-        guard yaml_parser_initialize(parser) == 1 else { throw VoltError(.failed, "cannot read '\(file)': out of memory") }
+        guard yaml_parser_initialize(parser) == 1 else {
+            throw VoltError(.failed, "cannot read '\(file)': out of memory")
+        }
         defer { yaml_parser_delete(parser) }
         return try withBytes(bytes) { buffer throws(VoltError) in
             yaml_parser_set_input_string(parser, buffer.baseAddress, buffer.count)
@@ -99,13 +102,18 @@ private struct Composer {
         switch event {
         case .alias(let name):
             aliases += 1
-            guard aliases <= limits.aliases else { throw failure(mark, "more than \(limits.aliases) aliases") }
-            guard let target = anchors[name] else { throw failure(mark, "'*\(name)' names no value above it") }
+            guard aliases <= limits.aliases else {
+                throw failure(mark, "more than \(limits.aliases) aliases")
+            }
+            guard let target = anchors[name] else {
+                throw failure(mark, "'*\(name)' names no value above it")
+            }
             try count(target.weight, mark)
             return YAMLNode(content: target.content, mark: mark, weight: target.weight)
         case .scalar(let text, let isPlain, let anchor):
             try count(1, mark)
-            return keep(YAMLNode(content: .scalar(text: text, isPlain: isPlain), mark: mark, weight: 1), anchor)
+            return keep(
+                YAMLNode(content: .scalar(text: text, isPlain: isPlain), mark: mark, weight: 1), anchor)
         case .sequenceStart(let anchor):
             try count(1, mark)
             var items: [YAMLNode] = []
@@ -137,10 +145,13 @@ private struct Composer {
                 throw failure(mark, "a key must be a single value, found \(key.kind)")
             }
             if text == "<<", isPlain {
-                throw failure(mark, "merge keys ('<<') are not a part of YAML 1.2", hint: "write the keys out")
+                throw failure(
+                    mark, "merge keys ('<<') are not a part of YAML 1.2", hint: "write the keys out")
             }
             if let line = lines[text] {
-                throw failure(mark, "key '\(text.prefix(60))' is already set on line \(line)", hint: "remove one of the two")
+                throw failure(
+                    mark, "key '\(text.prefix(60))' is already set on line \(line)",
+                    hint: "remove one of the two")
             }
             lines[text] = mark.line
             let (valueEvent, valueMark) = try next()
@@ -157,7 +168,8 @@ private struct Composer {
     private mutating func count(_ more: Int, _ mark: YAMLMark) throws(VoltError) {
         nodes += more
         guard nodes <= limits.nodes else {
-            throw failure(mark, "more than \(limits.nodes) values", hint: "aliases count as often as they are used")
+            throw failure(
+                mark, "more than \(limits.nodes) values", hint: "aliases count as often as they are used")
         }
     }
 
@@ -179,7 +191,11 @@ private struct Composer {
             let isString = try isString(tag: text(scalar.tag), mark)
             let bytes = UnsafeBufferPointer(start: scalar.value, count: scalar.length)
             let isPlain = scalar.style == YAML_PLAIN_SCALAR_STYLE && !isString
-            return (.scalar(String(decoding: bytes, as: UTF8.self), isPlain: isPlain, anchor: text(scalar.anchor)), mark)
+            return (
+                .scalar(
+                    String(decoding: bytes, as: UTF8.self), isPlain: isPlain, anchor: text(scalar.anchor)),
+                mark
+            )
         case YAML_SEQUENCE_START_EVENT:
             try refuse(tag: text(event.data.sequence_start.tag), unless: "tag:yaml.org,2002:seq", mark)
             return (.sequenceStart(anchor: text(event.data.sequence_start.anchor)), mark)
@@ -194,7 +210,8 @@ private struct Composer {
         switch tag {
         case nil: return false
         case "!", "tag:yaml.org,2002:str": return true
-        case let tag: throw failure(mark, "tag '\(tag ?? "")' is not supported", hint: "write the value without it")
+        case let tag:
+            throw failure(mark, "tag '\(tag ?? "")' is not supported", hint: "write the value without it")
         }
     }
 
@@ -216,7 +233,8 @@ private struct Composer {
         let problem = parser.pointee.problem.map { String(cString: $0) } ?? "cannot be read"
         if parser.pointee.error == YAML_READER_ERROR {
             return VoltError(
-                .failed, "\(file): \(problem.prefix(1).lowercased() + problem.dropFirst()) at byte \(parser.pointee.problem_offset)",
+                .failed,
+                "\(file): \(problem.prefix(1).lowercased() + problem.dropFirst()) at byte \(parser.pointee.problem_offset)",
                 hint: "save the file as UTF-8 text")
         }
         var message = problem

@@ -51,7 +51,9 @@ public struct YAMLNode: Sendable {
 
     /// The text of a scalar. Numbers and booleans give their text as written, null is an error.
     public func string() throws(VoltError) -> String {
-        guard case .scalar(let text, _) = content, !isNull else { throw failure("expected text, found \(kind)") }
+        guard case .scalar(let text, _) = content, !isNull else {
+            throw failure("expected text, found \(kind)")
+        }
         return text
     }
 
@@ -99,9 +101,12 @@ public struct YAMLNode: Sendable {
         for entry in try entries() {
             guard keys.contains(entry.key) else {
                 let near = EditDistance.suggestions(for: entry.key, among: keys, limit: 1).first
-                let hint = near.map { "did you mean '\($0)'?" } ?? "the keys here are \(keys.sorted().joined(separator: ", "))"
+                let hint =
+                    near.map { "did you mean '\($0)'?" }
+                    ?? "the keys here are \(keys.sorted().joined(separator: ", "))"
                 throw VoltError(
-                    .failed, "\(entry.keyMark.file):\(entry.keyMark.line):\(entry.keyMark.column): unknown key '\(entry.key)'",
+                    .failed,
+                    "\(entry.keyMark.file):\(entry.keyMark.line):\(entry.keyMark.column): unknown key '\(entry.key)'",
                     hint: hint)
             }
             fields[entry.key] = entry.value
@@ -152,7 +157,9 @@ enum YAMLScalar {
     }
 
     private static func digits(_ text: Substring, radix: Int) -> Int? {
-        guard let first = text.utf8.first, first != UInt8(ascii: "-"), first != UInt8(ascii: "+") else { return nil }
+        guard let first = text.utf8.first, first != UInt8(ascii: "-"), first != UInt8(ascii: "+") else {
+            return nil
+        }
         return Int(text, radix: radix)
     }
 

@@ -30,7 +30,8 @@ struct Images: ParsableCommand {
         let images = try ImageStore(paths: context.paths, clock: context.clock).images()
         let rows = images.map {
             Row(
-                names: $0.names, digest: $0.digest, created: $0.created, size: $0.size, layers: $0.layers.count,
+                names: $0.names, digest: $0.digest, created: $0.created, size: $0.size,
+                layers: $0.layers.count,
                 config: $0.config)
         }
         try Output.render(rows, as: output.format) {

@@ -22,7 +22,9 @@ struct Import: ParsableCommand {
     var entrypoint: [String] = []
     @Option(help: ArgumentHelp("A word of the command; repeat it for more.", valueName: "word"))
     var command: [String] = []
-    @Option(name: [.customShort("e"), .customLong("env")], help: ArgumentHelp("A variable, NAME=VALUE.", valueName: "variable"))
+    @Option(
+        name: [.customShort("e"), .customLong("env")],
+        help: ArgumentHelp("A variable, NAME=VALUE.", valueName: "variable"))
     var environment: [String] = []
     @Option(help: ArgumentHelp("The working directory.", valueName: "directory"))
     var workdir: String?
@@ -56,14 +58,20 @@ struct Import: ParsableCommand {
         overrides.exposedPorts = expose
         let store = try ImageStore(paths: context.paths, clock: context.clock)
         let source = path == "-" ? "-" : Files.absolute(path, from: Files.currentDirectory)
-        let outcome = try ImageImporter(store: store).importImage(from: source, name: name, overrides: overrides)
+        let outcome = try ImageImporter(store: store).importImage(
+            from: source, name: name, overrides: overrides)
         for note in outcome.notes { Output.note("\(context.displayName): note: \(note)") }
         let image = outcome.image
-        let row = Row(names: image.names, digest: image.digest, size: image.size, layers: image.layers.count, notes: outcome.notes)
+        let row = Row(
+            names: image.names, digest: image.digest, size: image.size, layers: image.layers.count,
+            notes: outcome.notes)
         try Output.render(row, as: output.format) {
             var table = Table(["NAME", "DIGEST", "SIZE", "LAYERS"])
             for name in image.names {
-                table.add([name, image.digest.short, ByteSize(bytes: image.size).description, "\(image.layers.count)"])
+                table.add([
+                    name, image.digest.short, ByteSize(bytes: image.size).description,
+                    "\(image.layers.count)",
+                ])
             }
             return table
         }

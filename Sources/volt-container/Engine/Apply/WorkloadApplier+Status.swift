@@ -7,17 +7,20 @@ extension WorkloadApplier {
     public func status(of workload: Name) async throws -> WorkloadStatus {
         guard let record = try records.read(workload) else {
             return WorkloadStatus(
-                workload: workload.text, desiredRevision: nil, actualRevision: nil, state: "absent", health: "none", since: nil,
+                workload: workload.text, desiredRevision: nil, actualRevision: nil, state: "absent",
+                health: "none", since: nil,
                 restarts: 0)
         }
         guard let state = try await runtime.state(of: record.container) else {
             return WorkloadStatus(
-                workload: workload.text, desiredRevision: record.revision, actualRevision: nil, state: "absent", health: "none",
+                workload: workload.text, desiredRevision: record.revision, actualRevision: nil,
+                state: "absent", health: "none",
                 since: nil, restarts: 0)
         }
         return WorkloadStatus(
             workload: workload.text, desiredRevision: record.revision,
-            actualRevision: state.activity == .exited ? nil : state.spec.revision, state: state.activity.rawValue,
+            actualRevision: state.activity == .exited ? nil : state.spec.revision,
+            state: state.activity.rawValue,
             health: state.health.rawValue, since: state.since, restarts: state.restarts)
     }
 
@@ -25,7 +28,9 @@ extension WorkloadApplier {
     ///
     /// - Returns: the names of the containers removed, and of the volumes.
     /// - Throws: `VoltError`; code `notFound` when there is no such workload.
-    public func remove(_ workload: Name, withVolumes: Bool, timeout: Duration) async throws -> (containers: [String], volumes: [String]) {
+    public func remove(_ workload: Name, withVolumes: Bool, timeout: Duration) async throws -> (
+        containers: [String], volumes: [String]
+    ) {
         let lock = try await records.lock(workload, until: .now + timeout)
         let record = try records.read(workload)
         let containers = try await runtime.generations(of: workload).map(\.spec.name)

@@ -22,7 +22,9 @@ public struct WorkloadApplier: Sendable {
         public var timeout: Duration
 
         /// - Parameters: see the properties.
-        public init(workload: Name, file: String, source: String, revision: String, timeout: Duration = .seconds(300)) {
+        public init(
+            workload: Name, file: String, source: String, revision: String, timeout: Duration = .seconds(300)
+        ) {
             self.workload = workload
             self.file = file
             self.source = source
@@ -41,20 +43,23 @@ public struct WorkloadApplier: Sendable {
         public let message: String
     }
 
-    /// How long a workload without a health check must be alive.
-    public static let aliveFor = Duration.seconds(3)
-
     let store: ImageStore
     let runtime: any WorkloadRuntime
     let records: WorkloadRecords
     let clock: any WallClock
+    let aliveFor: Duration
 
     /// - Parameters:
     ///   - store: the images.
     ///   - runtime: the containers.
     ///   - paths: the directories of `volt-container`.
     ///   - clock: for the events.
-    public init(store: ImageStore, runtime: any WorkloadRuntime, paths: HostPaths, clock: any WallClock) {
+    ///   - aliveFor: how long a workload without a health check must be alive to count as healthy.
+    public init(
+        store: ImageStore, runtime: any WorkloadRuntime, paths: HostPaths, clock: any WallClock,
+        aliveFor: Duration = .seconds(3)
+    ) {
+        self.aliveFor = aliveFor
         self.store = store
         self.runtime = runtime
         records = WorkloadRecords(paths: paths)
@@ -65,7 +70,9 @@ public struct WorkloadApplier: Sendable {
     ///
     /// - Parameter events: gets every event but the result.
     /// - Throws: `VoltError`, `BuildStepFailure` or `CancellationError`.
-    public func apply(_ request: Request, events: @escaping @Sendable (ApplyEvent) -> Void) async throws -> Outcome {
+    public func apply(_ request: Request, events: @escaping @Sendable (ApplyEvent) -> Void) async throws
+        -> Outcome
+    {
         let deadline = ContinuousClock.now + request.timeout
         let lock = try await records.lock(request.workload, until: deadline)
         let run = ApplyRun(applier: self, request: request, deadline: deadline, events: events)
@@ -90,19 +97,24 @@ struct ApplyRun {
         let plan = try await step(.prepare) { try await prepare() }
         if let record, let unchanged = try await unchanged(record, plan) { return unchanged }
 
-        let others = try await runtime.generations(of: workload).compactMap { Self.number(of: $0.spec.name, workload) }
+        let others = try await runtime.generations(of: workload).compactMap {
+            Self.number(of: $0.spec.name, workload)
+        }
         let generation = max(record?.generation ?? 0, others.max() ?? 0) + 1
         var spec = plan.spec
         spec.name = try Self.name(workload, generation)
         do {
             try await step(.start) { try await runtime.start(spec) }
-            try await step(.check) { try await HealthGate(runtime: runtime, deadline: deadline).wait(for: spec) }
+            try await step(.check) {
+                try await HealthGate(runtime: runtime, deadline: deadline, aliveFor: applier.aliveFor).wait(for: spec)
+            }
             try Task.checkCancellation()
             try await step(.switch) {
                 try await runtime.publish(workload, to: spec.name)
                 try applier.records.write(
                     WorkloadRecord(
-                        generation: generation, container: spec.name, fingerprint: plan.fingerprint, revision: request.revision,
+                        generation: generation, container: spec.name, fingerprint: plan.fingerprint,
+                        revision: request.revision,
                         image: spec.imageDigest, deployed: applier.clock.now()), workload)
             }
         } catch {
@@ -117,7 +129,8 @@ struct ApplyRun {
         let image = spec.imageDigest
         await Task { await tidy(name, generation, image) }.value
         return WorkloadApplier.Outcome(
-            status: .deployed, generation: spec.name.text, message: "'\(workload)' runs \(request.revision.prefix(12)) as '\(spec.name)'")
+            status: .deployed, generation: spec.name.text,
+            message: "'\(workload)' runs \(request.revision.prefix(12)) as '\(spec.name)'")
     }
 
     // MARK: - Steps
@@ -146,7 +159,9 @@ struct ApplyRun {
         } else {
             manifest = try ContainerManifest(bytes: bytes, file: name)
             if let named = manifest.name, named != workload {
-                throw VoltError(.failed, "\(name): the manifest is of workload '\(named)', not of '\(workload)'", hint: "remove 'name' or change it")
+                throw VoltError(
+                    .failed, "\(name): the manifest is of workload '\(named)', not of '\(workload)'",
+                    hint: "remove 'name' or change it")
             }
         }
         var image: Image?
@@ -157,11 +172,14 @@ struct ApplyRun {
         }
         if name == Voltfile.fileName, let image {
             // A bare Voltfile publishes what it exposes under the same number.
-            manifest.ports = image.config.exposedPorts.filter { $0.hasSuffix("/tcp") }.compactMap { UInt16($0.dropLast(4)) }
-                .map { ContainerManifest.Port(host: $0, container: $0) }
+            manifest.ports = image.config.exposedPorts.filter { $0.hasSuffix("/tcp") }.compactMap {
+                UInt16($0.dropLast(4))
+            }
+            .map { ContainerManifest.Port(host: $0, container: $0) }
         }
         return try WorkloadPlan(
-            manifest, image: image, workload: workload, source: request.source, revision: request.revision, file: name)
+            manifest, image: image, workload: workload, source: request.source, revision: request.revision,
+            file: name)
     }
 
     private func build(_ path: String) async throws -> Image {
@@ -171,14 +189,20 @@ struct ApplyRun {
         return try await builder.build(ImageBuilder.Request(context: context)) { event in
             switch event {
             case .step(let number, let count, let text, let isCached):
-                events(.log(stream: "stdout", line: "step \(number)/\(count): \(text)\(isCached ? " CACHED" : "")"))
+                events(
+                    .log(
+                        stream: "stdout", line: "step \(number)/\(count): \(text)\(isCached ? " CACHED" : "")"
+                    ))
             case .output(let stream, let line): events(.log(stream: stream, line: line))
             }
         }
     }
 
-    private func unchanged(_ record: WorkloadRecord, _ plan: WorkloadPlan) async throws -> WorkloadApplier.Outcome? {
-        guard record.fingerprint == plan.fingerprint, let state = try await runtime.state(of: record.container),
+    private func unchanged(_ record: WorkloadRecord, _ plan: WorkloadPlan) async throws -> WorkloadApplier
+        .Outcome?
+    {
+        guard record.fingerprint == plan.fingerprint,
+            let state = try await runtime.state(of: record.container),
             state.activity == .running, state.health == .healthy || state.health == .none
         else { return nil }
         // A command that died between the record and the switch of the ports is made good here.
@@ -189,7 +213,8 @@ struct ApplyRun {
             try applier.records.write(updated, workload)
         }
         return WorkloadApplier.Outcome(
-            status: .unchanged, generation: record.container.text, message: "'\(workload)' already runs this as '\(record.container)'")
+            status: .unchanged, generation: record.container.text,
+            message: "'\(workload)' already runs this as '\(record.container)'")
     }
 
     /// Removes the new container after a failure; the ports point to the old one again.
@@ -218,7 +243,8 @@ struct ApplyRun {
             try applier.store.keep(image, for: workload, generation: generation, count: 3)
             try applier.store.collect(inUse: Set(try await runtime.imagesInUse().keys))
         } catch {
-            events(.log(stream: "stderr", line: "not everything of the old generation is removed yet: \(error)"))
+            events(
+                .log(stream: "stderr", line: "not everything of the old generation is removed yet: \(error)"))
         }
     }
 
@@ -227,7 +253,9 @@ struct ApplyRun {
         events(.step(step, .started, at: applier.clock.now()))
         do {
             guard ContinuousClock.now < deadline else {
-                throw VoltError(.failed, "the time of \(DurationText.format(request.timeout)) is over", hint: "give it more with --timeout")
+                throw VoltError(
+                    .failed, "the time of \(DurationText.format(request.timeout)) is over",
+                    hint: "give it more with --timeout")
             }
             let result = try await body()
             events(.step(step, .done, at: applier.clock.now()))

@@ -21,13 +21,15 @@ struct WorkloadPlan {
     ///   - source: the directory with the source of the workload, absolute.
     ///   - file: the name of the manifest, for errors.
     init(
-        _ manifest: ContainerManifest, image: Image?, workload: Name, source: String, revision: String, file: String
+        _ manifest: ContainerManifest, image: Image?, workload: Name, source: String, revision: String,
+        file: String
     ) throws(VoltError) {
         let config = image?.config ?? ImageConfig()
         let command = config.entrypoint + (manifest.command ?? config.command)
         guard !command.isEmpty else {
             throw VoltError(
-                .failed, "\(file): nothing says what to run: the image has no command", hint: "add CMD to the Voltfile or command to the manifest")
+                .failed, "\(file): nothing says what to run: the image has no command",
+                hint: "add CMD to the Voltfile or command to the manifest")
         }
         var contents: [String] = []
         var name = ""
@@ -43,10 +45,14 @@ struct WorkloadPlan {
         }
         var spec = ContainerSpec(name: workload, image: name, lowers: lowers, command: command)
         spec.imageDigest = image?.digest
-        spec.environment = ["PATH": Self.searchPath].merging(config.environmentByName) { $1 }.merging(manifest.environment) { $1 }
+        spec.environment = ["PATH": Self.searchPath].merging(config.environmentByName) { $1 }.merging(
+            manifest.environment
+        ) { $1 }
         spec.workingDirectory = config.workingDirectory.isEmpty ? "/" : config.workingDirectory
         spec.user = manifest.user ?? config.user
-        spec.ports = manifest.ports.map { .init(address: $0.address, hostPort: $0.host, containerPort: $0.container) }
+        spec.ports = manifest.ports.map {
+            .init(address: $0.address, hostPort: $0.host, containerPort: $0.container)
+        }
         spec.limits = .init(memory: manifest.memory, cpus: manifest.cpus, pids: manifest.pids)
         spec.restart = ContainerSpec.RestartPolicy(rawValue: manifest.restart.rawValue) ?? .no
         spec.health = manifest.health.map(Self.health)
@@ -61,28 +67,34 @@ struct WorkloadPlan {
             case .named(let name):
                 // A dot is in no name, so that no two workloads and volumes share a directory by accident.
                 let mount = ContainerSpec.Mount(
-                    source: "\(workload).\(name)", isVolume: true, target: volume.target, readOnly: volume.readOnly)
+                    source: "\(workload).\(name)", isVolume: true, target: volume.target,
+                    readOnly: volume.readOnly)
                 spec.mounts.append(mount)
                 named.mounts.append(mount)
             case .path(let path):
                 let tree = try TreePath(inRoot: path)
                 contents.append(try Self.digest(tree, source, file).description)
                 let absolute = tree.names.isEmpty ? source : "\(source)/\(tree.text)"
-                spec.mounts.append(.init(source: absolute, isVolume: false, target: volume.target, readOnly: true))
-                named.mounts.append(.init(source: "source", isVolume: false, target: volume.target, readOnly: true))
+                spec.mounts.append(
+                    .init(source: absolute, isVolume: false, target: volume.target, readOnly: true))
+                named.mounts.append(
+                    .init(source: "source", isVolume: false, target: volume.target, readOnly: true))
             }
         }
         // Paths of the source differ from revision to revision; what counts is what is in them.
         if image == nil { named.lowers = [] }
         named.image = ""
-        fingerprint = SHA256Hasher.digest(of: try JSONFile.encode(named) + Array(contents.joined(separator: "\n").utf8))
+        fingerprint = SHA256Hasher.digest(
+            of: try JSONFile.encode(named) + Array(contents.joined(separator: "\n").utf8))
         spec.revision = revision
         self.spec = spec
     }
 
-    private static func digest(_ path: TreePath, _ source: String, _ file: String) throws(VoltError) -> Digest {
+    private static func digest(_ path: TreePath, _ source: String, _ file: String) throws(VoltError) -> Digest
+    {
         do { return try TreeDigest.of(path, beneath: source) } catch {
-            throw VoltError(error.code == .notFound ? .failed : error.code, "\(file): \(error.message)", hint: error.hint)
+            throw VoltError(
+                error.code == .notFound ? .failed : error.code, "\(file): \(error.message)", hint: error.hint)
         }
     }
 

@@ -37,7 +37,8 @@ struct WorkloadRecords: Sendable {
         let record = try JSONFile.read(WorkloadRecord.self, path(workload))
         guard record.version <= WorkloadRecord.currentVersion else {
             throw VoltError(
-                .failed, "cannot read '\(path(workload))': format \(record.version) is newer than this tool reads (\(WorkloadRecord.currentVersion))",
+                .failed,
+                "cannot read '\(path(workload))': format \(record.version) is newer than this tool reads (\(WorkloadRecord.currentVersion))",
                 hint: "upgrade volt-container")
         }
         return record
@@ -62,7 +63,8 @@ struct WorkloadRecords: Sendable {
             try Task.checkCancellation()
             guard ContinuousClock.now < deadline else {
                 throw VoltError(
-                    .tryAgain, "workload '\(workload)' is being changed by another command", hint: "try again when it is done")
+                    .tryAgain, "workload '\(workload)' is being changed by another command",
+                    hint: "try again when it is done")
             }
             try await Task.sleep(for: .milliseconds(50))
         }

@@ -22,7 +22,8 @@ public struct GenerationState: Sendable, Equatable {
 
     /// - Parameters: see the properties.
     public init(
-        spec: ContainerSpec, activity: Activity, health: Health, since: Timestamp? = nil, restarts: Int = 0, exitCode: Int32? = nil
+        spec: ContainerSpec, activity: Activity, health: Health, since: Timestamp? = nil, restarts: Int = 0,
+        exitCode: Int32? = nil
     ) {
         self.spec = spec
         self.activity = activity

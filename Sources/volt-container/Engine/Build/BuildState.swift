@@ -37,9 +37,11 @@ struct BuildState {
     func expand(_ text: String, _ step: Voltfile.Step) throws(VoltError) -> String {
         let variables = config.environmentByName
         let arguments = arguments
-        guard let result = Words.expand(text, escape: voltfile.escape, { variables[$0] ?? arguments[$0] }) else {
+        guard let result = Words.expand(text, escape: voltfile.escape, { variables[$0] ?? arguments[$0] })
+        else {
             throw Voltfile.failure(
-                voltfile.file, step.line, "'\(text.prefix(60))' has a variable in a form that is not supported",
+                voltfile.file, step.line,
+                "'\(text.prefix(60))' has a variable in a form that is not supported",
                 hint: "write $NAME, ${NAME}, ${NAME:-default} or ${NAME:+other}")
         }
         return result
@@ -52,10 +54,14 @@ struct BuildState {
         case .environment(let list):
             // All values see the variables from before the line.
             var values: [(String, String)] = []
-            for item in list { values.append((try expand(item.name, step), try expand(item.value ?? "", step))) }
+            for item in list {
+                values.append((try expand(item.name, step), try expand(item.value ?? "", step)))
+            }
             for (name, value) in values { config.setEnvironment(name, value) }
         case .labels(let list):
-            for item in list { config.labels[try expand(item.name, step)] = try expand(item.value ?? "", step) }
+            for item in list {
+                config.labels[try expand(item.name, step)] = try expand(item.value ?? "", step)
+            }
         case .user(let text): config.user = try expand(text, step)
         case .expose(let list): for item in list { try expose(try expand(item, step), step) }
         case .command(let command):
@@ -83,9 +89,14 @@ struct BuildState {
         let parts = text.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
         let transport = parts.count == 2 ? parts[1].lowercased() : "tcp"
         let ends = parts[0].split(separator: "-", omittingEmptySubsequences: false).map { UInt16($0) ?? 0 }
-        guard parts.count <= 2, transport == "tcp" || transport == "udp", ends.count <= 2, let first = ends.first, let last = ends.last,
+        guard parts.count <= 2, transport == "tcp" || transport == "udp", ends.count <= 2,
+            let first = ends.first, let last = ends.last,
             first > 0, last >= first, last - first < 1024
-        else { throw Voltfile.failure(voltfile.file, step.line, "'\(text.prefix(40))' is not a port", hint: "write 80, 80/tcp or 8000-8010") }
+        else {
+            throw Voltfile.failure(
+                voltfile.file, step.line, "'\(text.prefix(40))' is not a port",
+                hint: "write 80, 80/tcp or 8000-8010")
+        }
         for port in first...last {
             let entry = "\(port)/\(transport)"
             if !config.exposedPorts.contains(entry) { config.exposedPorts.append(entry) }
@@ -115,6 +126,7 @@ extension MergedView {
     func attributes(of path: TreePath) -> FileAttributes {
         guard let entry = find(path.names), entry.isDirectory else { return FileAttributes(mode: 0o755) }
         return FileAttributes(
-            mode: UInt32(entry.information.st_mode), user: entry.information.st_uid, group: entry.information.st_gid)
+            mode: UInt32(entry.information.st_mode), user: entry.information.st_uid,
+            group: entry.information.st_gid)
     }
 }

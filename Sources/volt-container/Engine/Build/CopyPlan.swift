@@ -22,14 +22,18 @@ struct CopyPlan {
     private let owner: (user: UInt32, group: UInt32)
     private let mode: UInt32?
 
-    init(_ copy: Voltfile.Copy, step: Voltfile.Step, state: BuildState, ignore: IgnoreRules, store: ImageStore) throws(VoltError) {
+    init(
+        _ copy: Voltfile.Copy, step: Voltfile.Step, state: BuildState, ignore: IgnoreRules, store: ImageStore
+    ) throws(VoltError) {
         self.step = step
         self.state = state
         self.ignore = ignore
         self.store = store
         mode = copy.mode
         view = MergedView(lowers: state.layers.reversed().map(store.layerPath))
-        owner = try Self.owner(try copy.owner.map { owner throws(VoltError) in try state.expand(owner, step) }, view, state, step)
+        owner = try Self.owner(
+            try copy.owner.map { owner throws(VoltError) in try state.expand(owner, step) }, view, state, step
+        )
         items = try Self.items(copy, step, state, ignore, view)
     }
 
@@ -56,7 +60,8 @@ struct CopyPlan {
             }
             try store.adopt(
                 directory, as: layer,
-                information: LayerInformation(size: bytes + copy.bytes, skipped: copy.skipped, created: store.clock.now()))
+                information: LayerInformation(
+                    size: bytes + copy.bytes, skipped: copy.skipped, created: store.clock.now()))
         } catch {
             try? Files.removeTree(directory)
             throw error
@@ -72,7 +77,9 @@ struct CopyPlan {
         options.willWriteDirectory = { path throws(VoltError) in
             // A directory in place of the image's link, such as /bin, would hide everything behind the link.
             if let entry = view.find(path.names), entry.information.st_mode & S_IFMT == S_IFLNK {
-                throw failure("'/\(path.text)' is a link in the image and a directory in the source", hint: "copy to the directory that the link points to")
+                throw failure(
+                    "'/\(path.text)' is a link in the image and a directory in the source",
+                    hint: "copy to the directory that the link points to")
             }
         }
         return options
@@ -82,7 +89,9 @@ struct CopyPlan {
         for item in items {
             if item.isArchive {
                 // Hashed as a file; what is written is its content.
-                copy.mark("unpack \(item.destination.text) \(try TreeDigest.of(item.source, beneath: state.request.context))")
+                copy.mark(
+                    "unpack \(item.destination.text) \(try TreeDigest.of(item.source, beneath: state.request.context))"
+                )
             } else if item.isDirectory {
                 copy.mark("contents of a directory")
                 try copy.addContents(of: item.source, to: item.destination)
@@ -92,17 +101,24 @@ struct CopyPlan {
         }
     }
 
-    private func unpack(_ item: Item, _ writer: TreeWriter, below directory: String) throws(VoltError) -> UInt64 {
-        if !item.destination.names.isEmpty { try writer.directory(item.destination, view.attributes(of: item.destination)) }
+    private func unpack(_ item: Item, _ writer: TreeWriter, below directory: String) throws(VoltError)
+        -> UInt64
+    {
+        if !item.destination.names.isEmpty {
+            try writer.directory(item.destination, view.attributes(of: item.destination))
+        }
         let descriptor = try Tar.open(item.source, beneath: state.request.context)
         defer { close(descriptor) }
-        return try Tar.unpack(descriptor: descriptor, name: item.source.text, into: "\(directory)/\(item.destination.text)").bytes
+        return try Tar.unpack(
+            descriptor: descriptor, name: item.source.text, into: "\(directory)/\(item.destination.text)"
+        ).bytes
     }
 
     // MARK: - Working out
 
     private static func items(
-        _ copy: Voltfile.Copy, _ step: Voltfile.Step, _ state: BuildState, _ ignore: IgnoreRules, _ view: MergedView
+        _ copy: Voltfile.Copy, _ step: Voltfile.Step, _ state: BuildState, _ ignore: IgnoreRules,
+        _ view: MergedView
     ) throws(VoltError) -> [Item] {
         let context = try TreeCopy(source: state.request.context, writer: nil)
         var sources: [(path: TreePath, isDirectory: Bool)] = []
@@ -112,7 +128,9 @@ struct CopyPlan {
             guard !matches.isEmpty else {
                 let isIgnored = !pattern.names.isEmpty && ignore.excludes(pattern)
                 throw Self.failure(
-                    state, step, "'\(pattern.text)' is not in the context" + (isIgnored ? ": an ignore rule leaves it out" : ""))
+                    state, step,
+                    "'\(pattern.text)' is not in the context"
+                        + (isIgnored ? ": an ignore rule leaves it out" : ""))
             }
             sources += matches
         }
@@ -120,29 +138,42 @@ struct CopyPlan {
         let absolute = Files.absolute(written, from: state.workingDirectory)
         let place = try view.resolve(try TreePath(inRoot: absolute))
         let endsAsDirectory = written.hasSuffix("/") || written.hasSuffix("/.") || written == "."
-        guard sources.count == 1 || endsAsDirectory || place.entry?.isDirectory ?? place.path.names.isEmpty else {
-            throw Self.failure(state, step, "'\(written)' must end with '/' because there are several sources")
+        guard sources.count == 1 || endsAsDirectory || place.entry?.isDirectory ?? place.path.names.isEmpty
+        else {
+            throw Self.failure(
+                state, step, "'\(written)' must end with '/' because there are several sources")
         }
-        let isInto = endsAsDirectory || sources.count > 1 || place.path.names.isEmpty || place.entry?.isDirectory ?? false
+        let isInto =
+            endsAsDirectory || sources.count > 1 || place.path.names.isEmpty
+            || place.entry?.isDirectory ?? false
         var items: [Item] = []
         for source in sources {
             var unpacks = false
-            if copy.unpacks, !source.isDirectory { unpacks = try Tar.isArchive(source.path, beneath: state.request.context) }
-            let destination = source.isDirectory || unpacks || !isInto
+            if copy.unpacks, !source.isDirectory {
+                unpacks = try Tar.isArchive(source.path, beneath: state.request.context)
+            }
+            let destination =
+                source.isDirectory || unpacks || !isInto
                 ? place.path : place.path.appending(TreePath(lastOf: source.path))
-            items.append(Item(source: source.path, isDirectory: source.isDirectory, isArchive: unpacks, destination: destination))
+            items.append(
+                Item(
+                    source: source.path, isDirectory: source.isDirectory, isArchive: unpacks,
+                    destination: destination))
         }
         return items
     }
 
-    private static func path(_ text: String, _ step: Voltfile.Step, _ state: BuildState) throws(VoltError) -> TreePath {
+    private static func path(_ text: String, _ step: Voltfile.Step, _ state: BuildState) throws(VoltError)
+        -> TreePath
+    {
         do { return try TreePath(inRoot: text) } catch {
             throw failure(state, step, "'\(text)' leads out of the context")
         }
     }
 
     /// The paths of the context that a pattern matches, sorted, ignored ones left out.
-    private static func matches(_ pattern: TreePath, _ context: TreeCopy, _ ignore: IgnoreRules) throws(VoltError)
+    private static func matches(_ pattern: TreePath, _ context: TreeCopy, _ ignore: IgnoreRules)
+        throws(VoltError)
         -> [(path: TreePath, isDirectory: Bool)]
     {
         var found: [TreePath] = [.root]
@@ -151,7 +182,8 @@ struct CopyPlan {
             for base in found {
                 if Glob.isPattern(name) {
                     guard try context.isDirectory(base) ?? false else { continue }
-                    next += try context.names(in: base).filter { Glob.matchesName(name, $0) }.map(base.appending)
+                    next += try context.names(in: base).filter { Glob.matchesName(name, $0) }.map(
+                        base.appending)
                 } else {
                     next.append(base.appending(name))
                 }
@@ -167,17 +199,21 @@ struct CopyPlan {
         return existing
     }
 
-    private static func owner(_ text: String?, _ view: MergedView, _ state: BuildState, _ step: Voltfile.Step) throws(VoltError)
+    private static func owner(_ text: String?, _ view: MergedView, _ state: BuildState, _ step: Voltfile.Step)
+        throws(VoltError)
         -> (user: UInt32, group: UInt32)
     {
         guard let text else { return (0, 0) }
-        let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+        let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(
+            String.init)
         func number(_ name: String, _ file: String) throws(VoltError) -> (id: UInt32, group: UInt32?) {
             if let id = UInt32(name), id != .max { return (id, nil) }
             let bytes = try view.read(try TreePath(inRoot: file), limit: 1 << 20) ?? []
             for line in String(decoding: bytes, as: UTF8.self).split(separator: "\n") {
                 let fields = line.split(separator: ":", omittingEmptySubsequences: false)
-                if fields.count > 3, fields[0] == name, let id = UInt32(fields[2]) { return (id, UInt32(fields[3])) }
+                if fields.count > 3, fields[0] == name, let id = UInt32(fields[2]) {
+                    return (id, UInt32(fields[3]))
+                }
             }
             throw failure(state, step, "'\(name)' is not in '\(file)' of the image", hint: "write a number")
         }
@@ -186,9 +222,13 @@ struct CopyPlan {
         return (user.id, user.group ?? user.id)
     }
 
-    private func failure(_ message: String, hint: String? = nil) -> VoltError { Self.failure(state, step, message, hint: hint) }
+    private func failure(_ message: String, hint: String? = nil) -> VoltError {
+        Self.failure(state, step, message, hint: hint)
+    }
 
-    private static func failure(_ state: BuildState, _ step: Voltfile.Step, _ message: String, hint: String? = nil) -> VoltError {
+    private static func failure(
+        _ state: BuildState, _ step: Voltfile.Step, _ message: String, hint: String? = nil
+    ) -> VoltError {
         VoltError(.failed, "\(state.voltfile.file):\(step.line): \(message)", hint: hint)
     }
 }

@@ -38,7 +38,9 @@ struct IgnoreRules {
     func excludes(_ path: TreePath) -> Bool {
         var excluded = false
         for rule in rules where rule.keeps == excluded {
-            if (1...max(1, path.names.count)).contains(where: { Glob.matches(rule.parts, Array(path.names.prefix($0))) }) {
+            if (1...max(1, path.names.count)).contains(where: {
+                Glob.matches(rule.parts, Array(path.names.prefix($0)))
+            }) {
                 excluded = !rule.keeps
             }
         }
@@ -63,7 +65,9 @@ enum Glob {
                     next[index] = seen
                 }
             } else {
-                for index in path.indices where reachable[index] { next[index + 1] = matchesName(part, path[index]) }
+                for index in path.indices where reachable[index] {
+                    next[index + 1] = matchesName(part, path[index])
+                }
             }
             reachable = next
         }
@@ -98,9 +102,12 @@ enum Glob {
     private static func matchOne(_ pattern: [UInt8], _ start: Int, _ byte: UInt8) -> Int? {
         switch pattern[start] {
         case UInt8(ascii: "?"): return start + 1
-        case UInt8(ascii: "\\") where start + 1 < pattern.count: return pattern[start + 1] == byte ? start + 2 : nil
+        case UInt8(ascii: "\\") where start + 1 < pattern.count:
+            return pattern[start + 1] == byte ? start + 2 : nil
         case UInt8(ascii: "["):
-            guard let end = pattern[(start + 1)...].firstIndex(of: UInt8(ascii: "]")), end > start + 1 else { break }
+            guard let end = pattern[(start + 1)...].firstIndex(of: UInt8(ascii: "]")), end > start + 1 else {
+                break
+            }
             var set = pattern[(start + 1)..<end]
             let inverted = set.first == UInt8(ascii: "^") || set.first == UInt8(ascii: "!")
             if inverted { set = set.dropFirst() }

@@ -1,5 +1,5 @@
-public import VoltCore
 internal import VoltArchive
+public import VoltCore
 internal import VoltCrypto
 internal import VoltSystem
 
@@ -12,7 +12,8 @@ public protocol StepRunner: Sendable {
     ///   - upper: an empty directory that holds afterwards what the command changed.
     ///   - output: called with `stdout` or `stderr` and each line.
     /// - Returns: the exit code of the command.
-    func run(_ spec: ContainerSpec, upper: String, output: @escaping @Sendable (String, String) -> Void) async throws -> Int32
+    func run(_ spec: ContainerSpec, upper: String, output: @escaping @Sendable (String, String) -> Void)
+        async throws -> Int32
 }
 
 /// What a build says while it goes on.
@@ -65,7 +66,9 @@ public struct ImageBuilder: Sendable {
     /// Builds an image; a step whose inputs are those of an earlier build is taken from the store.
     ///
     /// - Throws: `VoltError`, or `BuildStepFailure` when a RUN step failed.
-    public func build(_ request: Request, progress: @escaping @Sendable (BuildEvent) -> Void) async throws -> Image {
+    public func build(_ request: Request, progress: @escaping @Sendable (BuildEvent) -> Void) async throws
+        -> Image
+    {
         let bytes = try Files.read(beneath: request.context, request.file, limit: 1 << 20)
         let voltfile = try Voltfile(bytes: bytes, file: request.file)
         try store.prepare()
@@ -74,7 +77,9 @@ public struct ImageBuilder: Sendable {
         let ignore = try IgnoreRules.read(context: request.context)
         for (index, step) in voltfile.steps.enumerated() {
             let report = { (isCached: Bool) in
-                progress(.step(number: index + 1, count: voltfile.steps.count, text: step.text, isCached: isCached))
+                progress(
+                    .step(number: index + 1, count: voltfile.steps.count, text: step.text, isCached: isCached)
+                )
             }
             switch step.action {
             case .copy(let copy):
@@ -86,7 +91,9 @@ public struct ImageBuilder: Sendable {
             case .run(let command):
                 let layer = try state.runKey(command)
                 report(store.hasLayer(layer))
-                if !store.hasLayer(layer) { try await run(command, step: step, state: state, as: layer, progress: progress) }
+                if !store.hasLayer(layer) {
+                    try await run(command, step: step, state: state, as: layer, progress: progress)
+                }
                 state.layers.append(layer)
             default:
                 report(false)
@@ -107,7 +114,8 @@ public struct ImageBuilder: Sendable {
             guard name != "scratch" else { return }
             let base: Image
             do { base = try store.resolve(name) } catch {
-                throw VoltError(error.code, "\(state.voltfile.file):\(step.line): \(error.message)", hint: error.hint)
+                throw VoltError(
+                    error.code, "\(state.voltfile.file):\(step.line): \(error.message)", hint: error.hint)
             }
             state.layers = base.layers
             state.config = base.config
@@ -123,7 +131,9 @@ public struct ImageBuilder: Sendable {
         let layer = SHA256Hasher.digest(of: "volt empty layer".utf8)
         if store.hasLayer(layer) { return layer }
         let directory = try store.makeTemporary()
-        try store.adopt(directory, as: layer, information: LayerInformation(size: 0, skipped: 0, created: store.clock.now()))
+        try store.adopt(
+            directory, as: layer,
+            information: LayerInformation(size: 0, skipped: 0, created: store.clock.now()))
         return layer
     }
 
@@ -134,7 +144,10 @@ public struct ImageBuilder: Sendable {
         if place.path.names.isEmpty { return }
         if let entry = place.entry {
             guard entry.isDirectory else {
-                throw VoltError(.failed, "\(state.voltfile.file):\(step.line): '\(state.workingDirectory)' is not a directory in the image")
+                throw VoltError(
+                    .failed,
+                    "\(state.voltfile.file):\(step.line): '\(state.workingDirectory)' is not a directory in the image"
+                )
             }
             return
         }
@@ -144,7 +157,9 @@ public struct ImageBuilder: Sendable {
             let writer = try TreeWriter(root: directory)
             writer.attributesOfMissingDirectory = { view.attributes(of: $0) }
             try writer.directory(place.path, FileAttributes(mode: 0o755))
-            try store.adopt(directory, as: layer, information: LayerInformation(size: 0, skipped: 0, created: store.clock.now()))
+            try store.adopt(
+                directory, as: layer,
+                information: LayerInformation(size: 0, skipped: 0, created: store.clock.now()))
         }
         state.layers.append(layer)
     }
@@ -159,20 +174,28 @@ public struct ImageBuilder: Sendable {
             let layers = state.layers.isEmpty ? [try emptyLayer()] : state.layers
             let name = try Name("build-\(layer.short)-\(UInt16.random(in: 0...UInt16.max))", of: "container")
             var spec = ContainerSpec(
-                name: name, image: "build", lowers: layers.reversed().map(store.layerPath), command: command.words)
+                name: name, image: "build", lowers: layers.reversed().map(store.layerPath),
+                command: command.words)
             spec.environment = state.environment
             spec.workingDirectory = state.workingDirectory
             spec.user = state.config.user
             spec.hostname = "build"
-            let status = try await runner.run(spec, upper: upper) { stream, line in progress(.output(stream: stream, line: line)) }
+            let status = try await runner.run(spec, upper: upper) { stream, line in
+                progress(.output(stream: stream, line: line))
+            }
             guard status == 0 else {
                 throw BuildStepFailure(
-                    error: VoltError(.failed, "\(state.voltfile.file):\(step.line): '\(step.text.prefix(120))' ended with \(status)"),
+                    error: VoltError(
+                        .failed,
+                        "\(state.voltfile.file):\(step.line): '\(step.text.prefix(120))' ended with \(status)"
+                    ),
                     status: status)
             }
             let copy = try TreeCopy(source: upper, writer: nil)
             try copy.add(.root, as: .root)
-            try store.adopt(upper, as: layer, information: LayerInformation(size: copy.bytes, skipped: 0, created: store.clock.now()))
+            try store.adopt(
+                upper, as: layer,
+                information: LayerInformation(size: copy.bytes, skipped: 0, created: store.clock.now()))
         } catch {
             try? Files.removeTree(upper)
             throw error

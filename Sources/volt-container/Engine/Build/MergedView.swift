@@ -38,10 +38,13 @@ struct MergedView {
                 continue
             }
             followed += 1
-            guard followed <= 40 else { throw VoltError(.failed, "'\(path.text)' has too many links in the image") }
+            guard followed <= 40 else {
+                throw VoltError(.failed, "'\(path.text)' has too many links in the image")
+            }
             let target = Self.target(of: entry.file)
             if target.first == UInt8(ascii: "/") { done = [] }
-            for part in target.split(separator: UInt8(ascii: "/")).reversed() where part.elementsEqual([UInt8(ascii: ".")]) == false {
+            for part in target.split(separator: UInt8(ascii: "/")).reversed()
+            where part.elementsEqual([UInt8(ascii: ".")]) == false {
                 rest.append(Array(part))
             }
         }
@@ -50,7 +53,9 @@ struct MergedView {
 
     /// The bytes of a file, or nil when there is none.
     func read(_ path: TreePath, limit: Int) throws(VoltError) -> [UInt8]? {
-        guard let entry = try resolve(path).entry, entry.information.st_mode & S_IFMT == S_IFREG else { return nil }
+        guard let entry = try resolve(path).entry, entry.information.st_mode & S_IFMT == S_IFREG else {
+            return nil
+        }
         return try Files.read(entry.file, limit: limit)
     }
 
@@ -59,7 +64,8 @@ struct MergedView {
         var active = lowers
         var found: Entry?
         for index in names.indices {
-            let below = String(decoding: Array(names[...index].joined(separator: [UInt8(ascii: "/")])), as: UTF8.self)
+            let below = String(
+                decoding: Array(names[...index].joined(separator: [UInt8(ascii: "/")])), as: UTF8.self)
             var next: [String] = []
             found = nil
             for layer in active {
@@ -74,7 +80,9 @@ struct MergedView {
                 }
                 guard kind == S_IFDIR else { break }
                 next.append(layer)
-                if (try? ExtendedAttributes.names(of: file))?.contains("trusted.overlay.opaque") ?? false { break }
+                if (try? ExtendedAttributes.names(of: file))?.contains("trusted.overlay.opaque") ?? false {
+                    break
+                }
             }
             guard let found, index == names.count - 1 || found.isDirectory else { return nil }
             active = next

@@ -18,7 +18,9 @@ extension Voltfile {
         var parser = InstructionParser(file: file, escape: lines.escape)
         for line in lines.lines { steps.append(try parser.parse(line)) }
         guard parser.hasFrom else {
-            throw Self.failure(file, max(1, lines.lines.first?.number ?? 1), "there is no FROM", hint: "begin with 'FROM image' or 'FROM scratch'")
+            throw Self.failure(
+                file, max(1, lines.lines.first?.number ?? 1), "there is no FROM",
+                hint: "begin with 'FROM image' or 'FROM scratch'")
         }
         self.steps = steps
         self.file = file
@@ -38,7 +40,8 @@ struct LogicalLines {
 
     init(_ text: String, file: String) {
         let body = text.hasPrefix("\u{feff}") ? String(text.dropFirst()) : text
-        let physical = body.split(omittingEmptySubsequences: false) { $0 == "\n" || $0 == "\r\n" }.map(String.init)
+        let physical = body.split(omittingEmptySubsequences: false) { $0 == "\n" || $0 == "\r\n" }.map(
+            String.init)
         var mayBeDirective = true
         var current: (number: Int, text: String)?
         for (index, line) in physical.enumerated() {
@@ -66,7 +69,9 @@ struct LogicalLines {
 
     /// Reads `# key=value` on the first lines; gives whether more may follow.
     private mutating func directive(_ comment: String) -> Bool {
-        let parts = comment.dropFirst().split(separator: "=", maxSplits: 1).map { String($0).trimming().lowercased() }
+        let parts = comment.dropFirst().split(separator: "=", maxSplits: 1).map {
+            String($0).trimming().lowercased()
+        }
         guard parts.count == 2, !parts[0].contains(" ") else { return false }
         if parts[0] == "escape", parts[1] == "`" { escape = "`" }
         return parts[0] == "escape" || parts[0] == "syntax" || parts[0] == "check"
@@ -99,7 +104,8 @@ struct InstructionParser {
             let near = EditDistance.suggestions(for: name, among: Voltfile.supported, limit: 1).first
             throw failure(
                 line, "'\(word.prefix(40))' is not supported",
-                hint: (near.map { "did you mean \($0)? " } ?? "") + "supported are \(Voltfile.supported.joined(separator: ", "))")
+                hint: (near.map { "did you mean \($0)? " } ?? "")
+                    + "supported are \(Voltfile.supported.joined(separator: ", "))")
         }
         guard !rest.isEmpty else { throw failure(line, "\(name) needs an argument") }
         guard hasFrom || name == "FROM" || name == "ARG" else {
@@ -109,11 +115,16 @@ struct InstructionParser {
         return Voltfile.Step(line: line.number, text: Self.oneLine("\(name) \(rest)"), action: action)
     }
 
-    private mutating func action(_ name: String, _ rest: String, _ line: LogicalLines.Line) throws(VoltError) -> Voltfile.Action {
+    private mutating func action(_ name: String, _ rest: String, _ line: LogicalLines.Line) throws(VoltError)
+        -> Voltfile.Action
+    {
         switch name {
         case "FROM": return try from(rest, line)
         case "ARG":
-            return .arguments(try words(rest, line).map { word throws(VoltError) in try assignment(word, line, needsValue: false) })
+            return .arguments(
+                try words(rest, line).map { word throws(VoltError) in
+                    try assignment(word, line, needsValue: false)
+                })
         case "ENV": return .environment(try assignments(rest, line))
         case "LABEL": return .labels(try assignments(rest, line))
         case "WORKDIR": return .workdir(rest)
@@ -133,10 +144,13 @@ struct InstructionParser {
         }
     }
 
-    private mutating func from(_ rest: String, _ line: LogicalLines.Line) throws(VoltError) -> Voltfile.Action {
+    private mutating func from(_ rest: String, _ line: LogicalLines.Line) throws(VoltError) -> Voltfile.Action
+    {
         guard !hasFrom else { throw failure(line, "a second FROM: more than one stage is not supported") }
         let parts = try words(rest, line)
-        if let option = parts.first, option.hasPrefix("--") { throw failure(line, "'FROM \(option.prefix(40))' is not supported") }
+        if let option = parts.first, option.hasPrefix("--") {
+            throw failure(line, "'FROM \(option.prefix(40))' is not supported")
+        }
         guard parts.count == 1 || (parts.count == 3 && parts[1].uppercased() == "AS") else {
             throw failure(line, "FROM takes an image", hint: "write 'FROM image' or 'FROM image AS name'")
         }
@@ -144,19 +158,26 @@ struct InstructionParser {
         return .from(image: parts[0])
     }
 
-    private func assignments(_ rest: String, _ line: LogicalLines.Line) throws(VoltError) -> [Voltfile.Assignment] {
+    private func assignments(_ rest: String, _ line: LogicalLines.Line) throws(VoltError) -> [Voltfile
+        .Assignment]
+    {
         let parts = try words(rest, line)
         if let first = parts.first, !first.contains("=") {
             // The old form: a name, and the rest of the line as its value.
             let value = String(rest.dropFirst(first.count)).trimming()
-            guard !value.isEmpty else { throw failure(line, "'\(first.prefix(40))' has no value", hint: "write name=value") }
+            guard !value.isEmpty else {
+                throw failure(line, "'\(first.prefix(40))' has no value", hint: "write name=value")
+            }
             return [Voltfile.Assignment(name: first, value: value)]
         }
         return try parts.map { part throws(VoltError) in try assignment(part, line, needsValue: true) }
     }
 
-    private func assignment(_ text: String, _ line: LogicalLines.Line, needsValue: Bool) throws(VoltError) -> Voltfile.Assignment {
-        let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+    private func assignment(_ text: String, _ line: LogicalLines.Line, needsValue: Bool) throws(VoltError)
+        -> Voltfile.Assignment
+    {
+        let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(
+            String.init)
         guard !parts[0].isEmpty, parts.count == 2 || !needsValue else {
             throw failure(line, "'\(text.prefix(40))' is not name=value")
         }
@@ -166,7 +187,9 @@ struct InstructionParser {
         return Voltfile.Assignment(name: parts[0], value: parts.count == 2 ? parts[1] : nil)
     }
 
-    private func copy(_ rest: String, _ line: LogicalLines.Line, unpacks: Bool) throws(VoltError) -> Voltfile.Copy {
+    private func copy(_ rest: String, _ line: LogicalLines.Line, unpacks: Bool) throws(VoltError)
+        -> Voltfile.Copy
+    {
         let name = unpacks ? "ADD" : "COPY"
         var copy = Voltfile.Copy(unpacks: unpacks, sources: [], destination: "")
         var text = rest
@@ -178,17 +201,29 @@ struct InstructionParser {
             case ("--chown", 2): copy.owner = parts[1]
             case ("--chmod", 2):
                 guard let mode = UInt32(parts[1], radix: 8), mode <= 0o7777 else {
-                    throw failure(line, "'\(parts[1].prefix(20))' is not an octal mode", hint: "write a mode such as 755")
+                    throw failure(
+                        line, "'\(parts[1].prefix(20))' is not an octal mode",
+                        hint: "write a mode such as 755")
                 }
                 copy.mode = mode
-            default: throw failure(line, "'\(name) \(parts[0].prefix(40))' is not supported", hint: "supported are --chown=USER:GROUP and --chmod=MODE")
+            default:
+                throw failure(
+                    line, "'\(name) \(parts[0].prefix(40))' is not supported",
+                    hint: "supported are --chown=USER:GROUP and --chmod=MODE")
             }
         }
         try refuseHereDocument(text, line)
         var paths = text.hasPrefix("[") ? try json(text, line) : try words(text, line)
-        guard paths.count >= 2, let destination = paths.popLast() else { throw failure(line, "\(name) needs a source and a destination") }
-        for path in paths where ["http://", "https://", "ftp://", "git@", "git://"].contains(where: { path.lowercased().hasPrefix($0) }) {
-            throw failure(line, "\(name) of a URL is not supported", hint: "put the file into the source, or fetch it with RUN")
+        guard paths.count >= 2, let destination = paths.popLast() else {
+            throw failure(line, "\(name) needs a source and a destination")
+        }
+        for path in paths
+        where ["http://", "https://", "ftp://", "git@", "git://"].contains(where: {
+            path.lowercased().hasPrefix($0)
+        }) {
+            throw failure(
+                line, "\(name) of a URL is not supported",
+                hint: "put the file into the source, or fetch it with RUN")
         }
         copy.sources = paths
         copy.destination = destination
@@ -200,7 +235,9 @@ struct InstructionParser {
             let name = word.drop { $0.isNumber }
             guard name.hasPrefix("<<"), !name.hasPrefix("<<<") else { continue }
             let tag = name.dropFirst(2).drop { $0 == "-" || $0 == "\"" || $0 == "'" }
-            if let first = tag.first, first.isLetter || first == "_" { throw failure(line, "here-documents are not supported") }
+            if let first = tag.first, first.isLetter || first == "_" {
+                throw failure(line, "here-documents are not supported")
+            }
         }
     }
 
@@ -219,7 +256,9 @@ struct InstructionParser {
     }
 
     private func words(_ text: String, _ line: LogicalLines.Line) throws(VoltError) -> [String] {
-        guard let words = Words.split(text, escape: escape) else { throw failure(line, "a quotation mark is not closed") }
+        guard let words = Words.split(text, escape: escape) else {
+            throw failure(line, "a quotation mark is not closed")
+        }
         return words
     }
 

@@ -29,7 +29,8 @@ enum Words {
     }
 
     static func isNameByte(_ byte: UInt8) -> Bool {
-        (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte) || byte == UInt8(ascii: "_")
+        (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte)
+            || byte == UInt8(ascii: "_")
     }
 
     /// Takes quotation marks away and fills in `$X`, `${X}`, `${X:-default}` and `${X:+other}`; a variable
@@ -102,7 +103,9 @@ private struct Expander {
             emptyCounts = true
             position += 1
         }
-        guard position < text.count, text[position] == "-" || text[position] == "+", depth < 16 else { return nil }
+        guard position < text.count, text[position] == "-" || text[position] == "+", depth < 16 else {
+            return nil
+        }
         let operation = text[position]
         position += 1
         depth += 1

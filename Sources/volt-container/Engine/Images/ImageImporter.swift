@@ -48,12 +48,16 @@ public struct ImageImporter: Sendable {
     /// - Parameters:
     ///   - path: absolute, or `-` for standard input.
     ///   - name: the name of the image, or nil to take it from the layout or the name of the file.
-    public func importImage(from path: String, name: String?, overrides: Overrides) throws(VoltError) -> Outcome {
+    public func importImage(from path: String, name: String?, overrides: Overrides) throws(VoltError)
+        -> Outcome
+    {
         let reference = try name.map { name throws(VoltError) in try ImageReference(name) }
         return try store.using { () throws(VoltError) in try importImage(from: path, reference, overrides) }
     }
 
-    private func importImage(from path: String, _ reference: ImageReference?, _ overrides: Overrides) throws(VoltError) -> Outcome {
+    private func importImage(from path: String, _ reference: ImageReference?, _ overrides: Overrides)
+        throws(VoltError) -> Outcome
+    {
         let fallback = path == "-" ? nil : Self.name(ofFile: path)
         if path != "-", Files.isDirectory(path) {
             if Files.exists("\(path)/\(OCILayout.marker)"), Files.exists("\(path)/index.json") {
@@ -64,7 +68,9 @@ public struct ImageImporter: Sendable {
         return try importArchive(path, reference, fallback, overrides)
     }
 
-    private func importTree(_ path: String, _ reference: ImageReference?, _ fallback: String?, _ overrides: Overrides) throws(VoltError) -> Outcome {
+    private func importTree(
+        _ path: String, _ reference: ImageReference?, _ fallback: String?, _ overrides: Overrides
+    ) throws(VoltError) -> Outcome {
         let name = try self.name(reference, nil, fallback)
         let temporary = try store.makeTemporary()
         do throws(VoltError) {
@@ -72,8 +78,12 @@ public struct ImageImporter: Sendable {
             try copy.add(.root, as: .root)
             try copy.finishWriting()
             let layer = copy.finish()
-            try store.adopt(temporary, as: layer, information: LayerInformation(size: copy.bytes, skipped: copy.skipped, created: store.clock.now()))
-            let image = try store.commit(layers: [layer], config: Self.apply(overrides, to: ImageConfig()), names: [name])
+            try store.adopt(
+                temporary, as: layer,
+                information: LayerInformation(
+                    size: copy.bytes, skipped: copy.skipped, created: store.clock.now()))
+            let image = try store.commit(
+                layers: [layer], config: Self.apply(overrides, to: ImageConfig()), names: [name])
             return Outcome(image: image, notes: Self.notes(copy.skippedExamples, copy.skipped))
         } catch {
             try? Files.removeTree(temporary)
@@ -81,7 +91,9 @@ public struct ImageImporter: Sendable {
         }
     }
 
-    private func importArchive(_ path: String, _ reference: ImageReference?, _ fallback: String?, _ overrides: Overrides) throws(VoltError) -> Outcome {
+    private func importArchive(
+        _ path: String, _ reference: ImageReference?, _ fallback: String?, _ overrides: Overrides
+    ) throws(VoltError) -> Outcome {
         let descriptor = path == "-" ? 0 : volt_open(path, O_RDONLY, 0)
         guard descriptor >= 0 else { throw SystemError.current.during("cannot open '\(path)'") }
         defer { if descriptor != 0 { close(descriptor) } }
@@ -89,20 +101,28 @@ public struct ImageImporter: Sendable {
         let temporary = try store.makeTemporary()
         do throws(VoltError) {
             let result = try Tar.unpack(descriptor: descriptor, name: shown, into: temporary, limits: limits)
-            guard result.entries > 0 else { throw VoltError(.failed, "cannot read '\(shown)': the archive is empty") }
+            guard result.entries > 0 else {
+                throw VoltError(.failed, "cannot read '\(shown)': the archive is empty")
+            }
             if Files.exists("\(temporary)/\(OCILayout.marker)"), Files.exists("\(temporary)/index.json") {
                 let outcome = try importLayout(temporary, reference, fallback, overrides)
                 try Files.removeTree(temporary)
                 return outcome
             }
-            if Files.exists("\(temporary)/manifest.json"), try Files.list(temporary).contains(where: { $0.hasSuffix(".json") && $0.count > 60 }) {
+            if Files.exists("\(temporary)/manifest.json"),
+                try Files.list(temporary).contains(where: { $0.hasSuffix(".json") && $0.count > 60 })
+            {
                 throw VoltError(
                     .failed, "'\(shown)' is an archive in the old format of 'docker save'",
                     hint: "save it as an OCI archive, such as with 'podman save --format oci-archive'")
             }
             let name = try self.name(reference, nil, fallback)
-            try store.adopt(temporary, as: result.digest, information: LayerInformation(size: result.bytes, skipped: result.skipped, created: store.clock.now()))
-            let image = try store.commit(layers: [result.digest], config: Self.apply(overrides, to: ImageConfig()), names: [name])
+            try store.adopt(
+                temporary, as: result.digest,
+                information: LayerInformation(
+                    size: result.bytes, skipped: result.skipped, created: store.clock.now()))
+            let image = try store.commit(
+                layers: [result.digest], config: Self.apply(overrides, to: ImageConfig()), names: [name])
             return Outcome(image: image, notes: Self.notes(result.skippedExamples, result.skipped))
         } catch {
             try? Files.removeTree(temporary)
@@ -110,7 +130,9 @@ public struct ImageImporter: Sendable {
         }
     }
 
-    private func importLayout(_ path: String, _ reference: ImageReference?, _ fallback: String?, _ overrides: Overrides) throws(VoltError) -> Outcome {
+    private func importLayout(
+        _ path: String, _ reference: ImageReference?, _ fallback: String?, _ overrides: Overrides
+    ) throws(VoltError) -> Outcome {
         let layout = OCILayout(directory: path)
         let contents = try layout.contents(architecture: Self.architecture)
         let name = try self.name(reference, contents.name, fallback)
@@ -119,7 +141,8 @@ public struct ImageImporter: Sendable {
             notes += try unpack(layer, of: path)
         }
         let image = try store.commit(
-            layers: contents.layers.map(\.diffID), config: Self.apply(overrides, to: contents.config), names: [name])
+            layers: contents.layers.map(\.diffID), config: Self.apply(overrides, to: contents.config),
+            names: [name])
         return Outcome(image: image, notes: notes)
     }
 
@@ -132,14 +155,23 @@ public struct ImageImporter: Sendable {
         defer { close(descriptor) }
         let temporary = try store.makeTemporary()
         do throws(VoltError) {
-            let result = try Tar.unpack(descriptor: descriptor, name: "layer \(layer.blob.short)", into: temporary, limits: limits)
+            let result = try Tar.unpack(
+                descriptor: descriptor, name: "layer \(layer.blob.short)", into: temporary, limits: limits)
             guard result.compressedDigest == layer.blob, result.compressedCount == layer.size else {
-                throw VoltError(.refused, "layer '\(layer.blob)' has other bytes than its digest says", hint: "fetch the image again")
+                throw VoltError(
+                    .refused, "layer '\(layer.blob)' has other bytes than its digest says",
+                    hint: "fetch the image again")
             }
             guard result.digest == layer.diffID else {
-                throw VoltError(.refused, "layer '\(layer.blob)' unpacks to '\(result.digest)', and the image says '\(layer.diffID)'", hint: "fetch the image again")
+                throw VoltError(
+                    .refused,
+                    "layer '\(layer.blob)' unpacks to '\(result.digest)', and the image says '\(layer.diffID)'",
+                    hint: "fetch the image again")
             }
-            try store.adopt(temporary, as: layer.diffID, information: LayerInformation(size: result.bytes, skipped: result.skipped, created: store.clock.now()))
+            try store.adopt(
+                temporary, as: layer.diffID,
+                information: LayerInformation(
+                    size: result.bytes, skipped: result.skipped, created: store.clock.now()))
             return Self.notes(result.skippedExamples, result.skipped)
         } catch {
             try? Files.removeTree(temporary)
@@ -148,12 +180,19 @@ public struct ImageImporter: Sendable {
     }
 
     /// The name asked for, else that of the layout, else that of the file.
-    private func name(_ reference: ImageReference?, _ annotated: String?, _ fallback: String?) throws(VoltError) -> String {
+    private func name(_ reference: ImageReference?, _ annotated: String?, _ fallback: String?)
+        throws(VoltError) -> String
+    {
         if let reference { return reference.stored }
         if let annotated {
             // The annotation is a whole name, or only a tag.
-            if annotated.contains("/") || annotated.contains(":"), let parsed = try? ImageReference(annotated) { return parsed.stored }
-            if let fallback, let parsed = try? ImageReference("\(fallback):\(annotated)") { return parsed.stored }
+            if annotated.contains("/") || annotated.contains(":"), let parsed = try? ImageReference(annotated)
+            {
+                return parsed.stored
+            }
+            if let fallback, let parsed = try? ImageReference("\(fallback):\(annotated)") {
+                return parsed.stored
+            }
         }
         if let fallback, let parsed = try? ImageReference(fallback) { return parsed.stored }
         throw VoltError(.usage, "the image needs a name", hint: "give it one with --name NAME[:TAG]")
@@ -162,7 +201,8 @@ public struct ImageImporter: Sendable {
     /// `/x/busybox.tar.gz` gives `busybox`.
     private static func name(ofFile path: String) -> String {
         var name = Files.lastComponent(of: path).lowercased()
-        for suffix in [".gz", ".bz2", ".xz", ".zst", ".lz4", ".lzma", ".lz", ".tgz", ".tar", ".oci"] where name.hasSuffix(suffix) {
+        for suffix in [".gz", ".bz2", ".xz", ".zst", ".lz4", ".lzma", ".lz", ".tgz", ".tar", ".oci"]
+        where name.hasSuffix(suffix) {
             name.removeLast(suffix.count)
         }
         return name
@@ -193,7 +233,9 @@ public struct ImageImporter: Sendable {
     static var architecture: String {
         var information = utsname()
         guard uname(&information) == 0 else { return "unknown" }
-        let machine = withUnsafeBytes(of: &information.machine) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+        let machine = withUnsafeBytes(of: &information.machine) {
+            String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+        }
         return switch machine {
         case "x86_64": "amd64"
         case "aarch64": "arm64"

@@ -18,7 +18,9 @@ public struct ImageReference: Sendable, Hashable, CustomStringConvertible {
     public init(_ text: some StringProtocol) throws(VoltError) {
         let failure = VoltError(
             .usage, "'\(text)' is not the name of an image",
-            hint: "write name[:tag][@sha256:digest] in lower case, such as busybox or registry.example/team/web:1.4")
+            hint:
+                "write name[:tag][@sha256:digest] in lower case, such as busybox or registry.example/team/web:1.4"
+        )
         var rest = Substring(text)
         var digest: Digest?
         if let at = rest.firstIndex(of: "@") {
@@ -51,7 +53,8 @@ public struct ImageReference: Sendable, Hashable, CustomStringConvertible {
     private static func isComponent(_ text: Substring, allowsColon: Bool) -> Bool {
         func isAlphanumeric(_ byte: UInt8) -> Bool { (48...57).contains(byte) || (97...122).contains(byte) }
         let bytes = Array(text.utf8)
-        guard let first = bytes.first, let last = bytes.last, isAlphanumeric(first), isAlphanumeric(last) else {
+        guard let first = bytes.first, let last = bytes.last, isAlphanumeric(first), isAlphanumeric(last)
+        else {
             return false
         }
         var name = bytes[...]
@@ -64,11 +67,13 @@ public struct ImageReference: Sendable, Hashable, CustomStringConvertible {
 
     private static func isTag(_ text: String) -> Bool {
         let bytes = Array(text.utf8)
-        guard (1...128).contains(bytes.count), bytes[0] != UInt8(ascii: "."), bytes[0] != UInt8(ascii: "-") else {
+        guard (1...128).contains(bytes.count), bytes[0] != UInt8(ascii: "."), bytes[0] != UInt8(ascii: "-")
+        else {
             return false
         }
         return bytes.allSatisfy {
-            (48...57).contains($0) || (65...90).contains($0) || (97...122).contains($0) || Array("._-".utf8).contains($0)
+            (48...57).contains($0) || (65...90).contains($0) || (97...122).contains($0)
+                || Array("._-".utf8).contains($0)
         }
     }
 }

@@ -36,7 +36,9 @@ extension ImageStore {
     }
 
     /// Takes layers out of their names; the trees themselves are removed afterwards, without the lock.
-    private func removeLayers(except needed: Set<Digest>, grace: Duration) throws(VoltError) -> (paths: [String], bytes: UInt64) {
+    private func removeLayers(except needed: Set<Digest>, grace: Duration) throws(VoltError) -> (
+        paths: [String], bytes: UInt64
+    ) {
         var bytes: UInt64 = 0
         for name in try Files.list("\(root)/layers") where !name.hasSuffix(".json") {
             guard let layer = try? Digest("sha256:\(name)"), !needed.contains(layer) else { continue }

@@ -1,6 +1,6 @@
 internal import FoundationEssentials
-internal import VoltCrypto
 public import VoltCore
+internal import VoltCrypto
 public import VoltSystem
 
 /// The images of this host.
@@ -114,7 +114,8 @@ public struct ImageStore: Sendable {
         guard let manifest = try manifest(digest) else { return nil }
         return Image(
             digest: digest, names: names.filter { $0.value == digest }.map(\.key).sorted(),
-            lowers: manifest.layers.reversed().map(layerPath), config: manifest.config, created: manifest.created,
+            lowers: manifest.layers.reversed().map(layerPath), config: manifest.config,
+            created: manifest.created,
             size: manifest.size, layers: manifest.layers)
     }
 
@@ -161,7 +162,8 @@ public struct ImageStore: Sendable {
             var size: UInt64 = 0
             for layer in layers {
                 guard hasLayer(layer) else {
-                    throw VoltError(.failed, "layer '\(layer.short)' is not in the store", hint: "run the command again")
+                    throw VoltError(
+                        .failed, "layer '\(layer.short)' is not in the store", hint: "run the command again")
                 }
                 size += try layerSize(layer)
             }
@@ -175,7 +177,9 @@ public struct ImageStore: Sendable {
             for name in names { all[name] = digest }
             if all != before { try JSONFile.write(all, "\(root)/names.json") }
         }
-        guard let image = try image(digest) else { throw VoltError(.failed, "image '\(digest.short)' is gone") }
+        guard let image = try image(digest) else {
+            throw VoltError(.failed, "image '\(digest.short)' is gone")
+        }
         return image
     }
 
@@ -186,7 +190,9 @@ public struct ImageStore: Sendable {
     ///   - inUse: the digests of the images that containers use, with the name of such a container.
     /// - Returns: the names taken away, and the digest when the image itself was removed.
     /// - Throws: `VoltError`; code `conflict` when a container uses the image.
-    public func remove(_ reference: String, inUse: [Digest: String]) throws(VoltError) -> (untagged: [String], deleted: Digest?) {
+    public func remove(_ reference: String, inUse: [Digest: String]) throws(VoltError) -> (
+        untagged: [String], deleted: Digest?
+    ) {
         let image = try resolve(reference)
         return try locked { () throws(VoltError) in
             var names = try readNames()

@@ -12,7 +12,8 @@ struct OCILayout {
         "application/vnd.oci.image.manifest.v1+json", "application/vnd.docker.distribution.manifest.v2+json",
     ]
     private static let indexTypes = [
-        "application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json",
+        "application/vnd.oci.image.index.v1+json",
+        "application/vnd.docker.distribution.manifest.list.v2+json",
     ]
     // Manifests are a few kilobytes; registries limit them to 4 MiB.
     private static let documentLimit = 4 << 20
@@ -41,7 +42,8 @@ struct OCILayout {
     }
 
     struct Config: Decodable {
-        struct RootFS: Decodable { let diffIDs: [String]
+        struct RootFS: Decodable {
+            let diffIDs: [String]
 
             enum CodingKeys: String, CodingKey { case diffIDs = "diff_ids" }
         }
@@ -57,7 +59,8 @@ struct OCILayout {
             let stopSignal: String?
 
             enum CodingKeys: String, CodingKey {
-                case entrypoint = "Entrypoint", command = "Cmd", environment = "Env", workingDirectory = "WorkingDir"
+                case entrypoint = "Entrypoint", command = "Cmd", environment = "Env", workingDirectory =
+                    "WorkingDir"
                 case user = "User", ports = "ExposedPorts", labels = "Labels", stopSignal = "StopSignal"
             }
         }
@@ -85,24 +88,33 @@ struct OCILayout {
     ///
     /// - Parameter architecture: as Go writes it: `amd64`, `arm64`.
     func contents(architecture: String) throws(VoltError) -> Contents {
-        let index: Index = try decode(try Files.read(beneath: directory, "index.json", limit: Self.documentLimit), "index.json")
+        let index: Index = try decode(
+            try Files.read(beneath: directory, "index.json", limit: Self.documentLimit), "index.json")
         let found = try select(index.manifests, architecture: architecture, depth: 0, name: nil)
         let manifest: Manifest = try decode(try blob(found.descriptor), found.descriptor.digest)
         let config: Config = try decode(try blob(manifest.config), manifest.config.digest)
         guard config.os == "linux", config.architecture == architecture else {
             throw VoltError(
-                .failed, "the image is for \(config.os)/\(config.architecture), and this host is linux/\(architecture)",
+                .failed,
+                "the image is for \(config.os)/\(config.architecture), and this host is linux/\(architecture)",
                 hint: "fetch the image for this platform")
         }
         guard config.rootfs.diffIDs.count == manifest.layers.count else {
-            throw VoltError(.failed, "the image has \(manifest.layers.count) layers and \(config.rootfs.diffIDs.count) digests of layers")
+            throw VoltError(
+                .failed,
+                "the image has \(manifest.layers.count) layers and \(config.rootfs.diffIDs.count) digests of layers"
+            )
         }
         var layers: [Layer] = []
         for (descriptor, diffID) in zip(manifest.layers, config.rootfs.diffIDs) {
-            guard descriptor.mediaType?.contains(".tar") ?? false, descriptor.mediaType?.contains("encrypted") == false else {
-                throw VoltError(.failed, "a layer is of type '\(descriptor.mediaType ?? "")', which is not a tar archive")
+            guard descriptor.mediaType?.contains(".tar") ?? false,
+                descriptor.mediaType?.contains("encrypted") == false
+            else {
+                throw VoltError(
+                    .failed, "a layer is of type '\(descriptor.mediaType ?? "")', which is not a tar archive")
             }
-            layers.append(Layer(blob: try Digest(descriptor.digest), size: descriptor.size, diffID: try Digest(diffID)))
+            layers.append(
+                Layer(blob: try Digest(descriptor.digest), size: descriptor.size, diffID: try Digest(diffID)))
         }
         return Contents(config: Self.config(config.config), layers: layers, name: found.name)
     }
@@ -110,18 +122,25 @@ struct OCILayout {
     /// The path of a blob below the layout.
     static func path(of blob: Digest) -> String { "blobs/sha256/\(blob.hex)" }
 
-    private func select(_ descriptors: [Descriptor], architecture: String, depth: Int, name: String?) throws(VoltError)
+    private func select(_ descriptors: [Descriptor], architecture: String, depth: Int, name: String?)
+        throws(VoltError)
         -> (descriptor: Descriptor, name: String?)
     {
         guard depth < 4 else { throw VoltError(.failed, "the indexes of '\(directory)' are nested too deep") }
         let images = descriptors.filter { descriptor in
-            Self.manifestTypes.contains(descriptor.mediaType ?? "") || Self.indexTypes.contains(descriptor.mediaType ?? "")
+            Self.manifestTypes.contains(descriptor.mediaType ?? "")
+                || Self.indexTypes.contains(descriptor.mediaType ?? "")
         }
-        let fitting = images.filter { $0.platform == nil || ($0.platform?.os == "linux" && $0.platform?.architecture == architecture) }
+        let fitting = images.filter {
+            $0.platform == nil || ($0.platform?.os == "linux" && $0.platform?.architecture == architecture)
+        }
         guard let chosen = fitting.first(where: { $0.platform != nil }) ?? fitting.first else {
-            let has = images.compactMap(\.platform).map { "\($0.os)/\($0.architecture)" }.sorted().joined(separator: ", ")
+            let has = images.compactMap(\.platform).map { "\($0.os)/\($0.architecture)" }.sorted().joined(
+                separator: ", ")
             throw VoltError(
-                .failed, "'\(directory)' has no image for linux/\(architecture)" + (has.isEmpty ? "" : ", only for \(has)"))
+                .failed,
+                "'\(directory)' has no image for linux/\(architecture)"
+                    + (has.isEmpty ? "" : ", only for \(has)"))
         }
         let key = "org.opencontainers.image.ref.name"
         let name = name ?? chosen.annotations?["io.containerd.image.name"] ?? chosen.annotations?[key]
@@ -134,7 +153,9 @@ struct OCILayout {
         let digest = try Digest(descriptor.digest)
         let bytes = try Files.read(beneath: directory, Self.path(of: digest), limit: Self.documentLimit)
         guard bytes.count == descriptor.size, SHA256Hasher.digest(of: bytes) == digest else {
-            throw VoltError(.refused, "blob '\(digest)' has other bytes than its digest says", hint: "fetch the image again")
+            throw VoltError(
+                .refused, "blob '\(digest)' has other bytes than its digest says",
+                hint: "fetch the image again")
         }
         return bytes
     }
