@@ -171,6 +171,7 @@ struct Deployer {
             pid: child.pid, start: Processes.startTime(child.pid) ?? 0, attempt: work.attempt.id)
         var status: ApplyStatus?
         var message = ""
+        var refusal: ToolFailure?
         var failure: VoltError?
         var state = work
         // The tool keeps the limit itself and undoes what it did; killing it is the last resort.
@@ -180,7 +181,11 @@ struct Deployer {
             guard stream == .stdout,
                 let event = try? JSONDecoder().decode(ApplyEvent.self, from: Data(line.utf8))
             else {
-                if !line.isEmpty { state.log.append(line) }
+                if let said = try? JSONDecoder().decode(ToolFailure.self, from: Data(line.utf8)) {
+                    refusal = said
+                } else if !line.isEmpty {
+                    state.log.append(line)
+                }
                 return
             }
             do throws(VoltError) {
@@ -202,6 +207,7 @@ struct Deployer {
         if outcome == .timedOut {
             throw VoltError(.failed, "the deploy did not end within \(DurationText.format(limit))")
         }
+        if let refusal { throw VoltError(.failed, refusal.error, hint: refusal.hint) }
         let tail = work.log.last { !$0.isEmpty && !$0.hasPrefix("hint: ") }
         let reason = !message.isEmpty ? message : tail ?? "'volt-\(manifest.kind) apply' ended with \(outcome)"
         throw VoltError(.failed, reason)
@@ -216,6 +222,12 @@ struct Deployer {
         else { return }
         for name in names where !keep.contains(name) { try? Files.removeTree("\(directory)/\(name)") }
     }
+}
+
+/// The error of a tool that runs with `-o json`: one object on stderr.
+private struct ToolFailure: Decodable {
+    let error: String
+    let hint: String?
 }
 
 extension ApplyStep {
