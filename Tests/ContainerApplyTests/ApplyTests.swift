@@ -278,8 +278,12 @@ final class ApplyFixture {
         "a definition that cannot be carried out is refused before anything starts",
         arguments: [
             ("image: nothing", "image 'nothing' is not in the local store"),
-            ("image: base, volumes: ['./conf:/x']", "volt-manifest.yaml: 'conf' is not in"),
-            ("image: base, volumes: ['./link/x:/x']", "volt-manifest.yaml: 'link/x' passes a link"),
+            ("image: base, volumes: ['./conf:/x']", "volt-manifest.yaml: 'conf' is not a file or directory of the source"),
+            ("image: base, volumes: ['./link:/x']", "volt-manifest.yaml: 'link' is not a file or directory of the source"),
+        ("build: ./link", "'link' is not a directory of the source"),
+        ("build: ./link/sub", "'link/sub' passes a link"),
+        ("rootfs: ./link, command: [x]", "volt-manifest.yaml: 'link' is not a file or directory of the source"),
+        ("image: base, volumes: ['./link/x:/x']", "volt-manifest.yaml: 'link/x' passes a link"),
             ("rootfs: ./tree", "volt-manifest.yaml: nothing says what to run"),
         ])
     func refused(spec: String, message: String) async throws {
@@ -291,6 +295,19 @@ final class ApplyFixture {
             ($0 as? VoltError)?.message.hasPrefix(message) == true
         }
         #expect(await fixture.runtime.containers.isEmpty)
+    }
+
+    @Test("a definition that is a link out of the source is not read")
+    func linkedDefinition() async throws {
+        let fixture = try ApplyFixture()
+        try Files.replace("\(fixture.scratch.path)/host-secret", with: "secret: value\n".utf8)
+        let request = try fixture.source("r1", ["other": "x"])
+        symlink("../host-secret", request.file)
+        await #expect {
+            try await fixture.apply(request)
+        } throws: {
+            ($0 as? VoltError)?.code == .refused && ($0 as? VoltError)?.message.contains("secret: ") == false
+        }
     }
 
     @Test("a manifest of another workload is refused")

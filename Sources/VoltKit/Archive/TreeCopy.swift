@@ -75,6 +75,12 @@ public final class TreeCopy {
     /// Adds a text to what is hashed.
     public func mark(_ text: String) { put(Array(text.utf8)) }
 
+    /// Whether a file or a directory is at a path, and not a link, a device or nothing.
+    public func isFileOrDirectory(_ path: TreePath) throws(VoltError) -> Bool {
+        guard let kind = try information(path).map({ $0.st_mode & S_IFMT }) else { return false }
+        return kind == S_IFREG || kind == S_IFDIR
+    }
+
     /// Whether there is a directory at a path of the source, or nil when there is nothing.
     public func isDirectory(_ path: TreePath) throws(VoltError) -> Bool? {
         guard let information = try information(path) else { return nil }

@@ -1,3 +1,4 @@
+internal import VoltArchive
 public import VoltCore
 public import VoltSystem
 public import VoltWorkload
@@ -152,10 +153,10 @@ struct ApplyRun {
 
     private func prepare() async throws -> WorkloadPlan {
         let name = Files.lastComponent(of: request.file)
-        let bytes = try Files.read(request.file, limit: 1 << 20)
+        let bytes = try readDefinition()
         var manifest: ContainerManifest
         if name == Voltfile.fileName {
-            manifest = ContainerManifest(source: .build(path: ""))
+            manifest = ContainerManifest(source: .build(path: try directoryOfDefinition()))
         } else {
             manifest = try ContainerManifest(bytes: bytes, file: name)
             if let named = manifest.name, named != workload {
@@ -167,7 +168,7 @@ struct ApplyRun {
         var image: Image?
         switch manifest.source {
         case .image(let reference): image = try applier.store.resolve(reference)
-        case .build(let path): image = try await build(path)
+        case .build(let path): image = try await build(try TreePath(inRoot: path))
         case .rootfs: break
         }
         if name == Voltfile.fileName, let image {
@@ -182,8 +183,30 @@ struct ApplyRun {
             file: name)
     }
 
-    private func build(_ path: String) async throws -> Image {
-        let context = path.isEmpty ? request.source : "\(request.source)/\(path)"
+    /// Where the Voltfile is in the source: its directory is the context.
+    private func directoryOfDefinition() throws(VoltError) -> String {
+        let directory = Files.parent(of: request.file)
+        if directory == request.source { return "" }
+        guard directory.hasPrefix("\(request.source)/") else {
+            throw VoltError(.usage, "'\(request.file)' is not in '\(request.source)'", hint: "give the directory with the Voltfile as --source")
+        }
+        return String(directory.dropFirst(request.source.count + 1))
+    }
+
+    /// The bytes of the definition. In the source, it is reached through no link: what another file of the
+    /// host says would otherwise show up in errors.
+    private func readDefinition() throws(VoltError) -> [UInt8] {
+        guard request.file.hasPrefix("\(request.source)/") else { return try Files.read(request.file, limit: 1 << 20) }
+        let path = String(request.file.dropFirst(request.source.count + 1))
+        return try Files.read(beneath: request.source, path, limit: 1 << 20)
+    }
+
+    /// - Parameter context: a directory of the source, relative to it.
+    private func build(_ context: TreePath) async throws -> Image {
+        guard try TreeCopy(source: request.source, writer: nil).isDirectory(context) ?? false else {
+            throw VoltError(.failed, "'\(context.text)' is not a directory of the source")
+        }
+        let context = context.names.isEmpty ? request.source : "\(request.source)/\(context.text)"
         let builder = ImageBuilder(store: applier.store, runner: runtime)
         let events = events
         return try await builder.build(ImageBuilder.Request(context: context)) { event in

@@ -90,11 +90,18 @@ struct WorkloadPlan {
         self.spec = spec
     }
 
-    private static func digest(_ path: TreePath, _ source: String, _ file: String) throws(VoltError) -> Digest
-    {
-        do { return try TreeDigest.of(path, beneath: source) } catch {
-            throw VoltError(
-                error.code == .notFound ? .failed : error.code, "\(file): \(error.message)", hint: error.hint)
+    /// The digest of what a path of the source holds. A link is refused, because the mount would follow it
+    /// out of the source.
+    private static func digest(_ path: TreePath, _ source: String, _ file: String) throws(VoltError) -> Digest {
+        do throws(VoltError) {
+            let copy = try TreeCopy(source: source, writer: nil)
+            guard try copy.isFileOrDirectory(path) else {
+                throw VoltError(.failed, "'\(path.text)' is not a file or directory of the source")
+            }
+            try copy.add(path, as: .root)
+            return copy.finish()
+        } catch {
+            throw VoltError(error.code == .notFound ? .failed : error.code, "\(file): \(error.message)", hint: error.hint)
         }
     }
 
