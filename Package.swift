@@ -134,6 +134,7 @@ let package = Package(
         tests("VoltSQLiteTests", ["VoltSQLite", "VoltCore", "VoltSystem"]),
         tests("VoltServerTests", ["VoltServer", "VoltCore", "VoltSystem"]),
         tests("VoltYAMLTests", ["VoltYAML", "VoltCore"]),
+        tests("GitopsEngineTests", ["GitopsEngine", "VoltCore", "VoltCrypto", "VoltSystem", "VoltSQLite"]),
         tests("GitopsSourceTests", ["GitopsSource", "VoltCore"]),
         tests("VoltWorkloadTests", ["VoltWorkload", "VoltCore"]),
         tests(
