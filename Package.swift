@@ -108,7 +108,7 @@ let package = Package(
             name: "GitopsEngine",
             dependencies: [
                 "VoltCore", "VoltSystem", "VoltCrypto", "VoltSQLite", "VoltServer", "VoltPlugin",
-                "VoltWorkload", "GitopsSource",
+                "VoltWorkload", "GitopsSource", "CVoltSystem",
             ],
             path: "Sources/volt-gitops/Engine", swiftSettings: settings),
         program(

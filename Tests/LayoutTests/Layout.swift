@@ -46,7 +46,7 @@ enum Layout {
         Module("VoltKit/CLI", ["VoltCore", "VoltSystem", "ArgumentParser", "FoundationEssentials"]),
         Module("VoltKit/YAML", ["VoltCore", "CYAML"]),
         Module("VoltKit/Crypto", ["VoltCore", "CCrypto"]),
-        Module("VoltKit/Git", ["VoltCore", "VoltSystem", "CGit2"]),
+        Module("VoltKit/Git", ["VoltCore", "VoltSystem", "CGit2", "CVoltSystem"]),
         Module("VoltKit/Archive", ["VoltCore", "VoltSystem", "VoltCrypto", "CVoltSystem", "CArchive"]),
         Module("VoltKit/SQLite", ["VoltCore", "CSQLite"]),
         Module("VoltKit/Server", ["VoltCore", "NIOCore", "NIOPosix", "NIOHTTP1"]),
@@ -75,13 +75,15 @@ enum Layout {
         Module("volt-container/run", ["VoltCore", "CVoltSystem"]),
 
         // volt-gitops
-        Module("volt-gitops/Source", ["VoltCore", "VoltSystem", "FoundationEssentials"], isEngine: true),
+        Module(
+            "volt-gitops/Source", ["VoltCore", "VoltSystem", "VoltCrypto", "CVoltSystem", "FoundationEssentials"],
+            isEngine: true),
         Module(
             "volt-gitops/Engine",
             [
                 "VoltCore", "VoltSystem", "VoltCrypto", "VoltSQLite", "VoltServer", "VoltPlugin",
                 "VoltWorkload",
-                "GitopsSource", "FoundationEssentials", "Dispatch",
+                "GitopsSource", "CVoltSystem", "FoundationEssentials", "Dispatch",
             ], isEngine: true),
         Module(
             "volt-gitops/CLI",
@@ -91,7 +93,7 @@ enum Layout {
             ]),
         Module(
             "volt-gitops/worker",
-            ["GitopsSource", "VoltGit", "VoltCore", "VoltSystem", "FoundationEssentials"]),
+            ["GitopsSource", "VoltGit", "VoltCore", "VoltSystem", "CVoltSystem", "FoundationEssentials"]),
 
         // What the demo and the tests on other hosts need
         Module(
@@ -115,7 +117,7 @@ enum Layout {
         Program("volt-container--run", isStatic: true),
         Program("volt-container", ["libarchive", "libcrypto", "libyaml-0"]),
         Program("volt-gitops", ["libcrypto", "libsqlite3", "libyaml-0"]),
-        Program("volt-gitops--worker", ["libgit2"]),
+        Program("volt-gitops--worker", ["libcrypto", "libgit2"]),
         Program("volt-demo", ["libcrypto"]),
     ]
 

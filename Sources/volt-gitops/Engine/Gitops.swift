@@ -11,6 +11,7 @@ public struct Gitops: Sendable {
     let environment: [String: String]
     let clock: any WallClock
     let selfPath: String
+    let manager: ServiceManager
 
     /// - Parameters:
     ///   - paths: the directories of the tool.
@@ -18,6 +19,7 @@ public struct Gitops: Sendable {
     ///   - selfPath: the absolute path of this program, beside which helpers are looked for.
     public init(paths: HostPaths, environment: [String: String], clock: any WallClock, selfPath: String) {
         self.paths = GitopsPaths(paths)
+        manager = ServiceManager(environment: environment)
         self.environment = environment.filter { !Self.ownVariables.contains($0.key) }
         self.clock = clock
         self.selfPath = selfPath

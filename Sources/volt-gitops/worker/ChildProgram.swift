@@ -1,4 +1,4 @@
-import CVoltSystem
+internal import CVoltSystem
 import Glibc
 import VoltCore
 import VoltSystem

@@ -73,10 +73,12 @@ public struct GitopsServer: Sendable {
         try ServerAddress.write(Gitops.Server(pid: getpid(), url: url), to: paths.address)
         try scheduler.start()
         log("listening on \(url), with \(try journal.pipelines().count) pipelines")
+        gitops.manager.ready(status: "listening on \(url)")
         wait(signals: signals, bell: bell) {
             do throws(VoltError) { try reload(hooks, journal) } catch { log("error: \(error.message)") }
             scheduler.kick()
         }
+        gitops.manager.stopping()
         log("stopping: what is under way is asked to stop and is resumed by the next start")
         server.stop()
         scheduler.stop()
@@ -137,14 +139,17 @@ public struct GitopsServer: Sendable {
         hooks.watch(watches)
     }
 
-    /// Blocks until a signal comes; `rung` is called when the bell rings.
+    /// Blocks until a signal comes, and tells the service manager that it does; `rung` is called when the bell rings.
     private func wait(signals: Int32, bell: Int32, rung: () -> Void) {
         while true {
             var polls = [
                 pollfd(fd: signals, events: Int16(POLLIN), revents: 0),
                 pollfd(fd: bell, events: Int16(POLLIN), revents: 0),
             ]
-            guard poll(&polls, 2, -1) > 0 else { continue }
+            let interval = gitops.manager.watchdogInterval.map { Int32(clamping: $0.milliseconds) } ?? -1
+            let count = poll(&polls, 2, interval)
+            gitops.manager.alive()
+            guard count > 0 else { continue }
             if polls[0].revents != 0 { return }
             var bytes = [UInt8](repeating: 0, count: 4096)
             _ = read(bell, &bytes, bytes.count)

@@ -16,8 +16,11 @@ public struct ServiceUnit: Sendable, Equatable {
 
     /// The text of the unit.
     ///
-    /// It deploys containers, which needs root, mounts and cgroups; what is left to harden is hardened. The
-    /// containers run in units of their own, so that a restart of this one leaves them alone.
+    /// It deploys containers, which needs root, mounts, devices and cgroups, and a build runs below it: what
+    /// makes a mount namespace (most of `Protect…=`), filters system calls that nspawn makes
+    /// (`ProtectHostname=`), hides devices (`ProtectClock=`) or breaks a program in a build
+    /// (`NoNewPrivileges=`, `MemoryDenyWriteExecute=`) is left out. The containers run in units of their own,
+    /// so that a restart of this one leaves them alone.
     public var text: String {
         let variables = root.map { "Environment=\"VOLT_ROOT=\($0)\"\n" } ?? ""
         return """
@@ -29,18 +32,18 @@ public struct ServiceUnit: Sendable, Equatable {
             Wants=network-online.target
 
             [Service]
+            Type=notify
+            TimeoutStartSec=10min
+            WatchdogSec=60s
             ExecStart=\(executable) serve
             \(variables)Restart=on-failure
             RestartSec=2s
             KillMode=mixed
             TimeoutStopSec=60s
             UMask=0077
-            NoNewPrivileges=yes
+            OOMPolicy=continue
             LockPersonality=yes
-            ProtectClock=yes
-            ProtectHostname=yes
             RestrictRealtime=yes
-            MemoryDenyWriteExecute=yes
 
             [Install]
             WantedBy=multi-user.target
