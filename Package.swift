@@ -135,6 +135,9 @@ let package = Package(
         tests("VoltServerTests", ["VoltServer", "VoltCore", "VoltSystem"]),
         tests("VoltYAMLTests", ["VoltYAML", "VoltCore"]),
         tests("GitopsEngineTests", ["GitopsEngine", "VoltCore", "VoltCrypto", "VoltSystem", "VoltSQLite"]),
+        tests(
+            "GitopsWorkerTests",
+            ["GitopsSource", "VoltCore", "VoltSystem", "CVoltSystem", "volt-gitops--worker"]),
         tests("GitopsSourceTests", ["GitopsSource", "VoltCore"]),
         tests("VoltWorkloadTests", ["VoltWorkload", "VoltCore"]),
         tests(

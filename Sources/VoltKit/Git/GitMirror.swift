@@ -102,9 +102,14 @@ public final class GitMirror {
 
     /// Downloads what is missing of a branch.
     ///
-    /// - Parameter reference: the whole name of the branch.
-    public func fetch(_ reference: String, from remote: GitRemote) throws(VoltError) {
+    /// - Parameters:
+    ///   - reference: the whole name of the branch.
+    ///   - tip: its tip, as the same connection told it.
+    /// - Throws: `VoltError`, or `GitDamage` when the tip is not here afterwards: a reference in the mirror
+    ///   says that it was, and so it was not asked for.
+    public func fetch(_ reference: String, tip: String, from remote: GitRemote) throws {
         try remote.fetch(reference)
+        guard contains(tip) else { throw GitDamage(reason: "the tip of \(reference) did not come") }
     }
 }
 

@@ -65,10 +65,14 @@ public final class GitRemote {
     }
 
     /// Downloads a branch into the mirror, whatever its history was before.
-    func fetch(_ reference: String) throws(VoltError) {
+    ///
+    /// - Throws: `VoltError`, or `GitDamage` when the mirror or what came is damaged.
+    func fetch(_ reference: String) throws {
         try connect()
         let refspec = "+\(reference):\(reference)"
-        try translated { () throws(GitFailure) in
+        let damages = [GIT_ERROR_REFERENCE, GIT_ERROR_ODB, GIT_ERROR_OBJECT, GIT_ERROR_ZLIB, GIT_ERROR_INDEXER]
+        callbacks.reset()
+        do throws(GitFailure) {
             var options = git_fetch_options()
             try check(git_fetch_options_init(&options, UInt32(GIT_FETCH_OPTIONS_VERSION)))
             options.callbacks = try callbacks.table()
@@ -80,6 +84,9 @@ public final class GitRemote {
             }
             try check(
                 git_remote_update_tips(handle, &options.callbacks, 0, GIT_REMOTE_DOWNLOAD_TAGS_NONE, nil))
+        } catch {
+            let isDamage = callbacks.refusal == nil && damages.contains { $0.rawValue == error.part }
+            throw isDamage ? GitDamage(reason: error.message) : plain(error)
         }
     }
 
@@ -101,11 +108,13 @@ public final class GitRemote {
     /// Runs calls of libgit2 and says their failure in plain words.
     private func translated(_ body: () throws(GitFailure) -> Void) throws(VoltError) {
         callbacks.reset()
-        do throws(GitFailure) { try body() } catch {
-            // What a callback refused is the reason; libgit2 knows only that it refused.
-            if let refusal = callbacks.refusal { throw refusal }
-            throw RemoteErrorText.error(for: error, access: access, wasAskedForCredentials: callbacks.wasAsked)
-        }
+        do throws(GitFailure) { try body() } catch { throw plain(error) }
+    }
+
+    private func plain(_ failure: GitFailure) -> VoltError {
+        // What a callback refused is the reason; libgit2 knows only that it refused.
+        callbacks.refusal
+            ?? RemoteErrorText.error(for: failure, access: access, wasAskedForCredentials: callbacks.wasAsked)
     }
 }
 

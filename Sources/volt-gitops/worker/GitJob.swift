@@ -24,7 +24,9 @@ struct GitJob {
         mirror = try MirrorDirectory(request.mirror)
         access = try GitAccess(repository, url: url, events: events)
         if url.transport == .ssh {
-            // libgit2 asks the server for the type of host key that is pinned here.
+            // libgit2 asks the server for the types of host key that `~/.ssh/known_hosts` has for it; any
+            // other type would be one that is not pinned. The thread that watches the parent reads no variable.
+            Environment.set("HOME", mirror.home)
             try Files.makeDirectory("\(mirror.home)/.ssh", mode: 0o700)
             let pinned = try repository.knownHostsFile.map { file throws(VoltError) in
                 try Files.read(file, limit: KnownHosts.longest)
@@ -68,7 +70,7 @@ struct GitJob {
         } else {
             let remote = try mirror.remote(access)
             let tip = try remote.tip(of: branch.reference)
-            if !mirror.contains(tip) { try mirror.fetch(branch.reference, from: remote) }
+            if !mirror.contains(tip) { try mirror.fetch(branch.reference, tip: tip, from: remote) }
             commit = request.commit ?? tip
             guard mirror.contains(commit) else {
                 throw VoltError(
