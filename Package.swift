@@ -129,6 +129,7 @@ let package = Package(
         .target(name: "CTestTerminal", path: "Tests/CTestTerminal"),
         tests("ContractTests", ["CTestTerminal", "VoltSystem"]),
         tests("LayoutTests", ["VoltSystem"]),
+        tests("DocsTests", ["VoltSystem"]),
         tests("VoltCryptoTests", ["VoltCrypto", "VoltCore"]),
         tests("VoltSystemTests", ["VoltSystem"]),
         tests("VoltSQLiteTests", ["VoltSQLite", "VoltCore", "VoltSystem"]),

@@ -124,10 +124,10 @@ private func metadata(_ name: String, _ members: String = "") -> String {
     @Test("extensions are asked at once, within limits, in a safe place")
     func limits() throws {
         let machine = try Machine()
-        try machine.script("one/volt-slow", "sleep 600")
-        try machine.script("one/volt-busy", "sleep 600 & sleep 600")
+        try machine.script("one/volt-slow", "sleep 30")
+        try machine.script("one/volt-busy", "sleep 30 & sleep 30")
         try machine.script("one/volt-loud", "exec cat /dev/zero")
-        try machine.script("one/volt-early", "exec >&-; sleep 600")
+        try machine.script("one/volt-early", "exec >&-; sleep 30")
         try machine.script("one/volt-dead", "kill -9 $$")
         try machine.script(
             "one/volt-place",

@@ -77,7 +77,7 @@ import VoltTestKit
         #expect(terminal.wait(for: "caught"))
         #expect(terminal.exitCode() == 42)
         try machine.tool("sleep", "/bin/sleep")
-        let plain = try machine.onTerminal([machine.volt, "sleep", "600"])
+        let plain = try machine.onTerminal([machine.volt, "sleep", "30"])
         plain.waitForProgram("/sleep")
         plain.type("\u{03}")
         #expect(plain.exitCode() == 128 + SIGINT)
