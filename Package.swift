@@ -139,6 +139,9 @@ let package = Package(
         tests(
             "GitopsWorkerTests",
             ["GitopsSource", "VoltCore", "VoltSystem", "CVoltSystem", "volt-gitops--worker"]),
+        tests(
+            "GitopsServerTests",
+            ["VoltCore", "VoltCrypto", "VoltSystem", "volt-gitops", "volt-gitops--worker"]),
         tests("GitopsSourceTests", ["GitopsSource", "VoltCore"]),
         tests("VoltWorkloadTests", ["VoltWorkload", "VoltCore"]),
         tests(

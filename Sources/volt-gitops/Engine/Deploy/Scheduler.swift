@@ -57,6 +57,8 @@ final class Scheduler: Sendable {
                     try startPolls(owned)
                 } catch { log("error: \(error.message)") }
                 _ = wake.wait(timeout: .now() + .milliseconds(1000))
+                // One look serves all that have rung since the last.
+                while wake.wait(timeout: .now()) == .success {}
             }
             done.leave()
         }
