@@ -136,6 +136,7 @@ let package = Package(
         tests("VoltServerTests", ["VoltServer", "VoltCore", "VoltSystem"]),
         tests("VoltYAMLTests", ["VoltYAML", "VoltCore"]),
         tests("GitopsEngineTests", ["GitopsEngine", "VoltCore", "VoltCrypto", "VoltSystem", "VoltSQLite"]),
+        tests("VoltGitTests", ["VoltGit", "VoltCore", "VoltSystem"]),
         tests(
             "GitopsWorkerTests",
             ["GitopsSource", "VoltCore", "VoltSystem", "CVoltSystem", "volt-gitops--worker"]),

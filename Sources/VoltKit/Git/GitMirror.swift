@@ -17,12 +17,22 @@ public final class GitMirror {
     let handle: OpaquePointer
     let database: OpaquePointer
 
+    /// How many packs there may be before they are made one. Each fetch adds one, libgit2 keeps all of
+    /// them open, and looks into each for an object.
+    public static let packLimit = 50
+
     /// Opens the mirror; makes it when it is not there, and again when it is not a repository any more.
     ///
-    /// - Parameter path: the directory of the bare repository.
-    public init(at path: String) throws(VoltError) {
+    /// - Parameters:
+    ///   - path: the directory of the bare repository.
+    ///   - packLimit: with more packs than this, they are made one first.
+    public init(at path: String, packLimit: Int = GitMirror.packLimit) throws(VoltError) {
         self.path = path
         Self.sweep(path)
+        if Self.packs(in: path).count > packLimit {
+            // What cannot be packed is damaged; the branch is then fetched from the start.
+            do throws(GitFailure) { try Self.consolidate(path) } catch { try Files.removeTree(path) }
+        }
         do throws(GitFailure) {
             (handle, database) = try Self.open(path)
         } catch {
@@ -90,9 +100,35 @@ public final class GitMirror {
         return git_odb_exists(database, &id) == 1
     }
 
-    /// The number of packs: each fetch that brought something added one.
-    public var packs: Int {
-        ((try? Files.list("\(path)/objects/pack")) ?? []).filter { $0.hasSuffix(".pack") }.count
+    /// The names of the packs, without `.pack`.
+    private static func packs(in path: String) -> [String] {
+        ((try? Files.list("\(path)/objects/pack")) ?? []).filter { $0.hasSuffix(".pack") }.map { String($0.dropLast(5)) }
+    }
+
+    /// Writes one pack of what the branches reach and removes the others, with what only a force push or
+    /// a deleted branch still needed.
+    private static func consolidate(_ path: String) throws(GitFailure) {
+        let old = packs(in: path)
+        let (repository, database) = try open(path)
+        var builder: OpaquePointer?
+        var walk: OpaquePointer?
+        defer {
+            git_revwalk_free(walk)
+            git_packbuilder_free(builder)
+            git_odb_free(database)
+            git_repository_free(repository)
+        }
+        try check(git_packbuilder_new(&builder, repository))
+        try check(git_revwalk_new(&walk, repository))
+        try check(git_revwalk_push_glob(walk, "refs/heads/*"))
+        try check(git_packbuilder_insert_walk(builder, walk))
+        try check(git_packbuilder_write(builder, nil, 0, nil, nil))
+        guard let name = git_packbuilder_name(builder).map({ "pack-\(String(cString: $0))" }), packs(in: path).contains(name)
+        else { return }
+        // A kill in between leaves an index without its pack, which `sweep` removes.
+        for pack in old where pack != name {
+            for suffix in ["pack", "idx"] { try? Files.remove("\(path)/objects/pack/\(pack).\(suffix)") }
+        }
     }
 
     /// A connection that `fetch` uses.

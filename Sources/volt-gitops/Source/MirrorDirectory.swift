@@ -8,6 +8,7 @@ public import VoltSystem
 /// | `git` | the bare repository |
 /// | `home` | the only place where libgit2 and svn look for configuration |
 /// | `lock` | held by the one worker that writes |
+/// | `branch-…` | a Subversion branch that was found below its URL |
 public struct MirrorDirectory: Sendable {
     /// The absolute path.
     public let path: String
@@ -25,6 +26,9 @@ public struct MirrorDirectory: Sendable {
 
     /// Waits for the worker that writes, if there is one. It is killed by its parent in the end.
     public func lock() throws(VoltError) -> FileLock { try FileLock.wait(for: "\(path)/lock") }
+
+    /// A file that remembers something about a text, such as a URL and a branch.
+    public func mark(of kind: String, _ text: String) -> String { "\(path)/\(kind)-\(StableHash.text(of: text))" }
 
     /// What comes between the point and the random part in the names of unfinished snapshots: another
     /// mirror's worker may be at work in the same directory of snapshots.

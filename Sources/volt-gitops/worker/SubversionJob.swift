@@ -60,9 +60,18 @@ struct SubversionJob {
 
     /// The URL that the repository and the branch stand for, and the revision in which it changed last.
     private func locate() throws -> (url: String, revision: Int) {
-        for candidate in SubversionCommand.candidates(url: url.text, branch: branch) {
+        let candidates = SubversionCommand.candidates(url: url.text, branch: branch)
+        // Once the branch was found below the URL, its absence means that it was deleted, and not that
+        // the URL itself, with every branch in it, is meant.
+        let mark = mirror.mark(of: "branch", "\(url.text) \(branch)")
+        for candidate in Files.exists(mark) ? candidates.prefix(1) : candidates[...] {
             let result = try program.run(command.lastChanged(candidate), input: password)
-            if result.status == 0, let revision = Int(result.stdout) { return (candidate, revision) }
+            if result.status == 0, let revision = Int(result.stdout) {
+                if candidates.count > 1, candidate == candidates[0], !Files.exists(mark) {
+                    try Files.replace(mark, with: "\(candidate)\n".utf8)
+                }
+                return (candidate, revision)
+            }
             guard SubversionCommand.saysAbsent(result.stderr) else {
                 throw SubversionCommand.error(result.stderr, url: candidate)
             }
