@@ -10,6 +10,7 @@ public final class Database {
     private let path: String
     private var statements: [String: OpaquePointer] = [:]
     private var depth = 0
+    private let writers: WriterLock
 
     /// Opens a database and brings its tables up to date.
     ///
@@ -27,6 +28,7 @@ public final class Database {
         }
         handle = opened
         self.path = path
+        writers = WriterLock.of(path)
         sqlite3_busy_timeout(handle, 10_000)
         guard try text("PRAGMA journal_mode=WAL") == "wal" else {
             throw VoltError(.failed, "cannot open '\(path)': its file system does not allow a write-ahead log")
@@ -71,9 +73,11 @@ public final class Database {
     /// A transaction within one belongs to the outer.
     public func transaction<Result>(_ body: () throws(VoltError) -> Result) throws(VoltError) -> Result {
         if depth > 0 { return try body() }
-        try execute("BEGIN IMMEDIATE")
+        writers.lock()
+        defer { writers.unlock() }
         depth += 1
         defer { depth -= 1 }
+        try execute("BEGIN IMMEDIATE")
         do throws(VoltError) {
             let result = try body()
             try execute("COMMIT")
@@ -86,6 +90,9 @@ public final class Database {
 
     /// Runs a statement that gives no rows.
     public func execute(_ sql: String, _ values: SQLValue...) throws(VoltError) {
+        let isAlone = depth == 0
+        if isAlone { writers.lock() }
+        defer { if isAlone { writers.unlock() } }
         try run(sql, values) { _ in }
     }
 

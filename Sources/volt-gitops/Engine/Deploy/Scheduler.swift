@@ -12,8 +12,12 @@ final class Scheduler: Sendable {
     /// How long a poll may take.
     static let pollLimit = Duration.seconds(30)
 
+    /// Between two attempts of a pipeline, so that a burst of deliveries costs a few fetches and not one each.
+    static let rest = Duration.milliseconds(500)
+
     private struct State {
         var running: Set<String> = []
+        var restsUntil: [String: ContinuousClock.Instant] = [:]
         var polling: Set<String> = []
         var due: [String: ContinuousClock.Instant] = [:]
         var failures: [String: Int] = [:]
@@ -56,7 +60,8 @@ final class Scheduler: Sendable {
                     try startAttempts(owned)
                     try startPolls(owned)
                 } catch { log("error: \(error.message)") }
-                _ = wake.wait(timeout: .now() + .milliseconds(1000))
+                let rests = state.withLock { !$0.restsUntil.isEmpty }
+                _ = wake.wait(timeout: .now() + .milliseconds(rests ? 100 : 1000))
                 // One look serves all that have rung since the last.
                 while wake.wait(timeout: .now()) == .success {}
             }
@@ -74,9 +79,12 @@ final class Scheduler: Sendable {
     private var isStopped: Bool { state.withLock { $0.stopped } }
 
     private func startAttempts(_ journal: Journal) throws(VoltError) {
+        let now = ContinuousClock.now
+        state.withLock { state in state.restsUntil = state.restsUntil.filter { $0.value > now } }
         for name in try journal.pipelinesWithQueue() {
             let starts = state.withLock { state in
-                guard !state.stopped, !state.running.contains(name), state.running.count < Self.parallelAttempts
+                guard !state.stopped, !state.running.contains(name), state.restsUntil[name] == nil,
+                    state.running.count < Self.parallelAttempts
                 else { return false }
                 state.running.insert(name)
                 return true
@@ -85,7 +93,10 @@ final class Scheduler: Sendable {
             done.enter()
             work.async { [self] in
                 runNewest(of: name)
-                state.withLock { _ = $0.running.remove(name) }
+                state.withLock { state in
+                    state.running.remove(name)
+                    state.restsUntil[name] = .now + Self.rest
+                }
                 kick()
                 done.leave()
             }
