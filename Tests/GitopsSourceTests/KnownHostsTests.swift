@@ -15,7 +15,9 @@ import VoltCore
         for start in stride(from: 0, to: bytes.count, by: 3) {
             let part = Array(bytes[start..<min(start + 3, bytes.count)])
             let group = part.enumerated().reduce(0) { $0 | Int($1.element) << (16 - 8 * $1.offset) }
-            for index in 0..<4 { text.append(index <= part.count ? alphabet[group >> (18 - 6 * index) & 63] : "=") }
+            for index in 0..<4 {
+                text.append(index <= part.count ? alphabet[group >> (18 - 6 * index) & 63] : "=")
+            }
         }
         return text
     }
@@ -28,15 +30,18 @@ import VoltCore
         "\(hosts) \(type) \(base64(key)) a comment\n"
     }
 
-    @Test("hosts are matched by name, pattern and port", arguments: [
-        ("git.example", "git.example", 22, true), ("git.example", "GIT.example", 22, true),
-        ("Git.Example", "git.example", 22, true), ("git.example", "git.example", 2222, false),
-        ("[git.example]:2222", "git.example", 2222, true), ("[git.example]:2222", "git.example", 22, false),
-        ("a,git.example,10.0.0.1", "10.0.0.1", 22, true), ("*.example", "git.example", 22, true),
-        ("*.example", "example", 22, false), ("git.exampl?", "git.example", 22, true),
-        ("*.example,!git.example", "git.example", 22, false), ("!git.example", "other", 22, false),
-        ("*", "anything", 2222, true), ("gi", "git.example", 22, false),
-    ])
+    @Test(
+        "hosts are matched by name, pattern and port",
+        arguments: [
+            ("git.example", "git.example", 22, true), ("git.example", "GIT.example", 22, true),
+            ("Git.Example", "git.example", 22, true), ("git.example", "git.example", 2222, false),
+            ("[git.example]:2222", "git.example", 2222, true),
+            ("[git.example]:2222", "git.example", 22, false),
+            ("a,git.example,10.0.0.1", "10.0.0.1", 22, true), ("*.example", "git.example", 22, true),
+            ("*.example", "example", 22, false), ("git.exampl?", "git.example", 22, true),
+            ("*.example,!git.example", "git.example", 22, false), ("!git.example", "other", 22, false),
+            ("*", "anything", 2222, true), ("gi", "git.example", 22, false),
+        ])
     func hosts(pattern: String, host: String, port: Int, found: Bool) {
         let file = KnownHosts(Self.line(pattern, "ssh-ed25519", Self.ed))
         #expect(file.verdict(host: host, port: port, key: Self.ed) == (found ? .pinned : .unknown))
@@ -57,16 +62,23 @@ import VoltCore
     func verdicts() {
         let text =
             "# comment\n\n" + Self.line("h", "ssh-rsa", Self.rsa) + Self.line("h", "ssh-ed25519", Self.ed)
-            + "@revoked " + Self.line("*", "ssh-ed25519", Self.other) + "@cert-authority " + Self.line("c", "ssh-rsa", Self.rsa)
+            + "@revoked " + Self.line("*", "ssh-ed25519", Self.other) + "@cert-authority "
+            + Self.line("c", "ssh-rsa", Self.rsa)
             + "h ssh-ed25519\nx ssh-ed25519 !!!!\n" + Self.line("wrong", "ssh-rsa", Self.ed)
         let file = KnownHosts(text)
         #expect(file.verdict(host: "h", port: 22, key: Self.ed) == .pinned)
         #expect(file.verdict(host: "h", port: 22, key: Self.rsa) == .pinned)
         #expect(file.verdict(host: "h", port: 22, key: Self.other) == .revoked)
-        #expect(file.verdict(host: "h", port: 22, key: Self.key("ssh-ed25519", 9)) == .differs(types: ["ssh-rsa", "ssh-ed25519"]))
-        #expect(file.verdict(host: "c", port: 22, key: Self.rsa) == .unknown, "a certificate authority is no host key")
+        #expect(
+            file.verdict(host: "h", port: 22, key: Self.key("ssh-ed25519", 9))
+                == .differs(types: ["ssh-rsa", "ssh-ed25519"]))
+        #expect(
+            file.verdict(host: "c", port: 22, key: Self.rsa) == .unknown,
+            "a certificate authority is no host key")
         #expect(file.verdict(host: "x", port: 22, key: Self.ed) == .unknown)
-        #expect(file.verdict(host: "wrong", port: 22, key: Self.ed) == .unknown, "the type must be that of the key")
+        #expect(
+            file.verdict(host: "wrong", port: 22, key: Self.ed) == .unknown,
+            "the type must be that of the key")
         #expect(KnownHosts("").isEmpty)
     }
 
@@ -78,29 +90,38 @@ import VoltCore
         for _ in 0..<5000 {
             var bytes = good
             for _ in 0..<Int.random(in: 1...8, using: &generator) {
-                bytes[Int.random(in: 0..<bytes.count, using: &generator)] = UInt8.random(in: 0...255, using: &generator)
+                bytes[Int.random(in: 0..<bytes.count, using: &generator)] = UInt8.random(
+                    in: 0...255, using: &generator)
             }
             let file = KnownHosts(String(decoding: bytes, as: UTF8.self))
             #expect(file.verdict(host: "h", port: 22, key: Self.other) != .pinned, "seed \(seed)")
-            let junk = (0..<Int.random(in: 0...64, using: &generator)).map { _ in UInt8.random(in: 0...255, using: &generator) }
+            let junk = (0..<Int.random(in: 0...64, using: &generator)).map { _ in
+                UInt8.random(in: 0...255, using: &generator)
+            }
             _ = KnownHosts.type(of: junk)
         }
     }
 }
 
 @Suite struct SubversionCommandTests {
-    @Test("a branch is appended unless the URL ends in it", arguments: [
-        ("svn://h/r", "trunk", ["svn://h/r/trunk", "svn://h/r"]), ("svn://h/r/trunk", "trunk", ["svn://h/r/trunk"]),
-        ("svn://h/r/trunk/", "trunk", ["svn://h/r/trunk"]), ("svn://h/mytrunk", "trunk", ["svn://h/mytrunk/trunk", "svn://h/mytrunk"]),
-        ("svn://h/branches/1.x", "branches/1.x", ["svn://h/branches/1.x"]), ("svn://h/r", "é", ["svn://h/r/%C3%A9", "svn://h/r"]),
-    ])
+    @Test(
+        "a branch is appended unless the URL ends in it",
+        arguments: [
+            ("svn://h/r", "trunk", ["svn://h/r/trunk", "svn://h/r"]),
+            ("svn://h/r/trunk", "trunk", ["svn://h/r/trunk"]),
+            ("svn://h/r/trunk/", "trunk", ["svn://h/r/trunk"]),
+            ("svn://h/mytrunk", "trunk", ["svn://h/mytrunk/trunk", "svn://h/mytrunk"]),
+            ("svn://h/branches/1.x", "branches/1.x", ["svn://h/branches/1.x"]),
+            ("svn://h/r", "é", ["svn://h/r/%C3%A9", "svn://h/r"]),
+        ])
     func candidates(url: String, branch: String, expected: [String]) throws {
         #expect(SubversionCommand.candidates(url: url, branch: try BranchName(branch)) == expected)
     }
 
     @Test("the author and the first line of the message are read from the log")
     func log() {
-        let xml = "<?xml version=\"1.0\"?>\n<log>\n<logentry revision=\"2\">\n<author>ann</author>\n<msg>a &lt;b&gt; &amp;amp; c\nmore</msg>\n</logentry>\n</log>"
+        let xml =
+            "<?xml version=\"1.0\"?>\n<log>\n<logentry revision=\"2\">\n<author>ann</author>\n<msg>a &lt;b&gt; &amp;amp; c\nmore</msg>\n</logentry>\n</log>"
         let commit = SubversionCommand.commit(inLog: xml)
         #expect(commit.author == "ann" && commit.subject == "a <b> &amp; c")
         let none = SubversionCommand.commit(inLog: "")
@@ -110,7 +131,10 @@ import VoltCore
     @Test("targets come after -- with a peg revision")
     func arguments() {
         let command = SubversionCommand(configuration: "/c", username: nil, readsPassword: false, caFile: nil)
-        #expect(command.export("svn://h/a@b", revision: 7, peg: "HEAD", into: "/d@x").suffix(3) == ["--", "svn://h/a@b@HEAD", "/d@x@"])
+        #expect(
+            command.export("svn://h/a@b", revision: 7, peg: "HEAD", into: "/d@x").suffix(3) == [
+                "--", "svn://h/a@b@HEAD", "/d@x@",
+            ])
         #expect(!command.options.contains("--username") && !command.options.contains("--password-from-stdin"))
     }
 }
@@ -120,11 +144,14 @@ import VoltCore
     func roundTrip() throws {
         var access = RepositoryAccess(system: .git, url: "https://h/r", branch: "main")
         access.tokenFile = "/t"
-        let request = SourceRequest(action: .snapshot, repository: access, commit: "c", mirror: "/m", snapshot: "/s")
+        let request = SourceRequest(
+            action: .snapshot, repository: access, commit: "c", mirror: "/m", snapshot: "/s")
         #expect(try SourceStream.request(SourceStream.encode(request)) == request)
         let events: [SourceEvent] = [
-            .progress(received: 1, total: 2, bytes: 3), .tip(commit: "c"), .located(url: "u"), .note(message: "a\nb"),
-            .snapshot(commit: "c", subject: "s", author: "a", files: 1, bytes: 2), .failed(code: 3, message: "m", hint: nil),
+            .progress(received: 1, total: 2, bytes: 3), .tip(commit: "c"), .located(url: "u"),
+            .note(message: "a\nb"),
+            .snapshot(commit: "c", subject: "s", author: "a", files: 1, bytes: 2),
+            .failed(code: 3, message: "m", hint: nil),
         ]
         for event in events {
             let line = try SourceStream.encode(event)

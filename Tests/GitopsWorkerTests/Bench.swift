@@ -18,10 +18,14 @@ final class Bench {
     init() throws {
         scratch = try ScratchDirectory()
         tools = ToolRunner(scratch: scratch.path)
-        let identity = ["AUTHOR", "COMMITTER"].flatMap { [("GIT_\($0)_NAME", "Ann Author"), ("GIT_\($0)_EMAIL", "ann@example.org")] }
+        let identity = ["AUTHOR", "COMMITTER"].flatMap {
+            [("GIT_\($0)_NAME", "Ann Author"), ("GIT_\($0)_EMAIL", "ann@example.org")]
+        }
         for (name, value) in identity { tools.environment[name] = value }
         tools.environment["GIT_CONFIG_NOSYSTEM"] = "1"
-        try shell("git init -q --bare -b main site.git && git init -q -b main work && git -C work remote add origin ../site.git")
+        try shell(
+            "git init -q --bare -b main site.git && git init -q -b main work && git -C work remote add origin ../site.git"
+        )
     }
 
     /// Runs a script of the test's own in the directory; a failure fails the test.
@@ -37,10 +41,14 @@ final class Bench {
     /// Commits all of `work`, pushes it, and gives the commit.
     @discardableResult
     func push(_ subject: String = "change") throws -> String {
-        try shell("cd work && git add -A && git commit -q --allow-empty -m '\(subject)' && git push -qf origin HEAD:main && git rev-parse HEAD")
+        try shell(
+            "cd work && git add -A && git commit -q --allow-empty -m '\(subject)' && git push -qf origin HEAD:main && git rev-parse HEAD"
+        )
     }
 
-    func access(_ url: String, branch: String = "main", system: RepositoryAccess.System = .git) -> RepositoryAccess {
+    func access(_ url: String, branch: String = "main", system: RepositoryAccess.System = .git)
+        -> RepositoryAccess
+    {
         RepositoryAccess(system: system, url: url, branch: branch)
     }
 
@@ -51,7 +59,9 @@ final class Bench {
     }
 
     func snapshotRequest(_ access: RepositoryAccess, _ name: String, commit: String? = nil) -> SourceRequest {
-        SourceRequest(action: .snapshot, repository: access, commit: commit, mirror: mirror, snapshot: "\(path)/snapshots/\(name)")
+        SourceRequest(
+            action: .snapshot, repository: access, commit: commit, mirror: mirror,
+            snapshot: "\(path)/snapshots/\(name)")
     }
 
     func tip(_ access: RepositoryAccess) throws -> Answer {
@@ -76,7 +86,8 @@ final class Bench {
         let input = open("\(path)/request", O_RDONLY)
         defer { close(input) }
         return try Processes.spawnDetached(
-            "\(ToolRunner.products)/volt-gitops--worker", [], environment: tools.environment, descriptors: [0: input])
+            "\(ToolRunner.products)/volt-gitops--worker", [], environment: tools.environment,
+            descriptors: [0: input])
     }
 
     func read(_ file: String) throws -> String {
@@ -105,7 +116,9 @@ struct Answer {
     var failure: String {
         if case .failed(let code, let message, let hint) = events.last, code == status {
             "\(message)\(hint.map { "; \($0)" } ?? "")"
-        } else { "no failure: \(status) \(stdout)\(stderr)" }
+        } else {
+            "no failure: \(status) \(stdout)\(stderr)"
+        }
     }
     var notes: [String] {
         events.compactMap { if case .note(let message) = $0 { message } else { nil } }
@@ -119,9 +132,9 @@ func killAndWait(_ pid: Int32, _ signal: Int32 = SIGKILL) {
     while waitpid(pid, &status, 0) < 0, errno == EINTR {}
 }
 
-/// Waits for something that another process brings about, for at most ten seconds.
+/// Waits for something that another process brings about, for at most a minute.
 func eventually(_ what: String, _ condition: () throws -> Bool) throws {
-    let end = ContinuousClock.now + .seconds(10)
+    let end = ContinuousClock.now + .seconds(60)
     while try !condition() {
         try #require(ContinuousClock.now < end, "\(what)")
         usleep(1000)

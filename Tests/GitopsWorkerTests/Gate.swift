@@ -31,7 +31,8 @@ final class Gate: Sendable {
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)
         let isBound = withUnsafeMutablePointer(to: &address) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(listener, $0, length) == 0 && listen(listener, 64) == 0 && getsockname(listener, $0, &length) == 0
+                bind(listener, $0, length) == 0 && listen(listener, 64) == 0
+                    && getsockname(listener, $0, &length) == 0
             }
         }
         guard isBound else { throw SystemError.current }
@@ -116,7 +117,9 @@ final class Gate: Sendable {
         let end = Array("\r\n\r\n".utf8)
         func position(_ needle: [UInt8]) -> Int? {
             guard bytes.count >= needle.count else { return nil }
-            return (0...bytes.count - needle.count).first { bytes[$0..<$0 + needle.count].elementsEqual(needle) }
+            return (0...bytes.count - needle.count).first {
+                bytes[$0..<$0 + needle.count].elementsEqual(needle)
+            }
         }
         while position(end) == nil {
             guard let part = part(of: connection) else { return nil }
@@ -125,7 +128,10 @@ final class Gate: Sendable {
         guard let start = position(end) else { return nil }
         let head = Array(bytes[..<(start + 4)])
         let fields = String(decoding: head, as: UTF8.self).lowercased().split(separator: "\r\n")
-        let length = fields.first { $0.hasPrefix("content-length:") }.flatMap { Int($0.dropFirst(15).drop { $0 == " " }) } ?? 0
+        let length =
+            fields.first { $0.hasPrefix("content-length:") }.flatMap {
+                Int($0.dropFirst(15).drop { $0 == " " })
+            } ?? 0
         let isChunked = fields.contains { $0.hasPrefix("transfer-encoding:") && $0.contains("chunked") }
         let last = Array("0\r\n\r\n".utf8)
         while isChunked ? !bytes.suffix(5).elementsEqual(last) : bytes.count < head.count + length {

@@ -15,24 +15,29 @@ import VoltTestKit
     @Test("a snapshot has the files, modes and links of the commit and nothing else")
     func snapshot() throws {
         let bench = try Bench()
-        try bench.shell("""
+        try bench.shell(
+            """
             cd work; mkdir -p a/b; printf hello > index.html; printf '#!/bin/sh\\n' > a/b/run; chmod 755 a/b/run
             ln -s /etc/passwd volt-manifest.yaml; printf x > 'a/sp ace é'; printf '* filter=lfs ident\\n' > .gitattributes
             """)
         let commit = try bench.push("First: <subject>")
         let answer = try bench.snapshot(bench.fileAccess(), "one")
         #expect(answer.status == 0, "\(answer.failure)")
-        #expect(answer.events.last == .snapshot(commit: commit, subject: "First: <subject>", author: "Ann Author", files: 5, bytes: 35))
+        #expect(
+            answer.events.last
+                == .snapshot(
+                    commit: commit, subject: "First: <subject>", author: "Ann Author", files: 5, bytes: 35))
         #expect(try bench.read("one/index.html") == "hello")
-        #expect(try bench.shell("cd snapshots/one && find . -mindepth 1 -printf '%M %p %l\\n' | sort -k2") == """
-            -rw-r--r-- ./.gitattributes 
-            drwxr-xr-x ./a 
-            drwxr-xr-x ./a/b 
-            -rwxr-xr-x ./a/b/run 
-            -rw-r--r-- ./a/sp ace é 
-            -rw-r--r-- ./index.html 
-            lrwxrwxrwx ./volt-manifest.yaml /etc/passwd
-            """)
+        #expect(
+            try bench.shell("cd snapshots/one && find . -mindepth 1 -printf '%M %p %l\\n' | sort -k2") == """
+                -rw-r--r-- ./.gitattributes 
+                drwxr-xr-x ./a 
+                drwxr-xr-x ./a/b 
+                -rwxr-xr-x ./a/b/run 
+                -rw-r--r-- ./a/sp ace é 
+                -rw-r--r-- ./index.html 
+                lrwxrwxrwx ./volt-manifest.yaml /etc/passwd
+                """)
         #expect(try bench.leftovers == [])
     }
 
@@ -81,13 +86,20 @@ import VoltTestKit
         try bench.push()
         try bench.shell("git -C site.git branch other main")
         let branch = try bench.snapshot(bench.access("\(base)/site.git", branch: "mian"), "1")
-        #expect(branch.status == 3 && branch.failure.contains("has no branch 'mian'; did you mean 'main'?"), "\(branch.failure)")
+        #expect(
+            branch.status == 3 && branch.failure.contains("has no branch 'mian'; did you mean 'main'?"),
+            "\(branch.failure)")
         try bench.shell("git -C site.git update-ref -d refs/heads/main")
         let deleted = try bench.snapshot(bench.access("\(base)/site.git"), "1")
         #expect(deleted.status == 3 && deleted.failure.contains("has no branch 'main'"), "\(deleted.failure)")
         let repository = try bench.tip(bench.access("\(base)/gone.git"))
-        #expect(repository.status == 3 && repository.failure.contains("gone.git' not found"), "\(repository.failure)")
-        let file = try bench.tip({ var access = bench.access("file:///nowhere/x.git"); access.allowsFile = true; return access }())
+        #expect(
+            repository.status == 3 && repository.failure.contains("gone.git' not found"),
+            "\(repository.failure)")
+        let file = try bench.tip(
+            {
+                var access = bench.access("file:///nowhere/x.git"); access.allowsFile = true; return access
+            }())
         #expect(file.status == 3 && file.failure.contains("x.git' not found"), "\(file.failure)")
         let name = try bench.tip(bench.access("https://host.invalid/site.git"))
         #expect(name.status == 1 && name.failure.contains("cannot be resolved"), "\(name.failure)")
@@ -104,9 +116,12 @@ import VoltTestKit
         defer { server.stop() }
         let real = server.port
         try Files.replace("\(bench.path)/token", with: "s3cret\n".utf8)
-        let challenge = "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"x\"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        let challenge =
+            "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"x\"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
         // "me:s3cret" in base 64.
-        let gate = try Gate { $0.contains("Authorization: Basic bWU6czNjcmV0") ? .forward(real) : .text(challenge) }
+        let gate = try Gate {
+            $0.contains("Authorization: Basic bWU6czNjcmV0") ? .forward(real) : .text(challenge)
+        }
         var access = bench.access("http://127.0.0.1:\(gate.port)/site.git")
         let without = try bench.tip(access)
         #expect(without.status == 5 && without.failure.contains("wants a credential"), "\(without.failure)")
@@ -116,13 +131,17 @@ import VoltTestKit
         #expect(with.commit == commit, "\(with.failure)")
         try Files.replace("\(bench.path)/token", with: "wr0ng\n".utf8)
         let wrong = try bench.tip(access)
-        #expect(wrong.status == 5 && wrong.failure.contains("does not take the user name and token"), "\(wrong.failure)")
+        #expect(
+            wrong.status == 5 && wrong.failure.contains("does not take the user name and token"),
+            "\(wrong.failure)")
         #expect(!wrong.stdout.contains("wr0ng"))
 
         let target = gate.port
         let redirect = try Gate { head in
             let path = head.split(separator: " ")[1]
-            return .text("HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:\(target)\(path)\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            return .text(
+                "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:\(target)\(path)\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+            )
         }
         access.url = "http://127.0.0.1:\(redirect.port)/site.git"
         let before = gate.requests.count
@@ -141,20 +160,27 @@ import VoltTestKit
     func otherHost() throws {
         let bench = try Bench()
         let gate = try Gate { _ in
-            .text("HTTP/1.1 301 Moved\r\nLocation: http://localhost:1/site.git/info/refs?service=git-upload-pack\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            .text(
+                "HTTP/1.1 301 Moved\r\nLocation: http://localhost:1/site.git/info/refs?service=git-upload-pack\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+            )
         }
         let answer = try bench.tip(bench.access("http://127.0.0.1:\(gate.port)/site.git"))
-        #expect(answer.status == 5 && answer.failure.contains("redirects to another server"), "\(answer.failure)")
+        #expect(
+            answer.status == 5 && answer.failure.contains("redirects to another server"), "\(answer.failure)")
     }
 
     @Test("a server without the smart protocol is named as such")
     func dumb() throws {
         let bench = try Bench()
         let gate = try Gate { _ in
-            .text("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 59\r\nConnection: close\r\n\r\n\(String(repeating: "1", count: 40))\trefs/heads/main\n\n\n")
+            .text(
+                "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 59\r\nConnection: close\r\n\r\n\(String(repeating: "1", count: 40))\trefs/heads/main\n\n\n"
+            )
         }
         let answer = try bench.tip(bench.access("http://127.0.0.1:\(gate.port)/site.git"))
-        #expect(answer.status == 1 && answer.failure.contains("does not speak Git's smart protocol"), "\(answer.failure)")
+        #expect(
+            answer.status == 1 && answer.failure.contains("does not speak Git's smart protocol"),
+            "\(answer.failure)")
     }
 
     @Test("insteadOf in the user's configuration has no effect")
@@ -163,11 +189,14 @@ import VoltTestKit
         let commit = try bench.push()
         let server = try serve(bench)
         defer { server.stop() }
-        try bench.shell("""
+        try bench.shell(
+            """
             git init -q --bare other.git
             printf '[url "file://\(bench.path)/other.git"]\\n\\tinsteadOf = http://127.0.0.1:\(server.port)/site.git\\n' > home/.gitconfig
             """)
-        #expect(try bench.shell("git ls-remote http://127.0.0.1:\(server.port)/site.git") == "", "git itself follows it")
+        #expect(
+            try bench.shell("git ls-remote http://127.0.0.1:\(server.port)/site.git") == "",
+            "git itself follows it")
         #expect(try bench.tip(bench.access("http://127.0.0.1:\(server.port)/site.git")).tip == commit)
     }
 }

@@ -5,7 +5,8 @@ import VoltSystem
 
 @Suite struct HostileTreeTests {
     /// Writes a tree object byte by byte, which git mktree(1) would refuse, and gives its name.
-    private func tree(_ bench: Bench, _ entries: [(mode: String, name: [UInt8], id: String)]) throws -> String {
+    private func tree(_ bench: Bench, _ entries: [(mode: String, name: [UInt8], id: String)]) throws -> String
+    {
         var bytes: [UInt8] = []
         for entry in entries {
             bytes += Array("\(entry.mode) ".utf8) + entry.name + [0] + (Hex.decode(entry.id) ?? [])
@@ -23,9 +24,11 @@ import VoltSystem
         return try bench.shell("git -C site.git hash-object -w ../blob")
     }
 
-    @Test("a name that leads elsewhere is refused and nothing is written", arguments: [
-        "..", ".", ".git", ".GiT", "a/b", "../../escape", String(repeating: "n", count: 300),
-    ])
+    @Test(
+        "a name that leads elsewhere is refused and nothing is written",
+        arguments: [
+            "..", ".", ".git", ".GiT", "a/b", "../../escape", String(repeating: "n", count: 300),
+        ])
     func names(name: String) throws {
         let bench = try Bench()
         let blob = try blob(bench)
@@ -52,7 +55,8 @@ import VoltSystem
         let target = try blob(bench, "\(bench.path)/outside")
         try Files.makeDirectory("\(bench.path)/outside")
         let inner = try tree(bench, [("100644", Array("file".utf8), try blob(bench))])
-        try commit(bench, try tree(bench, [("120000", Array("a".utf8), target), ("40000", Array("a".utf8), inner)]))
+        try commit(
+            bench, try tree(bench, [("120000", Array("a".utf8), target), ("40000", Array("a".utf8), inner)]))
         let answer = try bench.snapshot(bench.fileAccess(), "1")
         #expect(answer.status == 5 && answer.failure.contains("twice"), "\(answer.failure)")
         #expect(try Files.list("\(bench.path)/outside") == [])
@@ -61,11 +65,14 @@ import VoltSystem
     @Test("a few objects that stand for a million files are refused before one is written")
     func bomb() throws {
         let bench = try Bench()
-        var level = try tree(bench, (0..<10).map { ("100644", Array("f\($0)".utf8), "") }.map { ($0.0, $0.1, try blob(bench)) })
+        var level = try tree(
+            bench, (0..<10).map { ("100644", Array("f\($0)".utf8), "") }.map { ($0.0, $0.1, try blob(bench)) }
+        )
         for _ in 0..<6 { level = try tree(bench, (0..<10).map { ("40000", Array("d\($0)".utf8), level) }) }
         try commit(bench, level)
         let answer = try bench.snapshot(bench.fileAccess(), "1")
-        #expect(answer.status == 5 && answer.failure.contains("more than the 200000 files"), "\(answer.failure)")
+        #expect(
+            answer.status == 5 && answer.failure.contains("more than the 200000 files"), "\(answer.failure)")
         #expect(try Files.list("\(bench.path)/snapshots") == [])
     }
 
@@ -76,23 +83,31 @@ import VoltSystem
         for _ in 0..<120 { level = try tree(bench, [("40000", Array("d".utf8), level)]) }
         try commit(bench, level)
         let answer = try bench.snapshot(bench.fileAccess(), "1")
-        #expect(answer.status == 5 && answer.failure.contains("more than 100 directories"), "\(answer.failure)")
+        #expect(
+            answer.status == 5 && answer.failure.contains("more than 100 directories"), "\(answer.failure)")
     }
 
     @Test("submodules are left out and LFS pointers left as they are, with a note")
     func notes() throws {
         let bench = try Bench()
-        let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:\(String(repeating: "a", count: 64))\nsize 12345\n"
+        let pointer =
+            "version https://git-lfs.github.com/spec/v1\noid sha256:\(String(repeating: "a", count: 64))\nsize 12345\n"
         let blob = try blob(bench, pointer)
         try commit(
             bench,
-            try tree(bench, [("100644", Array("big.bin".utf8), blob), ("160000", Array("module".utf8), String(repeating: "2", count: 40))]))
+            try tree(
+                bench,
+                [
+                    ("100644", Array("big.bin".utf8), blob),
+                    ("160000", Array("module".utf8), String(repeating: "2", count: 40)),
+                ]))
         let answer = try bench.snapshot(bench.fileAccess(), "1")
         #expect(answer.status == 0, "\(answer.failure)")
-        #expect(answer.notes == [
-            "1 submodule(s) left out, such as 'module'",
-            "1 file(s) are Git LFS pointers, such as 'big.bin': their content is not fetched",
-        ])
+        #expect(
+            answer.notes == [
+                "1 submodule(s) left out, such as 'module'",
+                "1 file(s) are Git LFS pointers, such as 'big.bin': their content is not fetched",
+            ])
         #expect(try bench.read("1/big.bin") == pointer)
         #expect(try Files.list("\(bench.path)/snapshots/1") == ["big.bin"])
     }

@@ -4,7 +4,9 @@ import Testing
 import VoltSystem
 import VoltTestKit
 
-@Suite(.enabled(if: geteuid() == 0 && Files.exists("/usr/sbin/sshd"), "needs root and the package openssh-server"))
+@Suite(
+    .enabled(
+        if: geteuid() == 0 && Files.exists("/usr/sbin/sshd"), "needs root and the package openssh-server"))
 struct SSHTests {
     /// An sshd(8) of the test's own, with an ed25519, an ECDSA and an RSA host key.
     private final class Server {
@@ -18,27 +20,31 @@ struct SSHTests {
             commit = try bench.push("over ssh")
             port = try freePort()
             let path = bench.path
-            try bench.shell("""
+            try bench.shell(
+                """
                 chmod 755 .; mkdir -p /run/sshd
                 for t in ed25519 ecdsa rsa; do ssh-keygen -q -t $t -N '' -f host_$t; ssh-keygen -q -t $t -N '' -f user_$t; done
                 ssh-keygen -q -t ed25519 -N '' -f other; cat user_*.pub > authorized
                 """)
-            try Files.replace("\(path)/sshd_config", with: """
-                Port \(port)
-                ListenAddress 127.0.0.1
-                HostKey \(path)/host_ed25519
-                HostKey \(path)/host_ecdsa
-                HostKey \(path)/host_rsa
-                AuthorizedKeysFile \(path)/authorized
-                StrictModes no
-                UsePAM no
-                PasswordAuthentication no
-                PermitRootLogin prohibit-password
-                PidFile none
+            try Files.replace(
+                "\(path)/sshd_config",
+                with: """
+                    Port \(port)
+                    ListenAddress 127.0.0.1
+                    HostKey \(path)/host_ed25519
+                    HostKey \(path)/host_ecdsa
+                    HostKey \(path)/host_rsa
+                    AuthorizedKeysFile \(path)/authorized
+                    StrictModes no
+                    UsePAM no
+                    PasswordAuthentication no
+                    PermitRootLogin prohibit-password
+                    PidFile none
 
-                """.utf8)
+                    """.utf8)
             process = try Background(
-                "/usr/sbin/sshd", ["-D", "-e", "-f", "\(path)/sshd_config"], environment: bench.tools.environment,
+                "/usr/sbin/sshd", ["-D", "-e", "-f", "\(path)/sshd_config"],
+                environment: bench.tools.environment,
                 log: "\(path)/sshd.log")
             let port = port
             try eventually("sshd listens") { listens(port) }
@@ -81,18 +87,25 @@ struct SSHTests {
         let tip = { (script: String) in try server.bench.tip(try server.access(pinned: script)) }
 
         let none = try tip("true")
-        #expect(none.status == 5 && none.failure.contains("host key of '127.0.0.1:\(server.port)' is not pinned"), "\(none.failure)")
+        #expect(
+            none.status == 5 && none.failure.contains("host key of '127.0.0.1:\(server.port)' is not pinned"),
+            "\(none.failure)")
         #expect(none.failure.contains("add it with --known-hosts FILE"))
         let elsewhere = try tip(server.pin("host_ed25519", as: "127.0.0.1"))
-        #expect(elsewhere.status == 5 && elsewhere.failure.contains("is not pinned"), "the port counts: \(elsewhere.failure)")
+        #expect(
+            elsewhere.status == 5 && elsewhere.failure.contains("is not pinned"),
+            "the port counts: \(elsewhere.failure)")
         let changed = try tip(server.pin("other"))
         #expect(changed.status == 5 && changed.failure.contains("has changed"), "\(changed.failure)")
         #expect(changed.failure.contains(fingerprint), "\(changed.failure)")
-        let revoked = try tip("\(server.pin("host_ed25519")); printf '@revoked '; \(server.pin("host_ed25519", as: "*"))")
+        let revoked = try tip(
+            "\(server.pin("host_ed25519")); printf '@revoked '; \(server.pin("host_ed25519", as: "*"))")
         #expect(revoked.status == 5 && revoked.failure.contains("@revoked"), "\(revoked.failure)")
         let rsa = try tip(server.pin("host_rsa"))
         #expect(rsa.status != 0 && rsa.failure.contains("SHA-1"), "\(rsa.failure)")
-        #expect(try server.bench.tip(server.bench.access("ssh://root@127.0.0.1:\(server.port)/x")).failure.contains("is not pinned"))
+        #expect(
+            try server.bench.tip(server.bench.access("ssh://root@127.0.0.1:\(server.port)/x")).failure
+                .contains("is not pinned"))
     }
 
     @Test("a key that the server does not take is told, and an RSA key with the reason")

@@ -16,24 +16,30 @@ struct SubversionTests {
             bench = try Bench()
             let port = try freePort()
             base = "svn://127.0.0.1:\(port)/repo"
-            try bench.shell("""
+            try bench.shell(
+                """
                 mkdir svn; svnadmin create svn/repo
                 svn mkdir -q -m layout file://$PWD/svn/repo/trunk file://$PWD/svn/repo/branches
                 svn checkout -q file://$PWD/svn/repo/trunk wc
                 cd wc; printf one > index.html; printf at > 'a@b'; ln -s index.html link; printf run > run; chmod 755 run
                 svn add -q index.html a@b@ link run; svn commit -q --username ann -m 'First & <foremost>'
                 """)
-            try Files.replace("\(bench.path)/svn/repo/conf/svnserve.conf", with: """
-                [general]
-                anon-access = \(anonymous)
-                auth-access = write
-                password-db = passwd
+            try Files.replace(
+                "\(bench.path)/svn/repo/conf/svnserve.conf",
+                with: """
+                    [general]
+                    anon-access = \(anonymous)
+                    auth-access = write
+                    password-db = passwd
 
-                """.utf8)
+                    """.utf8)
             try Files.replace("\(bench.path)/svn/repo/conf/passwd", with: "[users]\nbob = s3cret\n".utf8)
             process = try Background(
                 "/usr/bin/svnserve",
-                ["--daemon", "--foreground", "--listen-host", "127.0.0.1", "--listen-port", "\(port)", "-r", "\(bench.path)/svn"],
+                [
+                    "--daemon", "--foreground", "--listen-host", "127.0.0.1", "--listen-port", "\(port)",
+                    "-r", "\(bench.path)/svn",
+                ],
                 environment: bench.tools.environment, log: "\(bench.path)/svnserve.log")
             try eventually("svnserve listens") { listens(port) }
         }
@@ -43,7 +49,8 @@ struct SubversionTests {
         }
 
         func located(_ url: String, branch: String) throws -> SourceEvent? {
-            let request = SourceRequest(action: .locate, repository: access(url, branch: branch), mirror: bench.mirror)
+            let request = SourceRequest(
+                action: .locate, repository: access(url, branch: branch), mirror: bench.mirror)
             return try bench.ask(request).events.last
         }
     }
@@ -54,14 +61,21 @@ struct SubversionTests {
         let access = server.access("\(server.base)/trunk")
         #expect(try server.bench.tip(access).tip == "2")
         let answer = try server.bench.snapshot(access, "2")
-        #expect(answer.events.last == .snapshot(commit: "2", subject: "First & <foremost>", author: "ann", files: 4, bytes: 8), "\(answer.failure)")
-        #expect(try server.bench.shell("cd snapshots/2 && find . -mindepth 1 -printf '%M %p %l\\n' | sort -k2") == """
-            -rw-r--r-- ./a@b 
-            -rw-r--r-- ./index.html 
-            lrwxrwxrwx ./link index.html
-            -rwxr-xr-x ./run 
-            """)
-        try server.bench.shell("cd wc; printf two > index.html; svn update -q; svn propset -q svn:externals '^/branches ext' .; svn commit -q -m second")
+        #expect(
+            answer.events.last
+                == .snapshot(commit: "2", subject: "First & <foremost>", author: "ann", files: 4, bytes: 8),
+            "\(answer.failure)")
+        #expect(
+            try server.bench.shell("cd snapshots/2 && find . -mindepth 1 -printf '%M %p %l\\n' | sort -k2")
+                == """
+                -rw-r--r-- ./a@b 
+                -rw-r--r-- ./index.html 
+                lrwxrwxrwx ./link index.html
+                -rwxr-xr-x ./run 
+                """)
+        try server.bench.shell(
+            "cd wc; printf two > index.html; svn update -q; svn propset -q svn:externals '^/branches ext' .; svn commit -q -m second"
+        )
         #expect(try server.bench.snapshot(access, "3").commit == "3")
         #expect(try server.bench.read("3/index.html") == "two")
         #expect(!Files.exists("\(server.bench.path)/snapshots/3/ext"), "externals are ignored")
@@ -77,7 +91,8 @@ struct SubversionTests {
         let server = try Server()
         try server.bench.shell("svn mkdir -q -m other file://$PWD/svn/repo/branches/x")
         #expect(try server.bench.tip(server.access("\(server.base)/trunk")).tip == "2")
-        #expect(try server.bench.tip(server.access("\(server.base)/branches/x", branch: "branches/x")).tip == "3")
+        #expect(
+            try server.bench.tip(server.access("\(server.base)/branches/x", branch: "branches/x")).tip == "3")
     }
 
     @Test("the branch is appended only when the URL does not end in it and it is there")
@@ -88,11 +103,16 @@ struct SubversionTests {
         #expect(try server.located("\(server.base)/trunk/", branch: "trunk") == trunk)
         #expect(try server.located(server.base, branch: "trunk") == trunk)
         #expect(try server.located("\(server.base)/trunk", branch: "main") == trunk)
-        try server.bench.shell("svn copy -q -m copy file://$PWD/svn/repo/trunk file://$PWD/svn/repo/branches/x")
-        #expect(try server.located(server.base, branch: "branches/x") == .located(url: "\(server.base)/branches/x"))
+        try server.bench.shell(
+            "svn copy -q -m copy file://$PWD/svn/repo/trunk file://$PWD/svn/repo/branches/x")
+        #expect(
+            try server.located(server.base, branch: "branches/x")
+                == .located(url: "\(server.base)/branches/x"))
         try server.bench.shell("svn delete -q -m gone file://$PWD/svn/repo/branches/x")
         let deleted = try server.bench.tip(server.access(server.base, branch: "branches/x"))
-        #expect(deleted.status == 3 && deleted.failure.contains("has no branch"), "never the whole repository: \(deleted.failure)")
+        #expect(
+            deleted.status == 3 && deleted.failure.contains("has no branch"),
+            "never the whole repository: \(deleted.failure)")
         let gone = try server.bench.tip(server.access("\(server.base)/nowhere", branch: "main"))
         #expect(gone.status == 3 && gone.failure.contains("has no branch 'main'"), "\(gone.failure)")
         let host = try server.bench.tip(server.access("svn://127.0.0.1:\(try freePort())/repo"))
@@ -106,7 +126,8 @@ struct SubversionTests {
         let server = try Server(anonymous: "none")
         let bench = server.bench
         // Notes what svn is called with.
-        try bench.shell("""
+        try bench.shell(
+            """
             mkdir bin; printf '#!/bin/sh\\necho "$@" >> \(bench.path)/argv\\nexec /usr/bin/svn "$@"\\n' > bin/svn; chmod 755 bin/svn
             """)
         bench.tools.environment["PATH"] = "\(bench.path)/bin:\(bench.tools.environment["PATH"] ?? "")"
@@ -132,19 +153,23 @@ struct SubversionTests {
         try bench.shell("mkdir empty; ln -s \(ToolRunner.products)/volt-gitops--worker empty/")
         bench.tools.environment["PATH"] = "\(bench.path)/empty"
         let answer = try bench.tip(bench.access("svn://127.0.0.1/x", branch: "trunk", system: .svn))
-        #expect(answer.status == 69 && answer.failure.contains("install the package subversion"), "\(answer.failure)")
+        #expect(
+            answer.status == 69 && answer.failure.contains("install the package subversion"),
+            "\(answer.failure)")
     }
 
     @Test("svn does not outlive a worker that is killed")
     func killed() throws {
         let bench = try Bench()
         let gate = try Gate { _ in .hang }
-        try bench.shell("""
+        try bench.shell(
+            """
             mkdir bin; printf '#!/bin/sh\\necho $$ > \(bench.path)/pid.new; mv \(bench.path)/pid.new \(bench.path)/pid\\nexec /usr/bin/svn "$@"\\n' > bin/svn; chmod 755 bin/svn
             """)
         bench.tools.environment["PATH"] = "\(bench.path)/bin:\(bench.tools.environment["PATH"] ?? "")"
         let request = SourceRequest(
-            action: .tip, repository: bench.access("svn://127.0.0.1:\(gate.port)/x", branch: "trunk", system: .svn),
+            action: .tip,
+            repository: bench.access("svn://127.0.0.1:\(gate.port)/x", branch: "trunk", system: .svn),
             mirror: bench.mirror)
         let worker = try bench.start(request)
         try eventually("svn runs") { Files.exists("\(bench.path)/pid") }

@@ -15,7 +15,8 @@ struct TLSTests {
         DispatchQueue(label: "git-http").async { server.serve() }
         defer { server.stop() }
         let port = try freePort()
-        try bench.shell("""
+        try bench.shell(
+            """
             for ca in ca other; do
                 openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj "/CN=test $ca" -keyout $ca.key -out $ca.pem 2>/dev/null
             done
@@ -23,16 +24,18 @@ struct TLSTests {
             printf 'subjectAltName=DNS:localhost' > san
             openssl x509 -req -in tls.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile san -out tls.pem 2>/dev/null
             """)
-        try Files.replace("\(bench.path)/stunnel.conf", with: """
-            foreground = yes
-            pid =
-            [git]
-            accept = 127.0.0.1:\(port)
-            connect = 127.0.0.1:\(server.port)
-            cert = \(bench.path)/tls.pem
-            key = \(bench.path)/tls.key
+        try Files.replace(
+            "\(bench.path)/stunnel.conf",
+            with: """
+                foreground = yes
+                pid =
+                [git]
+                accept = 127.0.0.1:\(port)
+                connect = 127.0.0.1:\(server.port)
+                cert = \(bench.path)/tls.pem
+                key = \(bench.path)/tls.key
 
-            """.utf8)
+                """.utf8)
         let tunnel = try Background(
             "/usr/bin/stunnel4", ["\(bench.path)/stunnel.conf"], environment: bench.tools.environment,
             log: "\(bench.path)/stunnel.log")

@@ -37,7 +37,9 @@ import VoltTestKit
         }
 
         func commit(_ text: String) throws -> String {
-            try shell("cd origin && echo '\(text)' >> log && git add -A && git commit -q -m '\(text)' && git rev-parse HEAD")
+            try shell(
+                "cd origin && echo '\(text)' >> log && git add -A && git commit -q -m '\(text)' && git rev-parse HEAD"
+            )
         }
 
         var access: GitAccess {
@@ -54,7 +56,9 @@ import VoltTestKit
             return mirror
         }
 
-        var packs: Int { get throws { try Files.list("\(mirror)/objects/pack").filter { $0.hasSuffix(".pack") }.count } }
+        var packs: Int {
+            get throws { try Files.list("\(mirror)/objects/pack").filter { $0.hasSuffix(".pack") }.count }
+        }
     }
 
     @Test("packs are made one when there are too many, and every reachable commit stays")
@@ -70,7 +74,8 @@ import VoltTestKit
         let mirror = try origin.fetch(packLimit: 4)
         #expect(try origin.packs == 2, "one of all before, one of the last fetch")
         for commit in commits { #expect(try mirror.plan(commit).files == 1) }
-        #expect(try origin.shell("git -C mirror fsck --connectivity-only 2>&1 | grep -c missing || true") == "0")
+        #expect(
+            try origin.shell("git -C mirror fsck --connectivity-only 2>&1 | grep -c missing || true") == "0")
     }
 
     @Test("what a force push left behind is gone after packs are made one")
@@ -87,13 +92,17 @@ import VoltTestKit
         #expect(!mirror.contains(lost) && mirror.contains(kept))
     }
 
-    @Test("a tree over a limit is refused with the path", arguments: [
-        ("entries", "more than the 2 files"), ("bytes", "makes the tree larger than 5"), ("fileBytes", "is larger than 3"),
-        ("depth", "more than 1 directories"),
-    ])
+    @Test(
+        "a tree over a limit is refused with the path",
+        arguments: [
+            ("entries", "more than the 2 files"), ("bytes", "makes the tree larger than 5"),
+            ("fileBytes", "is larger than 3"),
+            ("depth", "more than 1 directories"),
+        ])
     func limits(name: String, reason: String) throws {
         let origin = try Origin()
-        try origin.shell("mkdir -p origin/d/e; cd origin; printf abcd > a; printf abcd > b; printf abcd > d/e/f")
+        try origin.shell(
+            "mkdir -p origin/d/e; cd origin; printf abcd > a; printf abcd > b; printf abcd > d/e/f")
         let commit = try origin.commit("x")
         var limits = TreeLimits()
         switch name {
@@ -107,7 +116,9 @@ import VoltTestKit
         #expect(error?.code == .refused && error?.message.contains(reason) == true, "\(error?.message ?? "")")
     }
 
-    @Test("what is no commit is refused", arguments: ["", "main", "HEAD", "abc", "--all", String(repeating: "g", count: 40)])
+    @Test(
+        "what is no commit is refused",
+        arguments: ["", "main", "HEAD", "abc", "--all", String(repeating: "g", count: 40)])
     func notACommit(text: String) throws {
         let origin = try Origin()
         _ = try origin.commit("x")

@@ -20,15 +20,19 @@ struct GitFailure: Error {
         part = UInt32(bitPattern: error.pointee.klass)
         let text = String(cString: error.pointee.message)
         // Servers can put bytes of theirs into the message.
-        let line = String(decoding: text.utf8.prefix(400).map { $0 < 32 || $0 == 127 ? 32 : $0 }, as: UTF8.self)
+        let line = String(
+            decoding: text.utf8.prefix(400).map { $0 < 32 || $0 == 127 ? 32 : $0 }, as: UTF8.self)
         message = line.prefix(1).lowercased() + line.dropFirst()
     }
 
     /// Whether objects of the repository are missing or damaged, so that fetching them again helps.
     var isDamage: Bool {
         code == GIT_EMISMATCH.rawValue || code == GIT_ENOTFOUND.rawValue
-            || [GIT_ERROR_ODB, GIT_ERROR_ZLIB, GIT_ERROR_OBJECT, GIT_ERROR_TREE, GIT_ERROR_REPOSITORY, GIT_ERROR_CONFIG,
-                GIT_ERROR_REFERENCE].contains { $0.rawValue == part }
+            || [
+                GIT_ERROR_ODB, GIT_ERROR_ZLIB, GIT_ERROR_OBJECT, GIT_ERROR_TREE, GIT_ERROR_REPOSITORY,
+                GIT_ERROR_CONFIG,
+                GIT_ERROR_REFERENCE,
+            ].contains { $0.rawValue == part }
     }
 }
 

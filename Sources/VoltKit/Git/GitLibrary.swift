@@ -22,7 +22,10 @@ public enum GitLibrary {
         do throws(GitFailure) {
             try check(git_libgit2_init())
             // Before anything opens a repository: `insteadOf` in a user's file would send a fetch elsewhere.
-            for level in [GIT_CONFIG_LEVEL_SYSTEM, GIT_CONFIG_LEVEL_XDG, GIT_CONFIG_LEVEL_GLOBAL, GIT_CONFIG_LEVEL_PROGRAMDATA] {
+            for level in [
+                GIT_CONFIG_LEVEL_SYSTEM, GIT_CONFIG_LEVEL_XDG, GIT_CONFIG_LEVEL_GLOBAL,
+                GIT_CONFIG_LEVEL_PROGRAMDATA,
+            ] {
                 try check(volt_git_set_search_path(level.rawValue, home))
             }
             try check(volt_git_set_owner_validation(1))

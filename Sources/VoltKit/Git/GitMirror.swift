@@ -102,7 +102,9 @@ public final class GitMirror {
 
     /// The names of the packs, without `.pack`.
     private static func packs(in path: String) -> [String] {
-        ((try? Files.list("\(path)/objects/pack")) ?? []).filter { $0.hasSuffix(".pack") }.map { String($0.dropLast(5)) }
+        ((try? Files.list("\(path)/objects/pack")) ?? []).filter { $0.hasSuffix(".pack") }.map {
+            String($0.dropLast(5))
+        }
     }
 
     /// Writes one pack of what the branches reach and removes the others, with what only a force push or
@@ -123,7 +125,8 @@ public final class GitMirror {
         try check(git_revwalk_push_glob(walk, "refs/heads/*"))
         try check(git_packbuilder_insert_walk(builder, walk))
         try check(git_packbuilder_write(builder, nil, 0, nil, nil))
-        guard let name = git_packbuilder_name(builder).map({ "pack-\(String(cString: $0))" }), packs(in: path).contains(name)
+        guard let name = git_packbuilder_name(builder).map({ "pack-\(String(cString: $0))" }),
+            packs(in: path).contains(name)
         else { return }
         // A kill in between leaves an index without its pack, which `sweep` removes.
         for pack in old where pack != name {
@@ -168,14 +171,17 @@ extension GitMirror {
     public func plan(_ id: String, limits: TreeLimits = TreeLimits()) throws -> TreePlan {
         do {
             guard var name = ObjectID(hex: id)?.value else {
-                throw VoltError(.usage, "'\(id)' is not the name of a commit", hint: "write all 40 hex digits")
+                throw VoltError(
+                    .usage, "'\(id)' is not the name of a commit", hint: "write all 40 hex digits")
             }
             var commit: OpaquePointer?
             try check(git_commit_lookup(&commit, handle, &name))
             defer { git_commit_free(commit) }
             let subject = git_commit_summary(commit).map { String(cString: $0) } ?? ""
             let author = git_commit_author(commit)?.pointee.name.map { String(cString: $0) } ?? ""
-            guard let tree = git_commit_tree_id(commit)?.pointee else { throw GitDamage(reason: "a commit has no tree") }
+            guard let tree = git_commit_tree_id(commit)?.pointee else {
+                throw GitDamage(reason: "a commit has no tree")
+            }
             var planner = TreePlanner(mirror: self, limits: limits)
             try planner.add(tree: tree)
             return TreePlan(

@@ -25,7 +25,8 @@ public final class GitRemote {
 
     private init(_ access: GitAccess, made code: Int32, _ pointer: inout OpaquePointer?) throws(VoltError) {
         guard code >= 0, let handle = pointer else {
-            throw VoltError(.usage, "'\(access.url)' is not a URL for libgit2: \(GitFailure(code: code).message)")
+            throw VoltError(
+                .usage, "'\(access.url)' is not a URL for libgit2: \(GitFailure(code: code).message)")
         }
         self.handle = handle
         self.access = access
@@ -53,15 +54,18 @@ public final class GitRemote {
             if name == reference { return ObjectID(head.pointee.oid).hex }
             if name.hasPrefix("refs/heads/") { branches.append(String(name.dropFirst("refs/heads/".count))) }
         }
-        let branch = reference.hasPrefix("refs/heads/") ? String(reference.dropFirst("refs/heads/".count)) : reference
+        let branch =
+            reference.hasPrefix("refs/heads/") ? String(reference.dropFirst("refs/heads/".count)) : reference
         if branches.isEmpty {
-            throw VoltError(.notFound, "'\(access.url)' has no branch yet", hint: "push '\(branch)' to it first")
+            throw VoltError(
+                .notFound, "'\(access.url)' has no branch yet", hint: "push '\(branch)' to it first")
         }
         let near = EditDistance.suggestions(for: branch, among: branches)
         throw VoltError(
             .notFound, "'\(access.url)' has no branch '\(branch)'",
             hint: near.isEmpty
-                ? "it has \(branches.prefix(5).map { "'\($0)'" }.joined(separator: ", "))" : "did you mean '\(near[0])'?")
+                ? "it has \(branches.prefix(5).map { "'\($0)'" }.joined(separator: ", "))"
+                : "did you mean '\(near[0])'?")
     }
 
     /// Downloads a branch into the mirror, whatever its history was before.
@@ -70,7 +74,9 @@ public final class GitRemote {
     func fetch(_ reference: String) throws {
         try connect()
         let refspec = "+\(reference):\(reference)"
-        let damages = [GIT_ERROR_REFERENCE, GIT_ERROR_ODB, GIT_ERROR_OBJECT, GIT_ERROR_ZLIB, GIT_ERROR_INDEXER]
+        let damages = [
+            GIT_ERROR_REFERENCE, GIT_ERROR_ODB, GIT_ERROR_OBJECT, GIT_ERROR_ZLIB, GIT_ERROR_INDEXER,
+        ]
         callbacks.reset()
         do throws(GitFailure) {
             var options = git_fetch_options()
@@ -119,7 +125,9 @@ public final class GitRemote {
 }
 
 /// Calls the body with an array of C strings that lives as long as the call.
-private func withStringArray(_ strings: [String], _ body: (UnsafePointer<git_strarray>) throws(GitFailure) -> Void)
+private func withStringArray(
+    _ strings: [String], _ body: (UnsafePointer<git_strarray>) throws(GitFailure) -> Void
+)
     throws(GitFailure)
 {
     var pointers = strings.map { strdup($0) }

@@ -31,7 +31,9 @@ final class RemoteCallbacks {
         table.certificate_check = { certificate, _, host, payload in
             guard let certificate, let payload else { return GIT_EUSER.rawValue }
             // Only SSH needs a decision of ours: for TLS, the check of libgit2 holds.
-            guard certificate.pointee.cert_type == GIT_CERT_HOSTKEY_LIBSSH2 else { return GIT_PASSTHROUGH.rawValue }
+            guard certificate.pointee.cert_type == GIT_CERT_HOSTKEY_LIBSSH2 else {
+                return GIT_PASSTHROUGH.rawValue
+            }
             let callbacks = Unmanaged<RemoteCallbacks>.fromOpaque(payload).takeUnretainedValue()
             return certificate.withMemoryRebound(to: git_cert_hostkey.self, capacity: 1) {
                 callbacks.hostKey($0.pointee, host: host.map { String(cString: $0) } ?? "")
@@ -58,7 +60,9 @@ final class RemoteCallbacks {
                     .refused, "'\(access.url)' redirects to another server, which asks for a credential",
                     hint: "use the URL it redirects to"))
         }
-        if allowed & GIT_CREDENTIAL_USERNAME.rawValue != 0 { return git_credential_username_new(out, access.user) }
+        if allowed & GIT_CREDENTIAL_USERNAME.rawValue != 0 {
+            return git_credential_username_new(out, access.user)
+        }
         given += 1
         guard given == 1 else { return refuse(rejected) }
         switch access.credential {
@@ -100,7 +104,8 @@ final class RemoteCallbacks {
             return VoltError(
                 .refused, "authentication failed: '\(access.url)' does not take the key '\(path)'",
                 hint: "add its public half to the account '\(access.user)'; an RSA key does not work, "
-                    + "since libssh2 1.10 signs with SHA-1 and servers since OpenSSH 8.8 refuse that: use ed25519")
+                    + "since libssh2 1.10 signs with SHA-1 and servers since OpenSSH 8.8 refuse that: use ed25519"
+            )
         }
         return VoltError(
             .refused, "authentication failed: '\(access.url)' does not take the user name and token",

@@ -16,10 +16,13 @@ enum RemoteErrorText {
             || contains("certificate", "handshake")
         {
             return VoltError(
-                .refused, "cannot trust '\(url)': \(text)", hint: "give the certificate of its authority with --ca-file")
+                .refused, "cannot trust '\(url)': \(text)",
+                hint: "give the certificate of its authority with --ca-file")
         }
         if contains("failed to resolve address") {
-            return VoltError(.failed, "cannot read '\(url)': its host name cannot be resolved", hint: "check the name and the DNS of this host")
+            return VoltError(
+                .failed, "cannot read '\(url)': its host name cannot be resolved",
+                hint: "check the name and the DNS of this host")
         }
         if contains("failed to connect") {
             return VoltError(.failed, "cannot read '\(url)': the host does not answer on that port (\(text))")
@@ -29,12 +32,18 @@ enum RemoteErrorText {
                 .refused, "cannot read '\(url)': it redirects to another server (\(text))",
                 hint: "use the URL it redirects to")
         }
-        if contains("401", "403", "too many redirects or authentication replays") || failure.code == GIT_EAUTH.rawValue {
+        if contains("401", "403", "too many redirects or authentication replays")
+            || failure.code == GIT_EAUTH.rawValue
+        {
             return VoltError(
-                .refused, "authentication failed: '\(url)' \(wasAskedForCredentials ? "does not take the credential" : "is not allowed")",
+                .refused,
+                "authentication failed: '\(url)' \(wasAskedForCredentials ? "does not take the credential" : "is not allowed")",
                 hint: "check the user name and the token or key")
         }
-        if contains("404", "unsupported path", "could not find repository", "failed to resolve path", "does not appear to be a git") {
+        if contains(
+            "404", "unsupported path", "could not find repository", "failed to resolve path",
+            "does not appear to be a git")
+        {
             return VoltError(
                 .notFound, "repository '\(url)' not found",
                 hint: "check the URL; a private repository needs --username and --token-file, or --ssh-key")

@@ -66,7 +66,9 @@ struct TreePlanner {
             notes.append("\(submodules.count) submodule(s) left out, such as '\(first)'")
         }
         if let first = pointers.first {
-            notes.append("\(pointers.count) file(s) are Git LFS pointers, such as '\(first)': their content is not fetched")
+            notes.append(
+                "\(pointers.count) file(s) are Git LFS pointers, such as '\(first)': their content is not fetched"
+            )
         }
         return notes
     }
@@ -76,7 +78,9 @@ struct TreePlanner {
         guard path.count < limits.depth else {
             throw refusal("has more than \(limits.depth) directories within each other")
         }
-        guard try header(of: id).size <= limits.treeBytes else { throw refusal("is a directory with too many files") }
+        guard try header(of: id).size <= limits.treeBytes else {
+            throw refusal("is a directory with too many files")
+        }
         var tree: OpaquePointer?
         try check(git_tree_lookup(&tree, mirror.handle, &id))
         defer { git_tree_free(tree) }
@@ -125,7 +129,8 @@ struct TreePlanner {
         case 0o160000:
             submodules.append(shownPath)
         default:
-            throw refusal("has the mode \(String(mode, radix: 8)), which is none of a file, link or directory")
+            throw refusal(
+                "has the mode \(String(mode, radix: 8)), which is none of a file, link or directory")
         }
     }
 
@@ -137,7 +142,8 @@ struct TreePlanner {
         var type = GIT_OBJECT_INVALID
         try check(git_odb_read_header(&size, &type, mirror.database, &object))
         if let wanted, type != wanted {
-            git_error_set_str(Int32(GIT_ERROR_OBJECT.rawValue), "an object has another type than its entry says")
+            git_error_set_str(
+                Int32(GIT_ERROR_OBJECT.rawValue), "an object has another type than its entry says")
             throw GitFailure(code: GIT_ERROR.rawValue)
         }
         return (size, type)
@@ -170,11 +176,13 @@ struct TreePlanner {
 
 extension GitMirror {
     /// The bytes of an object, whose name is checked against them while it is read.
-    func withBytes<Result>(of id: git_oid, _ body: (UnsafeRawBufferPointer) throws -> Result) throws -> Result {
+    func withBytes<Result>(of id: git_oid, _ body: (UnsafeRawBufferPointer) throws -> Result) throws -> Result
+    {
         var id = id
         var object: OpaquePointer?
         try check(git_odb_read(&object, database, &id))
         defer { git_odb_object_free(object) }
-        return try body(UnsafeRawBufferPointer(start: git_odb_object_data(object), count: git_odb_object_size(object)))
+        return try body(
+            UnsafeRawBufferPointer(start: git_odb_object_data(object), count: git_odb_object_size(object)))
     }
 }

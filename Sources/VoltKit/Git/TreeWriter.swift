@@ -46,7 +46,9 @@ extension GitMirror {
 
     private func bytes(of entry: TreeEntry) throws -> [UInt8] { try read(entry) { Array($0) } }
 
-    private func read<Result>(_ entry: TreeEntry, _ body: (UnsafeRawBufferPointer) throws -> Result) throws -> Result {
+    private func read<Result>(_ entry: TreeEntry, _ body: (UnsafeRawBufferPointer) throws -> Result) throws
+        -> Result
+    {
         do { return try withBytes(of: entry.object, body) } catch let failure as GitFailure {
             throw failure.asDamage(of: "'\(String(decoding: entry.name, as: UTF8.self))'")
         }
@@ -66,6 +68,7 @@ extension GitMirror {
     }
 
     private static func failure(_ entry: TreeEntry, _ directory: String) -> VoltError {
-        SystemError.current.during("cannot write '\(String(decoding: entry.name, as: UTF8.self))' below '\(directory)'")
+        SystemError.current.during(
+            "cannot write '\(String(decoding: entry.name, as: UTF8.self))' below '\(directory)'")
     }
 }

@@ -19,7 +19,8 @@ public struct BranchName: Sendable, Hashable, CustomStringConvertible {
         let prefix = "refs/heads/"
         let name = source.hasPrefix(prefix) ? String(source.dropFirst(prefix.count)) : source
         guard Self.isValid(name) else {
-            let shown = String(decoding: source.utf8.prefix(80).map { $0 < 32 || $0 == 127 ? 63 : $0 }, as: UTF8.self)
+            let shown = String(
+                decoding: source.utf8.prefix(80).map { $0 < 32 || $0 == 127 ? 63 : $0 }, as: UTF8.self)
             throw VoltError(
                 .usage, "'\(shown)' is not the name of a branch", hint: "see git-check-ref-format(1)")
         }
@@ -30,7 +31,8 @@ public struct BranchName: Sendable, Hashable, CustomStringConvertible {
     public static func isValid(_ name: String) -> Bool {
         let bytes = Array(name.utf8)
         // git's limit is that of a path below .git/refs, which some file systems cut at 255.
-        guard !bytes.isEmpty, bytes.count <= 244, name != "@", name != "HEAD", bytes[0] != UInt8(ascii: "-") else {
+        guard !bytes.isEmpty, bytes.count <= 244, name != "@", name != "HEAD", bytes[0] != UInt8(ascii: "-")
+        else {
             return false
         }
         let forbidden = Array(" ~^:?*[\\".utf8)

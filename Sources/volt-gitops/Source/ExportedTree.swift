@@ -31,13 +31,19 @@ public struct ExportedTree: Sendable, Equatable {
     }
 
     private mutating func add(_ directory: String, depth: Int, limits: Limits) throws(VoltError) {
-        guard depth < limits.depth else { throw Self.refusal("has more than \(limits.depth) directories within each other") }
+        guard depth < limits.depth else {
+            throw Self.refusal("has more than \(limits.depth) directories within each other")
+        }
         for name in try Files.list(directory) {
             let path = "\(directory)/\(name)"
             var information = stat()
-            guard lstat(path, &information) == 0 else { throw SystemError.current.during("cannot read '\(path)'") }
+            guard lstat(path, &information) == 0 else {
+                throw SystemError.current.during("cannot read '\(path)'")
+            }
             entries += 1
-            guard entries <= limits.entries else { throw Self.refusal("has more than \(limits.entries) files") }
+            guard entries <= limits.entries else {
+                throw Self.refusal("has more than \(limits.entries) files")
+            }
             switch information.st_mode & S_IFMT {
             case S_IFDIR: try add(path, depth: depth + 1, limits: limits)
             case S_IFLNK: files += 1

@@ -41,7 +41,9 @@ public struct KnownHosts: Sendable {
                 isRevoked = true
                 words.removeFirst()
             }
-            guard words.count >= 3, let key = Base64.decode(words[2]), Self.type(of: key) == words[1] else { return nil }
+            guard words.count >= 3, let key = Base64.decode(words[2]), Self.type(of: key) == words[1] else {
+                return nil
+            }
             let patterns = words[0].split(separator: ",").map(String.init)
             return Entry(patterns: patterns, isRevoked: isRevoked, type: words[1], key: key)
         }
@@ -100,7 +102,8 @@ public struct KnownHosts: Sendable {
     /// `|1|salt|hash`: HMAC with SHA-1 of the name.
     private static func hashed(_ pattern: String, matches name: String) -> Bool {
         let parts = pattern.split(separator: "|", omittingEmptySubsequences: false)
-        guard parts.count == 4, parts[1] == "1", let salt = Base64.decode(parts[2]), let hash = Base64.decode(parts[3])
+        guard parts.count == 4, parts[1] == "1", let salt = Base64.decode(parts[2]),
+            let hash = Base64.decode(parts[3])
         else { return false }
         return HMAC.sha1(key: salt, message: name.utf8) == hash
     }

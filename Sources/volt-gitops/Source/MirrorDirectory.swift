@@ -28,7 +28,9 @@ public struct MirrorDirectory: Sendable {
     public func lock() throws(VoltError) -> FileLock { try FileLock.wait(for: "\(path)/lock") }
 
     /// A file that remembers something about a text, such as a URL and a branch.
-    public func mark(of kind: String, _ text: String) -> String { "\(path)/\(kind)-\(StableHash.text(of: text))" }
+    public func mark(of kind: String, _ text: String) -> String {
+        "\(path)/\(kind)-\(StableHash.text(of: text))"
+    }
 
     /// What comes between the point and the random part in the names of unfinished snapshots: another
     /// mirror's worker may be at work in the same directory of snapshots.
@@ -61,7 +63,9 @@ public struct SnapshotDirectory: Sendable {
         let prefix = ".unfinished-\(mirror.mark)-"
         self.path = path
         staging = "\(parent)/\(prefix)\(UInt32.random(in: 0...UInt32.max))"
-        for name in try Files.list(parent) where name.hasPrefix(prefix) { try Files.removeTree("\(parent)/\(name)") }
+        for name in try Files.list(parent) where name.hasPrefix(prefix) {
+            try Files.removeTree("\(parent)/\(name)")
+        }
     }
 
     /// Whether the snapshot is there.

@@ -69,7 +69,9 @@ public struct RepositoryURL: Sendable, Hashable, CustomStringConvertible {
     ///   - policy: what is allowed besides the encrypted transports.
     /// - Throws: `VoltError` with code `usage` for what is no URL, `refused` for what is not allowed. A
     ///   URL with a password is not repeated in the message.
-    public init(_ source: String, system: RepositoryAccess.System, policy: Policy = Policy()) throws(VoltError) {
+    public init(_ source: String, system: RepositoryAccess.System, policy: Policy = Policy())
+        throws(VoltError)
+    {
         let parts = try RepositoryURLParts(source)
         switch (parts.transport, system) {
         case (.ssh, .svn):
@@ -81,7 +83,8 @@ public struct RepositoryURL: Sendable, Hashable, CustomStringConvertible {
                 .usage, "'\(parts.text)' is a Subversion repository", hint: "use --provider svn for it")
         case (.http, _) where !policy.allowsHTTP && !parts.isLoopback:
             throw VoltError(
-                .refused, "'\(parts.text)' is not encrypted", hint: "use https://, or allow it with --allow-http")
+                .refused, "'\(parts.text)' is not encrypted",
+                hint: "use https://, or allow it with --allow-http")
         case (.file, _) where !policy.allowsFile:
             throw VoltError(
                 .refused, "'\(parts.text)' is a path of this host", hint: "allow it with --allow-file")

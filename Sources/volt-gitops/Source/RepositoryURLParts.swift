@@ -45,7 +45,8 @@ struct RepositoryURLParts {
     }
 
     private init(
-        transport: RepositoryURL.Transport, user: String?, host: String, port: Int?, path: String, text: String
+        transport: RepositoryURL.Transport, user: String?, host: String, port: Int?, path: String,
+        text: String
     ) {
         self.transport = transport
         self.user = user
@@ -57,7 +58,9 @@ struct RepositoryURLParts {
 
     /// The letters before `://`, in lower case.
     private static func scheme(of source: String) -> String? {
-        let letters = source.prefix { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "+" || $0 == "-" || $0 == ".") }
+        let letters = source.prefix {
+            $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "+" || $0 == "-" || $0 == ".")
+        }
         guard !letters.isEmpty, source.dropFirst(letters.count).hasPrefix("://") else { return nil }
         return letters.lowercased()
     }
@@ -74,10 +77,13 @@ struct RepositoryURLParts {
         // Before anything else is said about the URL: it may not be repeated when it holds a password.
         let (user, place) = try userAndPlace(authority, transport: transport)
         guard !rest.contains("?"), !rest.contains("#") else {
-            throw VoltError(.refused, "'\(withoutSecret(source))' has a query or a fragment", hint: "leave out what begins with '?' or '#'")
+            throw VoltError(
+                .refused, "'\(withoutSecret(source))' has a query or a fragment",
+                hint: "leave out what begins with '?' or '#'")
         }
         guard !path.isEmpty, path.contains(where: { $0 != "/" }) else {
-            throw VoltError(.usage, "'\(source)' has no path", hint: "a repository is written https://host/path")
+            throw VoltError(
+                .usage, "'\(source)' has no path", hint: "a repository is written https://host/path")
         }
         if transport == .file {
             guard place.isEmpty || place == "localhost", user == nil else {
@@ -87,7 +93,8 @@ struct RepositoryURLParts {
         }
         let (host, port) = try hostAndPort(place, in: source)
         let shownHost = host.contains(":") ? "[\(host)]" : host
-        let text = "\(scheme)://\(user.map { "\($0)@" } ?? "")\(shownHost)\(port.map { ":\($0)" } ?? "")\(path)"
+        let text =
+            "\(scheme)://\(user.map { "\($0)@" } ?? "")\(shownHost)\(port.map { ":\($0)" } ?? "")\(path)"
         return Self(transport: transport, user: user, host: host, port: port, path: path, text: text)
     }
 
@@ -129,21 +136,26 @@ struct RepositoryURLParts {
             throw VoltError(
                 .refused, "'\(place)::' would run a helper program of git", hint: "use https:// or ssh://")
         }
-        guard !place.contains("/"), !path.isEmpty, !source.contains("?"), !source.contains("#") else { throw failure }
+        guard !place.contains("/"), !path.isEmpty, !source.contains("?"), !source.contains("#") else {
+            throw failure
+        }
         // `user:password@host/path` looks like this form with the host `user`.
         guard !path.contains("@") else {
             throw VoltError(
                 .refused, "the URL of the repository holds a password",
                 hint: "leave it out, and give it with --token-file")
         }
-        guard !path.hasPrefix("-") else { throw VoltError(.refused, "the path in '\(source)' begins with '-'") }
+        guard !path.hasPrefix("-") else {
+            throw VoltError(.refused, "the path in '\(source)' begins with '-'")
+        }
         let (user, hostText) = try userAndPlace(place, transport: .ssh)
         let (host, port) = try hostAndPort(hostText, in: source)
         guard port == nil else { throw failure }
         return Self(transport: .ssh, user: user, host: host, port: nil, path: String(path), text: source)
     }
 
-    private static func userAndPlace(_ authority: Substring, transport: RepositoryURL.Transport) throws(VoltError)
+    private static func userAndPlace(_ authority: Substring, transport: RepositoryURL.Transport)
+        throws(VoltError)
         -> (user: String?, place: Substring)
     {
         guard let at = authority.lastIndex(of: "@") else { return (nil, authority) }
@@ -162,11 +174,15 @@ struct RepositoryURLParts {
 
     /// Providers take a token in the place of the user name, and then the URL is a secret.
     private static func looksLikeToken(_ user: Substring) -> Bool {
-        let known = ["ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "gldt-", "ATBB", "ATCTT", "x-token-auth"]
+        let known = [
+            "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "gldt-", "ATBB", "ATCTT",
+            "x-token-auth",
+        ]
         return known.contains { user.hasPrefix($0) } || user.utf8.count >= 40
     }
 
-    private static func hostAndPort(_ place: Substring, in source: String) throws(VoltError) -> (String, Int?) {
+    private static func hostAndPort(_ place: Substring, in source: String) throws(VoltError) -> (String, Int?)
+    {
         let failure = VoltError(.usage, "'\(withoutSecret(source))' has no valid host")
         var host = place
         var portText: Substring?
@@ -176,20 +192,24 @@ struct RepositoryURLParts {
             let rest = place[place.index(after: end)...]
             guard rest.isEmpty || rest.hasPrefix(":") else { throw failure }
             portText = rest.isEmpty ? nil : rest.dropFirst()
-            guard host.contains(":"), host.utf8.allSatisfy({ isHexDigit($0) || $0 == 58 || $0 == 46 }) else { throw failure }
+            guard host.contains(":"), host.utf8.allSatisfy({ isHexDigit($0) || $0 == 58 || $0 == 46 }) else {
+                throw failure
+            }
         } else {
             if let colon = place.firstIndex(of: ":") {
                 host = place[..<colon]
                 portText = place[place.index(after: colon)...]
             }
             let labels = host.split(separator: ".", omittingEmptySubsequences: false)
-            guard host.utf8.count <= 253, host.utf8.allSatisfy({ isAlphanumeric($0) || "-._".utf8.contains($0) }),
+            guard host.utf8.count <= 253,
+                host.utf8.allSatisfy({ isAlphanumeric($0) || "-._".utf8.contains($0) }),
                 labels.allSatisfy({ !$0.isEmpty && !$0.hasPrefix("-") && $0.utf8.count <= 63 })
             else { throw failure }
         }
         guard !host.isEmpty else { throw failure }
         guard let portText else { return (host.lowercased(), nil) }
-        guard portText.utf8.allSatisfy({ (48...57).contains($0) }), let port = Int(portText), (1...65535).contains(port)
+        guard portText.utf8.allSatisfy({ (48...57).contains($0) }), let port = Int(portText),
+            (1...65535).contains(port)
         else { throw VoltError(.usage, "'\(withoutSecret(source))' has no valid port") }
         return (host.lowercased(), port)
     }
@@ -197,7 +217,8 @@ struct RepositoryURLParts {
     /// The path as a server gets it: no `..`, and nothing that a shell at the far end of SSH, an option
     /// parser or a log would take for something else.
     private func checkPath() throws(VoltError) {
-        guard let decoded = Self.percentDecoded(path), decoded.utf8.allSatisfy({ $0 >= 32 && $0 != 127 }) else {
+        guard let decoded = Self.percentDecoded(path), decoded.utf8.allSatisfy({ $0 >= 32 && $0 != 127 })
+        else {
             throw VoltError(.refused, "the path in '\(text)' has a wrong '%' sequence or a control character")
         }
         let parts = decoded.split(separator: "/")
@@ -227,7 +248,8 @@ struct RepositoryURLParts {
                 continue
             }
             guard index + 2 < source.count,
-                let value = Hex.decode(String(decoding: source[index + 1...index + 2], as: UTF8.self).lowercased())
+                let value = Hex.decode(
+                    String(decoding: source[index + 1...index + 2], as: UTF8.self).lowercased())
             else { return nil }
             bytes += value
             index += 3

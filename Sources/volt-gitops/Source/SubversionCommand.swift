@@ -24,7 +24,9 @@ public struct SubversionCommand: Sendable {
 
     /// Prints the revision in which something below the URL changed last.
     public func lastChanged(_ url: String) -> [String] {
-        ["info"] + options + ["--show-item", "last-changed-revision", "--no-newline", "--", Self.pegged(url, "HEAD")]
+        ["info"] + options + [
+            "--show-item", "last-changed-revision", "--no-newline", "--", Self.pegged(url, "HEAD"),
+        ]
     }
 
     /// Prints the author and message of a revision as XML.
@@ -37,7 +39,10 @@ public struct SubversionCommand: Sendable {
     /// - Parameter peg: the revision in which the URL names what is meant: a number or `HEAD`.
     public func export(_ url: String, revision: Int, peg: String, into directory: String) -> [String] {
         ["export"] + options
-            + ["--ignore-externals", "--force", "-r", String(revision), "--", Self.pegged(url, peg), Self.pegged(directory, "")]
+            + [
+                "--ignore-externals", "--force", "-r", String(revision), "--", Self.pegged(url, peg),
+                Self.pegged(directory, ""),
+            ]
     }
 
     /// svn takes what follows the last `@` for a revision, so that a path with an `@` needs one more.
@@ -70,12 +75,16 @@ public struct SubversionCommand: Sendable {
             let opening = "<\(element)>"
             let parts = xml.split(separator: opening, maxSplits: 1, omittingEmptySubsequences: false)
             guard parts.count == 2 else { return "" }
-            let content = parts[1].split(separator: "</\(element)>", maxSplits: 1, omittingEmptySubsequences: false)[0]
+            let content = parts[1].split(
+                separator: "</\(element)>", maxSplits: 1, omittingEmptySubsequences: false)[0]
             var line = String(content.drop(while: \.isWhitespace).prefix { !$0.isNewline })
-            for (entity, sign) in [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&apos;", "'"), ("&amp;", "&")] {
+            for (entity, sign) in [
+                ("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&apos;", "'"), ("&amp;", "&"),
+            ] {
                 line = line.split(separator: entity, omittingEmptySubsequences: false).joined(separator: sign)
             }
-            return String(decoding: line.utf8.prefix(200).map { $0 < 32 || $0 == 127 ? 32 : $0 }, as: UTF8.self)
+            return String(
+                decoding: line.utf8.prefix(200).map { $0 < 32 || $0 == 127 ? 32 : $0 }, as: UTF8.self)
         }
         return (text("author"), text("msg"))
     }
@@ -90,7 +99,8 @@ public struct SubversionCommand: Sendable {
     public static func error(_ stderr: String, url: String) -> VoltError {
         func says(_ codes: String...) -> Bool { codes.contains { stderr.contains($0) } }
         let lines = stderr.split(whereSeparator: \.isNewline).map(String.init)
-        let reason = lines.last { $0.hasPrefix("svn: ") }?.dropFirst(5) ?? Substring(lines.last ?? "no reason given")
+        let reason =
+            lines.last { $0.hasPrefix("svn: ") }?.dropFirst(5) ?? Substring(lines.last ?? "no reason given")
         let shown = String(
             decoding: reason.utf8.prefix(300).map { $0 < 32 || $0 == 127 ? 32 : $0 }, as: UTF8.self)
         if says("E230001", "certificate verification failed") {
@@ -104,13 +114,16 @@ public struct SubversionCommand: Sendable {
                 hint: "give --username and --token-file")
         }
         if says("Name or service not known", "E670002", "E670003") {
-            return VoltError(.failed, "cannot read '\(url)': its host name cannot be resolved", hint: "check the name and the DNS of this host")
+            return VoltError(
+                .failed, "cannot read '\(url)': its host name cannot be resolved",
+                hint: "check the name and the DNS of this host")
         }
         if says("E210005") || saysAbsent(stderr) {
             return VoltError(.notFound, "repository '\(url)' not found", hint: "check the URL and the branch")
         }
         if says("E170013", "E000111", "E000113") {
-            return VoltError(.failed, "cannot read '\(url)': the host does not answer on that port (\(shown))")
+            return VoltError(
+                .failed, "cannot read '\(url)': the host does not answer on that port (\(shown))")
         }
         return VoltError(.failed, "cannot read '\(url)': \(shown)")
     }

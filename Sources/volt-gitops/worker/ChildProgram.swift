@@ -54,12 +54,16 @@ struct ChildProgram {
         }
     }
 
-    private func drain(_ stdout: Int32, _ stderr: Int32, line: () throws -> Void) throws -> (stdout: String, stderr: String) {
+    private func drain(_ stdout: Int32, _ stderr: Int32, line: () throws -> Void) throws -> (
+        stdout: String, stderr: String
+    ) {
         var tails: [[UInt8]] = [[], []]
         var watched = [stdout, stderr].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
         var buffer = [UInt8](repeating: 0, count: 1 << 15)
         while watched.contains(where: { $0.fd >= 0 }) {
-            guard poll(&watched, 2, -1) >= 0 || errno == EINTR else { throw SystemError.current.during("cannot read '\(executable)'") }
+            guard poll(&watched, 2, -1) >= 0 || errno == EINTR else {
+                throw SystemError.current.during("cannot read '\(executable)'")
+            }
             for index in 0..<2 where watched[index].fd >= 0 && watched[index].revents != 0 {
                 let count = read(watched[index].fd, &buffer, buffer.count)
                 if count < 0, errno == EINTR { continue }

@@ -26,7 +26,9 @@ enum Confinement {
             throw SystemError.current.during("cannot limit the worker")
         }
         // A token is in this process's memory: no core, and no ptrace(2) by the same user.
-        guard volt_forbid_dump() == 0 else { throw SystemError.current.during("cannot protect the worker's memory") }
+        guard volt_forbid_dump() == 0 else {
+            throw SystemError.current.during("cannot protect the worker's memory")
+        }
     }
 
     /// Ends this process when its parent ends or closes stdout.
@@ -42,17 +44,20 @@ enum Confinement {
         defer { pthread_attr_destroy(&attributes) }
         var thread = pthread_t()
         let argument = UnsafeMutableRawPointer(bitPattern: Int(parent))
-        let result = pthread_create(&thread, &attributes, { argument in
-            let parent = Int32(Int(bitPattern: argument))
-            var watched = [
-                pollfd(fd: parent, events: Int16(POLLIN), revents: 0), pollfd(fd: 1, events: 0, revents: 0),
-            ]
-            while true {
-                let count = poll(&watched, 2, -1)
-                if count > 0 { _exit(ExitCode.failed.rawValue) }
-                if count < 0, errno != EINTR { return nil }
-            }
-        }, argument)
+        let result = pthread_create(
+            &thread, &attributes,
+            { argument in
+                let parent = Int32(Int(bitPattern: argument))
+                var watched = [
+                    pollfd(fd: parent, events: Int16(POLLIN), revents: 0),
+                    pollfd(fd: 1, events: 0, revents: 0),
+                ]
+                while true {
+                    let count = poll(&watched, 2, -1)
+                    if count > 0 { _exit(ExitCode.failed.rawValue) }
+                    if count < 0, errno != EINTR { return nil }
+                }
+            }, argument)
         guard result == 0 else { throw SystemError(number: result).during("cannot start a thread") }
     }
 }

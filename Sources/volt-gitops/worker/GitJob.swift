@@ -32,7 +32,9 @@ struct GitJob {
                 try Files.read(file, limit: KnownHosts.longest)
             }
             let known = "\(mirror.home)/.ssh/known_hosts"
-            if (pinned ?? []) != (try? Files.read(known)) { try Files.replace(known, with: pinned ?? [], mode: 0o600) }
+            if (pinned ?? []) != (try? Files.read(known)) {
+                try Files.replace(known, with: pinned ?? [], mode: 0o600)
+            }
         }
     }
 
@@ -43,7 +45,9 @@ struct GitJob {
             try start()
             events.write(.tip(commit: try GitRemote(access).tip(of: branch.reference)))
         case .snapshot:
-            guard let snapshot = request.snapshot else { throw VoltError(.usage, "the request names no snapshot") }
+            guard let snapshot = request.snapshot else {
+                throw VoltError(.usage, "the request names no snapshot")
+            }
             try start()
             let lock = try mirror.lock()
             do { try take(snapshot) } catch let damage as GitDamage {
@@ -74,7 +78,8 @@ struct GitJob {
             commit = request.commit ?? tip
             guard mirror.contains(commit) else {
                 throw VoltError(
-                    .notFound, "commit '\(commit.prefix(12))' is not on branch '\(branch)' of '\(url.text)' (any more)",
+                    .notFound,
+                    "commit '\(commit.prefix(12))' is not on branch '\(branch)' of '\(url.text)' (any more)",
                     hint: "deploy the tip of the branch")
             }
         }
@@ -96,16 +101,21 @@ extension GitAccess {
         if url.transport == .https || url.transport == .http, let file = repository.tokenFile {
             guard url.transport == .https || url.isLoopback else {
                 throw VoltError(
-                    .refused, "the token in '\(file)' would be sent unencrypted to '\(url.host)'", hint: "use https://")
+                    .refused, "the token in '\(file)' would be sent unencrypted to '\(url.host)'",
+                    hint: "use https://")
             }
-            credential = .token(username: repository.username ?? url.user ?? "git", token: try Secret.read(file))
+            credential = .token(
+                username: repository.username ?? url.user ?? "git", token: try Secret.read(file))
         } else if url.transport == .ssh, let file = repository.sshKeyFile {
-            guard Files.exists(file) else { throw VoltError(.notFound, "cannot open '\(file)': no such file") }
+            guard Files.exists(file) else {
+                throw VoltError(.notFound, "cannot open '\(file)': no such file")
+            }
             credential = .sshKey(path: file)
         }
         var pinned = KnownHosts("")
         if url.transport == .ssh, let file = repository.knownHostsFile {
-            pinned = KnownHosts(String(decoding: try Files.read(file, limit: KnownHosts.longest), as: UTF8.self))
+            pinned = KnownHosts(
+                String(decoding: try Files.read(file, limit: KnownHosts.longest), as: UTF8.self))
         }
         let keys = pinned
         self.init(
@@ -136,12 +146,14 @@ extension KnownHosts {
                 hint: "compare it with what its owner publishes, then add it with --known-hosts FILE")
         case .differs(let types) where !types.contains(type):
             throw VoltError(
-                .refused, "host key of '\(place)' is not pinned: it showed \(shown), and the pinned ones are "
+                .refused,
+                "host key of '\(place)' is not pinned: it showed \(shown), and the pinned ones are "
                     + types.joined(separator: ", "),
                 hint: "add this key to the file of --known-hosts after comparing it")
         case .differs:
             throw VoltError(
-                .refused, "host key of '\(place)' has changed: it showed \(shown), which is not the pinned one",
+                .refused,
+                "host key of '\(place)' has changed: it showed \(shown), which is not the pinned one",
                 hint: "somebody may be in between; ask its owner before you change the file of --known-hosts")
         case .revoked:
             throw VoltError(.refused, "host key of '\(place)' is marked @revoked (it showed \(shown))")

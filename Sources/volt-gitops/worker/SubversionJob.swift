@@ -27,7 +27,8 @@ struct SubversionJob {
         if let file = repository.tokenFile {
             guard url.transport != .http || url.isLoopback else {
                 throw VoltError(
-                    .refused, "the password in '\(file)' would be sent unencrypted to '\(url.host)'", hint: "use https://")
+                    .refused, "the password in '\(file)' would be sent unencrypted to '\(url.host)'",
+                    hint: "use https://")
             }
             password = Array(try Secret.read(file).utf8) + [10]
         } else {
@@ -51,7 +52,9 @@ struct SubversionJob {
         case .locate: events.write(.located(url: location))
         case .tip: events.write(.tip(commit: String(revision)))
         case .snapshot:
-            guard let snapshot = request.snapshot else { throw VoltError(.usage, "the request names no snapshot") }
+            guard let snapshot = request.snapshot else {
+                throw VoltError(.usage, "the request names no snapshot")
+            }
             let lock = try mirror.lock()
             try take(snapshot, location, tip: revision)
             _ = consume lock
@@ -77,7 +80,8 @@ struct SubversionJob {
             }
         }
         throw VoltError(
-            .notFound, "'\(url.text)' has no branch '\(branch)'", hint: "check the URL and the branch with 'svn list'")
+            .notFound, "'\(url.text)' has no branch '\(branch)'",
+            hint: "check the URL and the branch with 'svn list'")
     }
 
     private func take(_ path: String, _ location: String, tip: Int) throws {
@@ -90,7 +94,9 @@ struct SubversionJob {
         if !snapshot.exists {
             try snapshot.fill { directory in
                 // For the tip, the URL of today; an older revision may be of a path that was replaced since.
-                try export(location, revision, pegs: revision == tip ? ["HEAD"] : [String(revision), "HEAD"], into: directory)
+                try export(
+                    location, revision, pegs: revision == tip ? ["HEAD"] : [String(revision), "HEAD"],
+                    into: directory)
                 _ = try ExportedTree(directory)
             }
         }
@@ -111,7 +117,8 @@ struct SubversionJob {
                 lines += 1
                 // Two lines come after the names.
                 guard lines <= limit + 2 else {
-                    throw VoltError(.refused, "the tree of the revision is refused: it has more than \(limit) files")
+                    throw VoltError(
+                        .refused, "the tree of the revision is refused: it has more than \(limit) files")
                 }
                 events.progress(received: lines, total: 0, bytes: 0)
             }
