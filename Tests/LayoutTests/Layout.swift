@@ -76,7 +76,8 @@ enum Layout {
 
         // volt-gitops
         Module(
-            "volt-gitops/Source", ["VoltCore", "VoltSystem", "VoltCrypto", "CVoltSystem", "FoundationEssentials"],
+            "volt-gitops/Source",
+            ["VoltCore", "VoltSystem", "VoltCrypto", "CVoltSystem", "FoundationEssentials"],
             isEngine: true),
         Module(
             "volt-gitops/Engine",
