@@ -101,7 +101,7 @@ let package = Package(
 
         // volt-gitops
         .target(
-            name: "GitopsSource", dependencies: ["VoltCore", "VoltSystem", "VoltCrypto", "CVoltSystem"],
+            name: "GitopsSource", dependencies: ["VoltCore", "VoltSystem", "VoltCrypto"],
             path: "Sources/volt-gitops/Source",
             swiftSettings: settings),
         .target(

@@ -42,13 +42,4 @@ public enum GitLibrary {
                 hint: "give a file of PEM certificates")
         }
     }
-
-    /// The version of libgit2 that is loaded, such as `1.5.1`.
-    public static var version: String {
-        var major: Int32 = 0
-        var minor: Int32 = 0
-        var revision: Int32 = 0
-        git_libgit2_version(&major, &minor, &revision)
-        return "\(major).\(minor).\(revision)"
-    }
 }

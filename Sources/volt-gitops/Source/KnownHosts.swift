@@ -49,9 +49,6 @@ public struct KnownHosts: Sendable {
         }
     }
 
-    /// Whether no line of the file holds a key.
-    public var isEmpty: Bool { entries.isEmpty }
-
     /// Looks up a key that a host showed.
     ///
     /// - Parameters:

@@ -5,8 +5,6 @@ public import VoltCore
 public enum SourceStream {
     /// The largest request, in bytes.
     public static let longestRequest = 64 << 10
-    /// The largest event, in bytes: a message and a hint.
-    public static let longestEvent = 64 << 10
 
     /// The bytes of a request.
     public static func encode(_ request: SourceRequest) throws -> [UInt8] {
