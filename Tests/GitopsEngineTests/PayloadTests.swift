@@ -14,7 +14,10 @@ private struct Sample: Sendable, CustomTestStringConvertible {
     let expected: Delivery
     var testDescription: String { "\(provider): \(title)" }
 
-    init(_ title: String, _ provider: Provider, _ headers: [String: String], _ body: String, _ expected: Delivery) {
+    init(
+        _ title: String, _ provider: Provider, _ headers: [String: String], _ body: String,
+        _ expected: Delivery
+    ) {
         self.title = title
         self.provider = provider
         self.headers = headers
@@ -60,8 +63,11 @@ private let samples = [
         .ignored("branch 'old' was deleted")),
     Sample(
         "tag", .github, ["X-GitHub-Event": "push"],
-        #"{"ref":"refs/tags/v1","after":"\#(commit)",\#(gitHubRepository)}"#, .ignored("'refs/tags/v1' is not a branch")),
-    Sample("ping", .github, ["X-GitHub-Event": "ping"], #"{"zen":"Keep it logically awesome.","hook_id":1}"#, .ignored("ping")),
+        #"{"ref":"refs/tags/v1","after":"\#(commit)",\#(gitHubRepository)}"#,
+        .ignored("'refs/tags/v1' is not a branch")),
+    Sample(
+        "ping", .github, ["X-GitHub-Event": "ping"], #"{"zen":"Keep it logically awesome.","hook_id":1}"#,
+        .ignored("ping")),
     Sample(
         "create with a short ref", .github, ["X-GitHub-Event": "create"], #"{"ref":"v1","ref_type":"tag"}"#,
         .ignored("event 'create' is not a push")),
@@ -69,7 +75,8 @@ private let samples = [
     Sample("an empty push", .github, ["X-GitHub-Event": "push"], "{}", .ignored("the payload has no ref")),
     Sample(
         "fields of other types", .github, ["X-GitHub-Event": "push"],
-        #"{"ref":["refs/heads/main"],"after":{},"repository":"site","deleted":"yes"}"#, .ignored("the payload has no ref")),
+        #"{"ref":["refs/heads/main"],"after":{},"repository":"site","deleted":"yes"}"#,
+        .ignored("the payload has no ref")),
 
     Sample(
         "push", .gitlab, ["X-Gitlab-Event": "Push Hook"],
@@ -87,7 +94,8 @@ private let samples = [
         "tag", .gitlab, ["X-Gitlab-Event": "Tag Push Hook"],
         #"{"object_kind":"tag_push","ref":"refs/tags/v1","checkout_sha":"\#(commit)",\#(gitLabProject)}"#,
         .ignored("event 'tag_push' is not a push to a branch")),
-    Sample("repository_update without a ref", .gitlab, [:], #"{"event_name":"repository_update"}"#,
+    Sample(
+        "repository_update without a ref", .gitlab, [:], #"{"event_name":"repository_update"}"#,
         .ignored("event 'repository_update' is not a push to a branch")),
 
     Sample(
@@ -101,17 +109,21 @@ private let samples = [
             PushEvent(repositories: cloudURLs, branch: "a", commit: commit),
             PushEvent(repositories: cloudURLs, branch: "b", commit: nil),
         ])),
-    Sample("push without changes", .bitbucket, ["X-Event-Key": "repo:push"], #"{"push":{}}"#,
+    Sample(
+        "push without changes", .bitbucket, ["X-Event-Key": "repo:push"], #"{"push":{}}"#,
         .ignored("no branch has a new commit")),
     Sample(
         "Data Center, with links", .bitbucket, ["X-Event-Key": "repo:refs_changed"],
         #"{"repository":{"slug":"site","project":{"key":"TEAM"},"links":{"clone":[{"href":"https://bb.example/scm/team/site.git","name":"http"}]}},"changes":[{"ref":{"id":"refs/heads/main","displayId":"main","type":"BRANCH"},"fromHash":"x","toHash":"\#(commit)","type":"UPDATE"},{"ref":{"id":"refs/tags/v1","type":"TAG"},"toHash":"x","type":"ADD"},{"ref":{"id":"refs/heads/old","type":"BRANCH"},"toHash":"\#(zeros)","type":"DELETE"}]}"#,
-        .pushes([PushEvent(repositories: ["https://bb.example/scm/team/site.git"], branch: "main", commit: commit)])),
+        .pushes([
+            PushEvent(repositories: ["https://bb.example/scm/team/site.git"], branch: "main", commit: commit)
+        ])),
     Sample(
         "Data Center, an older one without links", .bitbucket, ["X-Event-Key": "repo:refs_changed"],
         #"{"repository":{"slug":"site","project":{"key":"TEAM"}},"changes":[{"ref":{"id":"refs/heads/main","type":"BRANCH"},"toHash":"\#(commit)","type":"ADD"}]}"#,
         .pushes([PushEvent(repositories: ["/team/site"], branch: "main", commit: commit)])),
-    Sample("another event", .bitbucket, ["X-Event-Key": "pullrequest:created"], "{}",
+    Sample(
+        "another event", .bitbucket, ["X-Event-Key": "pullrequest:created"], "{}",
         .ignored("event 'pullrequest:created' is not a push")),
 ]
 
@@ -139,7 +151,8 @@ private let samples = [
                 switch random.next() % 3 {
                 case 0: changed[place] = UInt8(truncatingIfNeeded: random.next())
                 case 1: changed.remove(at: place)
-                default: changed.insert(contentsOf: "{[\"\\u:,]}".utf8.prefix(Int(random.next() % 9)), at: place)
+                default:
+                    changed.insert(contentsOf: "{[\"\\u:,]}".utf8.prefix(Int(random.next() % 9)), at: place)
                 }
             }
             if (try? sample.read(changed)) != nil { read += 1 }
@@ -150,16 +163,20 @@ private let samples = [
     @Test(
         "what is not JSON is malformed",
         arguments: [
-            "", " ", "{", "}", "[1,]", #"{"a":}"#, #"{"a" 1}"#, #"{a:1}"#, "{} {}", "nul", "tru", "01", "-", "1.", "1e",
+            "", " ", "{", "}", "[1,]", #"{"a":}"#, #"{"a" 1}"#, #"{a:1}"#, "{} {}", "nul", "tru", "01", "-",
+            "1.", "1e",
             #""\x""#, #""\u12g4""#, "\"a\nb\"", #"{"a":1,}"#, "\u{FEFF}{}", "NaN", "'a'",
         ])
     func malformed(text: String) {
-        #expect(throws: PayloadReader.Malformed.self) { try PayloadReader.read(Array(text.utf8), keeping: []) }
+        #expect(throws: PayloadReader.Malformed.self) {
+            try PayloadReader.read(Array(text.utf8), keeping: [])
+        }
     }
 
     @Test("JSON is read by RFC 8259, escapes and surrogates included")
     func values() throws {
-        let text = #" { "a" : [ null , true , -1.5e+3 , "x\"\\\/\b\f\n\r\té😀\ud83d" ] , "b" : { "c" : "d" } } "#
+        let text =
+            #" { "a" : [ null , true , -1.5e+3 , "x\"\\\/\b\f\n\r\té😀\ud83d" ] , "b" : { "c" : "d" } } "#
         let payload = try PayloadReader.read(Array(text.utf8), keeping: ["a", "c", "b"])
         #expect(
             payload["a"]?.elements

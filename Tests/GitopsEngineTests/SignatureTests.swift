@@ -32,7 +32,9 @@ private let vectors = [
 ]
 
 @Suite struct SignatureTests {
-    @Test("the provider's published signature holds, whatever the case of the header's name", arguments: vectors)
+    @Test(
+        "the provider's published signature holds, whatever the case of the header's name", arguments: vectors
+    )
     fileprivate func published(vector: Vector) {
         #expect(vector.verifies("sha256=\(vector.signature)"))
         #expect(vector.verifies("sha256=\(vector.signature)", name: vector.header.lowercased()))
@@ -44,29 +46,37 @@ private let vectors = [
         let hex = vector.signature
         let wrong = hex.dropLast() + (hex.last == "0" ? "1" : "0")
         for value in [
-            nil, "", "sha256=", "sha256", hex, "sha256=\(wrong)", "sha256=\(hex.dropLast())", "sha256=\(hex)0",
+            nil, "", "sha256=", "sha256", hex, "sha256=\(wrong)", "sha256=\(hex.dropLast())",
+            "sha256=\(hex)0",
             "sha256=\(hex.uppercased())", "SHA256=\(hex)", "sha1=\(hex)", "sha1=\(hex.prefix(40))",
-            "sha512=\(hex)\(hex)", "sha256=\(hex),sha256=\(hex)", " sha256=\(hex)", "sha256= \(hex)", "s", "=",
+            "sha512=\(hex)\(hex)", "sha256=\(hex),sha256=\(hex)", " sha256=\(hex)", "sha256= \(hex)", "s",
+            "=",
             "sha256=\(String(repeating: "g", count: 64))", "sha256=\(String(repeating: "é", count: 32))",
         ] as [String?] {
             #expect(!vector.verifies(value), "\(value ?? "no header")")
         }
     }
 
-    @Test("a signature made with another secret, of another body, or with no secret at all is refused", arguments: vectors)
+    @Test(
+        "a signature made with another secret, of another body, or with no secret at all is refused",
+        arguments: vectors)
     fileprivate func foreign(vector: Vector) {
-        #expect(!vector.verifies("sha256=\(vector.signature)", secret: Array("it's a secret to everybody".utf8)))
+        #expect(
+            !vector.verifies("sha256=\(vector.signature)", secret: Array("it's a secret to everybody".utf8)))
         let empty = Hex.encode(HMAC.sha256(key: [UInt8](), message: vector.body))
         #expect(!vector.verifies("sha256=\(empty)", secret: []))
         let other = Vector(
-            provider: vector.provider, header: vector.header, body: vector.body + [10], signature: vector.signature)
+            provider: vector.provider, header: vector.header, body: vector.body + [10],
+            signature: vector.signature)
         #expect(!other.verifies("sha256=\(vector.signature)"))
     }
 
     @Test("a header that occurs twice is refused", arguments: vectors)
     fileprivate func twice(vector: Vector) {
         let value = "sha256=\(vector.signature)"
-        let headers = RequestHeaders([(name: vector.header, value: value), (name: vector.header, value: value)])
+        let headers = RequestHeaders([
+            (name: vector.header, value: value), (name: vector.header, value: value),
+        ])
         #expect(vector.provider.hooks?.verifies(headers, body: vector.body, secret: secret, now: 0) == false)
     }
 
@@ -87,7 +97,9 @@ private let vectors = [
         (name: "webhook-signature", value: "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="),
     ]
 
-    private func verifies(_ fields: [(name: String, value: String)], now: Int64 = 1_614_265_330, key: [UInt8]? = nil)
+    private func verifies(
+        _ fields: [(name: String, value: String)], now: Int64 = 1_614_265_330, key: [UInt8]? = nil
+    )
         -> Bool
     {
         GitLab().verifies(RequestHeaders(fields), body: body, secret: key ?? self.key, now: now)
@@ -126,7 +138,9 @@ private let vectors = [
         #expect(!verifies([fields[0], fields[1], (name: "webhook-signature", value: "v1,AAAA"), token]))
     }
 
-    @Test("a token is the secret itself or nothing", arguments: ["", "wrong", "secre", "secret ", "Secret", "secretsecret"])
+    @Test(
+        "a token is the secret itself or nothing",
+        arguments: ["", "wrong", "secre", "secret ", "Secret", "secretsecret"])
     func tokens(value: String) {
         #expect(verifies([(name: "X-Gitlab-Token", value: "secret")], key: Array("secret".utf8)))
         #expect(!verifies([(name: "X-Gitlab-Token", value: value)], key: Array("secret".utf8)))

@@ -4,12 +4,14 @@ import VoltSystem
 import VoltTestKit
 
 @Suite(.serialized, .timeLimit(.minutes(2))) struct CommandTests {
-    private func create(_ host: Host, _ more: String..., name: String = "a", provider: String = "github") throws
+    private func create(_ host: Host, _ more: String..., name: String = "a", provider: String = "github")
+        throws
         -> ToolRunner.Result
     {
         try host.tool.run(
             [
-                "volt-gitops", "create", "--name", name, "--repo", "https://git.example.invalid/team/\(name).git",
+                "volt-gitops", "create", "--name", name, "--repo",
+                "https://git.example.invalid/team/\(name).git",
                 "--provider", provider, "--branch", "main", "--workload", name,
             ] + more)
     }
@@ -37,9 +39,14 @@ import VoltTestKit
         let status = try host.gitops("status")
         #expect(status.stderr == "webhook server: not running; start it with 'volt gitops serve'\n")
         let header = status.stdout.split(separator: "\n").first ?? ""
-        #expect(header.split(separator: "  ").map { $0.trimming } == ["NAME", "REPO", "BRANCH", "PROVIDER", "LAST DEPLOY", "STATUS"])
+        #expect(
+            header.split(separator: "  ").map { $0.trimming } == [
+                "NAME", "REPO", "BRANCH", "PROVIDER", "LAST DEPLOY", "STATUS",
+            ])
         for text in [list.stdout, json, status.stdout] { #expect(!text.contains("s3cret")) }
-        #expect(try host.gitops("logs", "--name", "gitlab", "--limit", "50").stdout == "TIMESTAMP  COMMIT  BRANCH  STATUS  DURATION  NOTES\n")
+        #expect(
+            try host.gitops("logs", "--name", "gitlab", "--limit", "50").stdout
+                == "TIMESTAMP  COMMIT  BRANCH  STATUS  DURATION  NOTES\n")
         let deleted = try host.gitops("delete", "--name", "gitlab")
         #expect(deleted.status == 0)
         #expect(deleted.stderr == "deleted pipeline 'gitlab'; workload 'gitlab' keeps running\n")
@@ -52,12 +59,16 @@ import VoltTestKit
         let host = try Host()
         #expect(try create(host, "--secret-file", "\(host.directory)/secret").status == 0)
         let modes = try host.tool.run(
-            ["stat", "-c", "%a", "\(host.directory)/root/lib/gitops", "\(host.directory)/root/lib/gitops/secrets/a"])
+            [
+                "stat", "-c", "%a", "\(host.directory)/root/lib/gitops",
+                "\(host.directory)/root/lib/gitops/secrets/a",
+            ])
         #expect(modes.stdout == "700\n600\n")
         #expect(try Files.read("\(host.directory)/root/lib/gitops/secrets/a") == host.secret)
         let piped = try host.tool.run(
             [
-                "volt-gitops", "create", "--name", "b", "--repo", "https://git.example.invalid/b.git", "--provider",
+                "volt-gitops", "create", "--name", "b", "--repo", "https://git.example.invalid/b.git",
+                "--provider",
                 "gitlab", "--branch", "main", "--workload", "b", "--secret-stdin",
             ], input: "from stdin\n")
         #expect(piped.status == 0)
@@ -71,15 +82,18 @@ import VoltTestKit
             (["--secret", "x", "--poll-interval", "0"], 64), (["--secret", "x", "--path", "../up"], 64),
             (["--secret", "x", "--timeout", "soon"], 64), (["--secret", "x", "--branch", "-x"], 64),
             (["--secret", "x", "--name", "A_b"], 64), (["--secret", "x", "--workload", ""], 64),
-            (["--secret", "x", "--provider", "cvs"], 64), (["--secret", "x", "--repo", "git://git.example/a"], 5),
-            (["--secret", "x", "--repo", "http://git.example/a"], 5), (["--secret", "x", "--repo", "/srv/a"], 5),
+            (["--secret", "x", "--provider", "cvs"], 64),
+            (["--secret", "x", "--repo", "git://git.example/a"], 5),
+            (["--secret", "x", "--repo", "http://git.example/a"], 5),
+            (["--secret", "x", "--repo", "/srv/a"], 5),
             (["--secret", "x", "--repo", "https://user:pw@git.example/a"], 5),
             (["--secret-file", "/none"], 3), (["--secret", "x", "--ssh-key", "/none"], 3),
         ] as [([String], Int32)])
     func refused(more: [String], status: Int32) throws {
         let host = try Host()
         let defaults = [
-            "--name": "a", "--repo": "https://git.example.invalid/a.git", "--provider": "github", "--branch": "main",
+            "--name": "a", "--repo": "https://git.example.invalid/a.git", "--provider": "github",
+            "--branch": "main",
             "--workload": "a",
         ]
         let rest = defaults.filter { !more.contains($0.key) }.flatMap { [$0.key, $0.value] }
@@ -105,12 +119,15 @@ import VoltTestKit
         let made = try host.gitops("install-service", "--destination", "\(host.directory)/units")
         #expect(made.status == 0)
         #expect(made.stderr.contains("systemctl enable --now volt-gitops.service"))
-        let unit = String(decoding: try Files.read("\(host.directory)/units/volt-gitops.service"), as: UTF8.self)
+        let unit = String(
+            decoding: try Files.read("\(host.directory)/units/volt-gitops.service"), as: UTF8.self)
         #expect(unit.contains("ExecStart=\(ToolRunner.products)/volt-gitops serve\n"))
         #expect(unit.contains("Type=notify\n"))
     }
 }
 
 extension Substring {
-    fileprivate var trimming: String { String(self.drop { $0 == " " }.reversed().drop { $0 == " " }.reversed()) }
+    fileprivate var trimming: String {
+        String(self.drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
+    }
 }

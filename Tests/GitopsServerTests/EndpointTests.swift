@@ -13,18 +13,24 @@ import VoltTestKit
         let server = try Serve(host)
         let commit = try host.commit("two")
         let body = host.push(commit: commit)
-        let answer = try server.request("POST", "/hooks/github", headers: host.headers(delivery: "d1", body: body), body: body)
+        let answer = try server.request(
+            "POST", "/hooks/github", headers: host.headers(delivery: "d1", body: body), body: body)
         #expect(answer.status == 202)
         #expect(answer.text == "{\"status\":\"queued\",\"attempts\":[1]}\n")
         try host.wait("for the deploy") { host.applied.contains("done \(commit)") }
-        try host.wait("for the history") { try host.gitops("logs", "--name", "site").stdout.contains("success") }
+        try host.wait("for the history") {
+            try host.gitops("logs", "--name", "site").stdout.contains("success")
+        }
         let logs = try host.gitops("logs", "--name", "site").stdout.split(separator: "\n")
         #expect(logs.count == 2)
-        #expect(logs[0].split(separator: " ") == ["TIMESTAMP", "COMMIT", "BRANCH", "STATUS", "DURATION", "NOTES"])
-        let pattern = /[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{8}  [0-9a-f]{7}  main +success  [0-9]+s +webhook \(github\)/
+        #expect(
+            logs[0].split(separator: " ") == ["TIMESTAMP", "COMMIT", "BRANCH", "STATUS", "DURATION", "NOTES"])
+        let pattern =
+            /[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{8}  [0-9a-f]{7}  main +success  [0-9]+s +webhook \(github\)/
         #expect(logs[1].wholeMatch(of: pattern) != nil, "\(logs[1])")
 
-        let again = try server.request("POST", "/hooks/github", headers: host.headers(delivery: "d1", body: body), body: body)
+        let again = try server.request(
+            "POST", "/hooks/github", headers: host.headers(delivery: "d1", body: body), body: body)
         #expect(again.status == 200)
         #expect(again.text.contains("duplicate"))
     }
@@ -37,11 +43,14 @@ import VoltTestKit
         let body = host.push(commit: String(repeating: "1", count: 40))
         let good = Hex.encode(HMAC.sha256(key: host.secret, message: body))
         let values: [String?] = [
-            nil, "", "sha256=", "sha256=\(good.dropLast())", "sha256=\(good.uppercased())", "sha1=\(good.prefix(40))",
+            nil, "", "sha256=", "sha256=\(good.dropLast())", "sha256=\(good.uppercased())",
+            "sha1=\(good.prefix(40))",
             "sha256=\(Hex.encode(HMAC.sha256(key: Array("other".utf8), message: body)))",
         ]
         for value in values {
-            var headers = [("Content-Type", "application/json"), ("X-GitHub-Event", "push"), ("X-GitHub-Delivery", "x")]
+            var headers = [
+                ("Content-Type", "application/json"), ("X-GitHub-Event", "push"), ("X-GitHub-Delivery", "x"),
+            ]
             if let value { headers.append(("X-Hub-Signature-256", value)) }
             let answer = try server.request("POST", "/hooks/github", headers: headers, body: body)
             #expect(answer.status == 403)
@@ -60,23 +69,37 @@ import VoltTestKit
         let server = try Serve(host)
         func answer(_ text: String, event: String = "push") throws -> (Int, String) {
             let body = Array(text.utf8)
-            let headers = host.headers(delivery: "i", body: body).map { $0.0 == "X-GitHub-Event" ? ($0.0, event) : $0 }
+            let headers = host.headers(delivery: "i", body: body).map {
+                $0.0 == "X-GitHub-Event" ? ($0.0, event) : $0
+            }
             let answer = try server.request("POST", "/hooks/github", headers: headers, body: body)
             return (answer.status, answer.text)
         }
         let other = String(decoding: host.push(branch: "other", commit: ""), as: UTF8.self)
-        #expect(try answer(other) == (200, "{\"status\":\"ignored\",\"reason\":\"no pipeline follows branch 'other'\"}\n"))
-        #expect(try answer(#"{"zen":"x"}"#, event: "ping") == (200, "{\"status\":\"ignored\",\"reason\":\"ping\"}\n"))
+        #expect(
+            try answer(other) == (
+                200, "{\"status\":\"ignored\",\"reason\":\"no pipeline follows branch 'other'\"}\n"
+            ))
+        #expect(
+            try answer(#"{"zen":"x"}"#, event: "ping") == (
+                200, "{\"status\":\"ignored\",\"reason\":\"ping\"}\n"
+            ))
         let foreign = #"{"ref":"refs/heads/main","repository":{"clone_url":"https://git.example/a/b.git"}}"#
         #expect(
-            try answer(foreign) == (200, "{\"status\":\"ignored\",\"reason\":\"no pipeline watches this repository\"}\n"))
+            try answer(foreign) == (
+                200, "{\"status\":\"ignored\",\"reason\":\"no pipeline watches this repository\"}\n"
+            ))
         #expect(try answer("{\"ref\":").0 == 400)
         #expect(try server.request("GET", "/healthz").text == "ok\n")
         #expect(try server.request("GET", "/hooks/github").status == 405)
         #expect(try server.request("POST", "/hooks/svn").status == 404)
-        #expect(try server.request("POST", "/hooks/github", headers: [("Content-Type", "text/plain")]).status == 415)
+        #expect(
+            try server.request("POST", "/hooks/github", headers: [("Content-Type", "text/plain")]).status
+                == 415)
         let ping = [("Content-Type", "application/json"), ("X-Event-Key", "diagnostics:ping")]
-        #expect(try server.request("POST", "/hooks/bitbucket", headers: ping, body: Array("{}".utf8)).status == 200)
+        #expect(
+            try server.request("POST", "/hooks/bitbucket", headers: ping, body: Array("{}".utf8)).status
+                == 200)
         #expect(try host.gitops("logs", "--name", "site").stdout.split(separator: "\n").count == 1)
     }
 
@@ -86,14 +109,18 @@ import VoltTestKit
         try host.createSite()
         try Files.replace("\(host.directory)/secret", with: "another".utf8)
         let second = try host.gitops(
-            "create", "--name", "second", "--repo", host.repository, "--provider", "github", "--branch", "main",
-            "--workload", "second", "--secret-file", "\(host.directory)/secret", "--allow-file", "--poll-interval", "86400")
+            "create", "--name", "second", "--repo", host.repository, "--provider", "github", "--branch",
+            "main",
+            "--workload", "second", "--secret-file", "\(host.directory)/secret", "--allow-file",
+            "--poll-interval", "86400")
         try #require(second.status == 0)
         let server = try Serve(host)
         let body = host.push(commit: try host.git("rev-parse", "HEAD"))
         let headers = host.headers(delivery: "d", body: body, secret: Array("another".utf8))
         #expect(try server.request("POST", "/hooks/github", headers: headers, body: body).status == 202)
-        try host.wait("for the deploy") { try host.gitops("logs", "--name", "second").stdout.contains("success") }
+        try host.wait("for the deploy") {
+            try host.gitops("logs", "--name", "second").stdout.contains("success")
+        }
         // Each pipeline is polled once soon after the start: what matters is that no webhook is in the history.
         #expect(try !host.gitops("logs", "--name", "site").stdout.contains("webhook"))
     }
@@ -110,16 +137,19 @@ import VoltTestKit
             if number % 10 == 0 { commit = try host.commit("commit \(number)") }
             let body = host.push(commit: commit)
             let answer = try server.request(
-                "POST", "/hooks/github", headers: host.headers(delivery: "d\(number)", body: body), body: body)
+                "POST", "/hooks/github", headers: host.headers(delivery: "d\(number)", body: body), body: body
+            )
             if answer.status == 202 { accepted += 1 }
         }
         try host.open(gate: "switch")
         #expect(accepted == 50)
         try host.wait("for the newest commit") {
             let logs = try host.gitops("logs", "--name", "site", "--limit", "100").stdout
-            return host.applied.contains("done \(commit)") && !logs.contains("queued") && !logs.contains("deploying")
+            return host.applied.contains("done \(commit)") && !logs.contains("queued")
+                && !logs.contains("deploying")
         }
-        let rows = try host.gitops("logs", "--name", "site", "--limit", "1000").stdout.split(separator: "\n").dropFirst()
+        let rows = try host.gitops("logs", "--name", "site", "--limit", "1000").stdout.split(separator: "\n")
+            .dropFirst()
         #expect(rows.filter { $0.contains("webhook (github)") }.count == 50)
         #expect(rows.filter { $0.contains(" superseded ") }.count >= 40)
         #expect(host.applied.filter { $0.hasPrefix("done") }.count <= 5)
@@ -133,11 +163,13 @@ import VoltTestKit
         try host.close(gate: "check")
         let first = try host.git("rev-parse", "HEAD")
         var body = host.push(commit: first)
-        _ = try server.request("POST", "/hooks/github", headers: host.headers(delivery: "1", body: body), body: body)
+        _ = try server.request(
+            "POST", "/hooks/github", headers: host.headers(delivery: "1", body: body), body: body)
         try host.wait("for the check") { host.applied.contains("check \(first)") }
         let second = try host.commit("two")
         body = host.push(commit: second)
-        _ = try server.request("POST", "/hooks/github", headers: host.headers(delivery: "2", body: body), body: body)
+        _ = try server.request(
+            "POST", "/hooks/github", headers: host.headers(delivery: "2", body: body), body: body)
         try host.wait("for the first to be stopped") { host.applied.contains("stopped \(first)") }
         try host.open(gate: "check")
         try host.wait("for the second") { host.applied.contains("done \(second)") }

@@ -15,7 +15,8 @@ import VoltTestKit
         try host.close(gate: step)
         let commit = try host.git("rev-parse", "HEAD")
         let body = host.push(commit: commit)
-        let answer = try first.request("POST", "/hooks/github", headers: host.headers(delivery: "d", body: body), body: body)
+        let answer = try first.request(
+            "POST", "/hooks/github", headers: host.headers(delivery: "d", body: body), body: body)
         #expect(answer.status == 202)
         try host.wait("for step \(step)") { host.applied.contains("\(step) \(commit)") }
         first.end(SIGKILL)
@@ -23,7 +24,9 @@ import VoltTestKit
         let second = try Serve(host)
         try host.open(gate: step)
         try host.wait("for the deploy") { host.applied.contains("done \(commit)") }
-        try host.wait("for the history") { try host.gitops("logs", "--name", "site").stdout.contains("success") }
+        try host.wait("for the history") {
+            try host.gitops("logs", "--name", "site").stdout.contains("success")
+        }
         let applied = host.applied
         let stopped = try #require(applied.firstIndex(of: "stopped \(commit)"))
         #expect(applied.lastIndex(of: "prepare \(commit)") ?? 0 > stopped)
@@ -40,7 +43,8 @@ import VoltTestKit
         let commit = try host.git("rev-parse", "HEAD")
         let first = try Serve(host)
         let body = host.push(commit: commit)
-        let answer = try first.request("POST", "/hooks/github", headers: host.headers(delivery: "d", body: body), body: body)
+        let answer = try first.request(
+            "POST", "/hooks/github", headers: host.headers(delivery: "d", body: body), body: body)
         first.end(SIGKILL)
         #expect(answer.status == 202)
         #expect(try host.gitops("logs", "--name", "site").stdout.contains("webhook (github)"))
@@ -57,7 +61,8 @@ import VoltTestKit
         let first = try Serve(host)
         try host.close(gate: "check")
         let body = host.push(commit: commit)
-        _ = try first.request("POST", "/hooks/github", headers: host.headers(delivery: "d", body: body), body: body)
+        _ = try first.request(
+            "POST", "/hooks/github", headers: host.headers(delivery: "d", body: body), body: body)
         try host.wait("for the check") { host.applied.contains("check \(commit)") }
         #expect(first.end(SIGTERM) == 0)
         #expect(host.applied.last == "stopped \(commit)")
@@ -79,15 +84,22 @@ import VoltTestKit
         #expect(bad.status == 1)
         #expect(bad.stderr.contains("the health check failed"))
         #expect(bad.stderr.contains("it does not start"))
-        #expect(try host.gitops("logs", "--name", "site").stdout.contains("manual sync: the health check failed"))
+        #expect(
+            try host.gitops("logs", "--name", "site").stdout.contains("manual sync: the health check failed"))
     }
 
     @Test(
         "a manifest that cannot be deployed is in the history with its reason",
         arguments: [
-            (["volt-manifest.yaml": "apiVersion: volt/v1\nkind: none\nspec: {}\n"], "'volt-none' is not installed"),
+            (
+                ["volt-manifest.yaml": "apiVersion: volt/v1\nkind: none\nspec: {}\n"],
+                "'volt-none' is not installed"
+            ),
             (["volt-manifest.yaml": "apiVersion: volt/v1\nknd: probe\n"], "volt-manifest.yaml:2:1"),
-            (["volt-manifest.yaml": "apiVersion: volt/v1\nkind: probe\nname: other\nspec: {}\n"], "of workload 'other'"),
+            (
+                ["volt-manifest.yaml": "apiVersion: volt/v1\nkind: probe\nname: other\nspec: {}\n"],
+                "of workload 'other'"
+            ),
             (["volt-compose.yaml": "services: {}\n"], "'volt-compose' is not installed"),
             ([:], "no volt-manifest.yaml, Voltfile or volt-compose.yaml"),
         ] as [([String: String], String)])
@@ -109,14 +121,17 @@ import VoltTestKit
     func diskFull() throws {
         let host = try Host()
         try Files.makeDirectory("\(host.directory)/root")
-        let mounted = try host.tool.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", "\(host.directory)/root"])
+        let mounted = try host.tool.run([
+            "mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", "\(host.directory)/root",
+        ])
         try #require(mounted.status == 0)
         defer { _ = try? host.tool.run(["umount", "-l", "\(host.directory)/root"]) }
         try host.createSite()
         let server = try Serve(host)
         func deliver(_ id: String) throws -> HTTPClient.Answer {
             let body = host.push(commit: String(repeating: "1", count: 40))
-            return try server.request("POST", "/hooks/github", headers: host.headers(delivery: id, body: body), body: body)
+            return try server.request(
+                "POST", "/hooks/github", headers: host.headers(delivery: id, body: body), body: body)
         }
         #expect(try deliver("before").status == 202)
         let filler = "\(host.directory)/root/filler"
@@ -142,15 +157,21 @@ import VoltTestKit
         let trace = "\(host.directory)/trace"
         let server = try Serve(
             host,
-            by: ["/usr/bin/strace", "-f", "-o", trace, "-s", "32", "-e", "trace=fsync,fdatasync,write,writev,sendto,sendmsg"])
+            by: [
+                "/usr/bin/strace", "-f", "-o", trace, "-s", "32", "-e",
+                "trace=fsync,fdatasync,write,writev,sendto,sendmsg",
+            ])
         // The polls and the deploy of an earlier delivery write as well: the order around this answer counts.
         let body = host.push(commit: String(repeating: "1", count: 40))
         let before = String(decoding: try Files.read(trace), as: UTF8.self).split(separator: "\n").count
-        let answer = try server.request("POST", "/hooks/github", headers: host.headers(delivery: "d", body: body), body: body)
+        let answer = try server.request(
+            "POST", "/hooks/github", headers: host.headers(delivery: "d", body: body), body: body)
         #expect(answer.status == 202)
         var lines: [Substring] = []
         try host.wait("for the trace") {
-            lines = String(decoding: try Files.read(trace), as: UTF8.self).split(separator: "\n").dropFirst(before - 1).map { $0 }
+            lines = String(decoding: try Files.read(trace), as: UTF8.self).split(separator: "\n").dropFirst(
+                before - 1
+            ).map { $0 }
             return lines.contains { $0.contains("HTTP/1.1 202") }
         }
         let written = try #require(lines.firstIndex { $0.contains("HTTP/1.1 202") })

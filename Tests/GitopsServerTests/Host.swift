@@ -13,7 +13,8 @@ final class Host: Sendable {
     let tool: ToolRunner
 
     init() throws {
-        directory = "\(Environment.current["TMPDIR"] ?? "/tmp")/volt-gitops-\(getpid())-\(UInt32.random(in: 0...UInt32.max))"
+        directory =
+            "\(Environment.current["TMPDIR"] ?? "/tmp")/volt-gitops-\(getpid())-\(UInt32.random(in: 0...UInt32.max))"
         for name in ["", "/bin", "/gates", "/repository"] { try Files.makeDirectory(directory + name) }
         var tool = ToolRunner(scratch: directory)
         tool.environment["PATH"] = "\(directory)/bin:\(tool.environment["PATH"] ?? "")"
@@ -71,7 +72,9 @@ final class Host: Sendable {
 
     /// Commits a manifest of kind probe and the files, and gives the commit id.
     @discardableResult
-    func commit(_ message: String, files: [String: String] = [:], without removed: [String] = []) throws -> String {
+    func commit(_ message: String, files: [String: String] = [:], without removed: [String] = []) throws
+        -> String
+    {
         var all = ["volt-manifest.yaml": "apiVersion: volt/v1\nkind: probe\nspec: {}\n", "text": message]
         all.merge(files) { $1 }
         for (name, text) in all where !removed.contains(name) {
@@ -91,7 +94,8 @@ final class Host: Sendable {
     func createSite(_ more: String...) throws {
         let result = try tool.run(
             [
-                "volt-gitops", "create", "--name", "site", "--repo", repository, "--provider", "github", "--branch",
+                "volt-gitops", "create", "--name", "site", "--repo", repository, "--provider", "github",
+                "--branch",
                 "main", "--workload", "web", "--secret-file", "\(directory)/secret", "--allow-file",
                 "--poll-interval", "86400",
             ] + more)
@@ -130,7 +134,10 @@ final class Host: Sendable {
     func headers(delivery: String, body: [UInt8], secret: [UInt8]? = nil) -> [(String, String)] {
         [
             ("Content-Type", "application/json"), ("X-GitHub-Event", "push"), ("X-GitHub-Delivery", delivery),
-            ("X-Hub-Signature-256", "sha256=" + Hex.encode(HMAC.sha256(key: secret ?? self.secret, message: body))),
+            (
+                "X-Hub-Signature-256",
+                "sha256=" + Hex.encode(HMAC.sha256(key: secret ?? self.secret, message: body))
+            ),
         ]
     }
 }
@@ -147,7 +154,8 @@ final class Serve {
         log = "\(host.directory)/serve-\(UInt32.random(in: 0...UInt32.max)).log"
         let output = creat(log, 0o600)
         defer { close(output) }
-        let words = prefix + ["\(ToolRunner.products)/volt-gitops", "serve", "--port", "0", "--listen", "127.0.0.1"]
+        let words =
+            prefix + ["\(ToolRunner.products)/volt-gitops", "serve", "--port", "0", "--listen", "127.0.0.1"]
         pid = try Processes.spawnDetached(
             words[0], Array(words.dropFirst()), environment: host.tool.environment, descriptors: [2: output])
         var found: UInt16?
@@ -176,7 +184,8 @@ final class Serve {
         return status
     }
 
-    func request(_ method: String, _ path: String, headers: [(String, String)] = [], body: [UInt8] = []) throws
+    func request(_ method: String, _ path: String, headers: [(String, String)] = [], body: [UInt8] = [])
+        throws
         -> HTTPClient.Answer
     {
         try HTTPClient(port: port).request(method, path, headers: headers, body: body)

@@ -55,7 +55,8 @@ private let tables = ["CREATE TABLE things (id INTEGER PRIMARY KEY, name TEXT UN
             let first = try Database(path: path, migrations: tables)
             try first.execute("INSERT INTO things (name) VALUES ('kept')")
         }
-        let second = try Database(path: path, migrations: tables + ["ALTER TABLE things ADD COLUMN size INTEGER"])
+        let second = try Database(
+            path: path, migrations: tables + ["ALTER TABLE things ADD COLUMN size INTEGER"])
         #expect(try second.text("SELECT name FROM things WHERE size IS NULL") == "kept")
         #expect(try second.integer("PRAGMA user_version") == 2)
     }
@@ -66,7 +67,9 @@ private let tables = ["CREATE TABLE things (id INTEGER PRIMARY KEY, name TEXT UN
         let path = "\(scratch.path)/a.db"
         _ = try Database(path: path, migrations: tables)
         #expect(throws: VoltError.self) {
-            try Database(path: path, migrations: tables + ["CREATE TABLE more (id INTEGER); CREATE TABLE things (id INTEGER)"])
+            try Database(
+                path: path,
+                migrations: tables + ["CREATE TABLE more (id INTEGER); CREATE TABLE things (id INTEGER)"])
         }
         let again = try Database(path: path, migrations: tables)
         #expect(try again.integer("SELECT count(*) FROM sqlite_master WHERE name = 'more'") == 0)

@@ -98,10 +98,14 @@ private final class Subject: Sendable {
 
     @Test(
         "a body of another media type is 415",
-        arguments: [("application/json", 202), ("application/JSON; charset=utf-8", 202), ("text/plain", 415), ("", 415)])
+        arguments: [
+            ("application/json", 202), ("application/JSON; charset=utf-8", 202), ("text/plain", 415),
+            ("", 415),
+        ])
     func mediaTypes(type: String, status: Int) throws {
         let subject = try Subject()
-        let answer = try subject.client().request("POST", "/json", headers: [("Content-Type", type)], body: [123, 125])
+        let answer = try subject.client().request(
+            "POST", "/json", headers: [("Content-Type", type)], body: [123, 125])
         #expect(answer.status == status)
     }
 
@@ -141,7 +145,8 @@ private final class Subject: Sendable {
         "what is not HTTP is 400 or closed, and the server goes on",
         arguments: [
             "hello\r\n\r\n", "GET /page HTTP/9.9\r\n\r\n", "GET /page HTTP/1.1\r\nHost a\r\n\r\n",
-            "POST /echo HTTP/1.1\r\nContent-Length: x\r\n\r\n", "POST /echo HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
+            "POST /echo HTTP/1.1\r\nContent-Length: x\r\n\r\n",
+            "POST /echo HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
             "POST /echo HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
             "POST /echo HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "\u{0}\u{1}\u{2}\u{3}",
         ])
@@ -256,10 +261,12 @@ private func withThread<Result>(
 ) rethrows -> Result {
     var thread = pthread_t()
     let argument = Unmanaged.passRetained(ThreadBody(run: body)).toOpaque()
-    pthread_create(&thread, nil, { pointer in
-        if let pointer { Unmanaged<ThreadBody>.fromOpaque(pointer).takeRetainedValue().run() }
-        return nil
-    }, argument)
+    pthread_create(
+        &thread, nil,
+        { pointer in
+            if let pointer { Unmanaged<ThreadBody>.fromOpaque(pointer).takeRetainedValue().run() }
+            return nil
+        }, argument)
     defer { pthread_join(thread, nil) }
     return try other()
 }

@@ -31,7 +31,8 @@ public final class Database {
         writers = WriterLock.of(path)
         sqlite3_busy_timeout(handle, 10_000)
         guard try text("PRAGMA journal_mode=WAL") == "wal" else {
-            throw VoltError(.failed, "cannot open '\(path)': its file system does not allow a write-ahead log")
+            throw VoltError(
+                .failed, "cannot open '\(path)': its file system does not allow a write-ahead log")
         }
         try execute("PRAGMA synchronous=FULL")
         guard try integer("PRAGMA synchronous") == 2 else {
@@ -165,7 +166,8 @@ public final class Database {
         case SQLITE_FULL, SQLITE_IOERR:
             throw VoltError(.tryAgain, "cannot write '\(path)': \(reason)", hint: "is the disk full?")
         case SQLITE_BUSY, SQLITE_LOCKED:
-            throw VoltError(.tryAgain, "cannot write '\(path)': another process has locked it for ten seconds")
+            throw VoltError(
+                .tryAgain, "cannot write '\(path)': another process has locked it for ten seconds")
         case SQLITE_CORRUPT, SQLITE_NOTADB:
             throw VoltError(
                 .failed, "cannot read '\(path)': \(reason)",
@@ -176,7 +178,9 @@ public final class Database {
 }
 
 /// A value bound to a statement.
-public enum SQLValue: Sendable, ExpressibleByIntegerLiteral, ExpressibleByStringLiteral, ExpressibleByNilLiteral {
+public enum SQLValue: Sendable, ExpressibleByIntegerLiteral, ExpressibleByStringLiteral,
+    ExpressibleByNilLiteral
+{
     /// NULL.
     case null
     /// A 64-bit integer.

@@ -97,11 +97,13 @@ final class HTTPConnection: ChannelInboundHandler {
             response.headers.append(("Allow", allowed))
             return refuse(head, response)
         }
-        let type = head.headers.first(name: "content-type")?.prefix { $0 != ";" && $0 != " " }.lowercased() ?? ""
+        let type =
+            head.headers.first(name: "content-type")?.prefix { $0 != ";" && $0 != " " }.lowercased() ?? ""
         guard route.mediaTypes.isEmpty || route.mediaTypes.contains(type) else {
             return refuse(head, HTTPResponse(415, "415 Unsupported Media Type\n"))
         }
-        if let length = head.headers.first(name: "content-length").flatMap({ Int($0) }), length > limits.body {
+        if let length = head.headers.first(name: "content-length").flatMap({ Int($0) }), length > limits.body
+        {
             return refuse(head, HTTPResponse(413, "413 Content Too Large\n"))
         }
         if head.headers.first(name: "expect")?.lowercased() == "100-continue" {

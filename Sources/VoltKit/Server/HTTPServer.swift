@@ -35,7 +35,8 @@ public final class HTTPServer: Sendable {
                     let connection = HTTPConnection(routes: table, limits: limits, gate: gate)
                     let pipeline = channel.pipeline.syncOperations
                     try pipeline.addHandler(FirstByteHandler(connection: connection))
-                    try pipeline.configureHTTPServerPipeline(withPipeliningAssistance: true, withErrorHandling: true)
+                    try pipeline.configureHTTPServerPipeline(
+                        withPipeliningAssistance: true, withErrorHandling: true)
                     try pipeline.addHandler(connection)
                 }
             }
@@ -46,7 +47,8 @@ public final class HTTPServer: Sendable {
             } else {
                 // A machine without IPv6 has no "::".
                 do { channel = try bootstrap.bind(host: "::", port: port).wait() } catch let error as IOError
-                where error.errnoCode == 97 || error.errnoCode == 99 {
+                    where error.errnoCode == 97 || error.errnoCode == 99
+                {
                     channel = try bootstrap.bind(host: "0.0.0.0", port: port).wait()
                 }
             }
@@ -92,7 +94,8 @@ struct RouteTable: Sendable {
 
     func match(method: String, path: String) -> Match {
         guard let routes = byPath[path] else { return .noSuchPath }
-        if let route = routes.first(where: { $0.method == method || $0.method == "GET" && method == "HEAD" }) {
+        if let route = routes.first(where: { $0.method == method || $0.method == "GET" && method == "HEAD" })
+        {
             return .route(route)
         }
         let allowed = routes.flatMap { $0.method == "GET" ? ["GET", "HEAD"] : [$0.method] }

@@ -19,7 +19,9 @@ public struct ServiceManager: Sendable {
         let watched = environment["WATCHDOG_PID"].map { $0 == String(getpid()) } ?? true
         watchdogInterval =
             watched
-            ? environment["WATCHDOG_USEC"].flatMap { Int64($0) }.flatMap { $0 > 0 ? .microseconds($0 / 2) : nil } : nil
+            ? environment["WATCHDOG_USEC"].flatMap { Int64($0) }.flatMap {
+                $0 > 0 ? .microseconds($0 / 2) : nil
+            } : nil
     }
 
     /// The service does its work now; `status` is shown by `systemctl status`.
@@ -36,7 +38,8 @@ public struct ServiceManager: Sendable {
     private func send(_ message: String) {
         guard let address else { return }
         let descriptor = socket(
-            AF_UNIX, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)
+            AF_UNIX,
+            Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)
         guard descriptor >= 0 else { return }
         defer { close(descriptor) }
         var name = sockaddr_un()

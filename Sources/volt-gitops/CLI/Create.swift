@@ -20,7 +20,8 @@ struct Create: ParsableCommand {
     @Option(help: "The workload on this host that follows it.") var workload: String
     @Option(help: "The secret of the hook; it shows in the process list, --secret-file does not.")
     var secret: String?
-    @Option(help: "A file with the secret of the hook; a newline at its end is left out.") var secretFile: String?
+    @Option(help: "A file with the secret of the hook; a newline at its end is left out.") var secretFile:
+        String?
     @Flag(help: "Read the secret of the hook from stdin.") var secretStdin = false
     @Flag(help: "Take webhooks without a signature from anyone.") var insecureNoSecret = false
     @Option(help: "Seconds between two polls.") var pollInterval: Int64 = 60
@@ -67,13 +68,17 @@ struct Create: ParsableCommand {
     private func existing(_ path: String?, _ option: String) throws(VoltError) -> String? {
         guard let path else { return nil }
         let absolute = Files.absolute(path, from: Files.currentDirectory)
-        guard Files.exists(absolute) else { throw VoltError(.notFound, "'\(path)' of \(option) does not exist") }
+        guard Files.exists(absolute) else {
+            throw VoltError(.notFound, "'\(path)' of \(option) does not exist")
+        }
         return absolute
     }
 
     private func readSecret() throws(VoltError) -> [UInt8]? {
         guard [secret != nil, secretFile != nil, secretStdin].filter({ $0 }).count <= 1 else {
-            throw VoltError(.usage, "the secret is given twice", hint: "use one of --secret-file, --secret-stdin, --secret")
+            throw VoltError(
+                .usage, "the secret is given twice",
+                hint: "use one of --secret-file, --secret-stdin, --secret")
         }
         var bytes: [UInt8]
         if let secret {

@@ -31,7 +31,8 @@ struct Logs: ParsableCommand {
                 let end = attempt.finishedAt ?? context.clock.now()
                 table.add([
                     attempt.acceptedAt.tableText, attempt.commit.map { String($0.prefix(7)) } ?? "-",
-                    attempt.branch, attempt.status, Self.seconds(end.since(attempt.startedAt ?? end)), attempt.note,
+                    attempt.branch, attempt.status, Self.seconds(end.since(attempt.startedAt ?? end)),
+                    attempt.note,
                 ])
             }
             return table

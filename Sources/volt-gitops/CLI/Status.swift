@@ -45,7 +45,8 @@ struct Status: ParsableCommand {
                 Report.Line(
                     name: pipeline.name.text, repo: pipeline.repo, branch: pipeline.branch,
                     provider: pipeline.provider.rawValue, workload: pipeline.workload.text,
-                    status: last?.status ?? "never", lastDeploy: deployed?.finishedAt, commit: deployed?.commit,
+                    status: last?.status ?? "never", lastDeploy: deployed?.finishedAt,
+                    commit: deployed?.commit,
                     lastAttempt: last, polledAt: poll.at, pollError: poll.error))
         }
         let report = Report(server: gitops.server(), pipelines: lines)

@@ -24,7 +24,8 @@ struct Sync: ParsableCommand {
         if noWait, gitops.server() == nil {
             _ = try gitops.journal().pipeline(name)
             throw VoltError(
-                .tryAgain, "no server runs that would work on it", hint: "leave --no-wait out, or start 'volt gitops serve'")
+                .tryAgain, "no server runs that would work on it",
+                hint: "leave --no-wait out, or start 'volt gitops serve'")
         }
         let id = try gitops.queueSync(name)
         if noWait {

@@ -52,28 +52,36 @@ public struct Gitops: Sendable {
             policy: RepositoryURL.Policy(allowsHTTP: pipeline.allowHTTP, allowsFile: pipeline.allowFile))
         guard BranchName.isValid(pipeline.branch) else {
             throw VoltError(
-                .usage, "'\(pipeline.branch)' is not the name of a branch", hint: "see 'git help check-ref-format'")
+                .usage, "'\(pipeline.branch)' is not the name of a branch",
+                hint: "see 'git help check-ref-format'")
         }
         try Self.check(path: pipeline.path)
         guard (1...86_400 * 7).contains(pipeline.pollInterval) else {
-            throw VoltError(.usage, "a poll interval of \(pipeline.pollInterval) s is out of range", hint: "use 1 to 604800")
+            throw VoltError(
+                .usage, "a poll interval of \(pipeline.pollInterval) s is out of range",
+                hint: "use 1 to 604800")
         }
         guard (1...86_400).contains(pipeline.timeout) else {
-            throw VoltError(.usage, "a timeout of \(pipeline.timeout) s is out of range", hint: "use 1s to 24h")
+            throw VoltError(
+                .usage, "a timeout of \(pipeline.timeout) s is out of range", hint: "use 1s to 24h")
         }
         if pipeline.provider.hooks == nil {
             guard secret == nil else {
                 throw VoltError(.usage, "provider 'svn' is polled and has no hook, so it takes no secret")
             }
         } else if let secret {
-            guard !secret.isEmpty else { throw VoltError(.usage, "the secret is empty", hint: "put it on one line") }
+            guard !secret.isEmpty else {
+                throw VoltError(.usage, "the secret is empty", hint: "put it on one line")
+            }
         } else if !insecure {
             throw VoltError(
                 .refused, "pipeline '\(pipeline.name)' has no secret, so anyone could trigger it",
                 hint: "give one with --secret-file FILE, or say --insecure-no-secret")
         }
         let journal = try journal()
-        let taken = try journal.pipelines().first { $0.workload == pipeline.workload && $0.name != pipeline.name }
+        let taken = try journal.pipelines().first {
+            $0.workload == pipeline.workload && $0.name != pipeline.name
+        }
         if let taken {
             throw VoltError(
                 .conflict, "workload '\(pipeline.workload)' belongs to pipeline '\(taken.name)' already",
@@ -83,8 +91,11 @@ public struct Gitops: Sendable {
         try journal.transaction { () throws(VoltError) in
             try journal.add(pipeline)
             // Within the transaction: a pipeline never stands without its secret.
-            if let secret { try Files.replace(paths.secret(pipeline.name), with: secret, mode: 0o600) }
-            else { try Files.remove(paths.secret(pipeline.name)) }
+            if let secret {
+                try Files.replace(paths.secret(pipeline.name), with: secret, mode: 0o600)
+            } else {
+                try Files.remove(paths.secret(pipeline.name))
+            }
         }
         ring()
         return url
@@ -124,13 +135,17 @@ public struct Gitops: Sendable {
     private func removeWorkload(_ pipeline: Pipeline, deployed: String?) throws(VoltError) {
         guard let deployed else { return }
         let manifest = try ManifestFinder.find(
-            in: "\(paths.snapshots(pipeline.name))/\(deployed)", path: pipeline.path, workload: pipeline.workload)
+            in: "\(paths.snapshots(pipeline.name))/\(deployed)", path: pipeline.path,
+            workload: pipeline.workload)
         guard let tool = plugins.path(of: manifest.kind) else {
-            throw VoltError(.missing, "'volt-\(manifest.kind)' is not installed, so the workload cannot be removed")
+            throw VoltError(
+                .missing, "'volt-\(manifest.kind)' is not installed, so the workload cannot be removed")
         }
         var said = ""
-        let outcome = try Child.start(tool, ["remove", "--workload", pipeline.workload.text], environment: environment)
-            .finish(limit: .seconds(120)) { _, line in said = line }
+        let outcome = try Child.start(
+            tool, ["remove", "--workload", pipeline.workload.text], environment: environment
+        )
+        .finish(limit: .seconds(120)) { _, line in said = line }
         guard outcome == .exited(0) else {
             throw VoltError(.failed, "workload '\(pipeline.workload)' was not removed: \(said)")
         }
@@ -178,7 +193,9 @@ public struct Gitops: Sendable {
     ///
     /// - Parameter progress: told each state the attempt enters.
     /// - Returns: the attempt as it ended.
-    public func wait(for id: Int64, progress: @escaping @Sendable (String) -> Void) throws(VoltError) -> Attempt {
+    public func wait(for id: Int64, progress: @escaping @Sendable (String) -> Void) throws(VoltError)
+        -> Attempt
+    {
         let journal = try journal()
         var shown = 0
         while true {
@@ -211,11 +228,13 @@ public struct Gitops: Sendable {
     var plugins: PluginSearch { PluginSearch(environment: environment, selfPath: selfPath) }
 
     func reader() throws(VoltError) -> SourceReader {
-        SourceReader(paths: paths, environment: environment, worker: try Processes.helper("volt-gitops--worker"))
+        SourceReader(
+            paths: paths, environment: environment, worker: try Processes.helper("volt-gitops--worker"))
     }
 
     func deployer(
-        _ journal: Journal, shutsDown: @escaping @Sendable () -> Bool, progress: @escaping @Sendable (String) -> Void
+        _ journal: Journal, shutsDown: @escaping @Sendable () -> Bool,
+        progress: @escaping @Sendable (String) -> Void
     ) throws(VoltError) -> Deployer {
         Deployer(
             journal: journal, paths: paths, environment: environment, clock: clock, reader: try reader(),

@@ -26,7 +26,9 @@ public struct GitopsPaths: Sendable {
     public func secret(_ pipeline: Name) -> String { "\(state)/secrets/\(pipeline)" }
 
     /// The mirror of a repository, shared by the pipelines that read it.
-    func mirror(of url: String) -> String { "\(state)/mirrors/\(SHA256Hasher.digest(of: url.utf8).hex.prefix(32))" }
+    func mirror(of url: String) -> String {
+        "\(state)/mirrors/\(SHA256Hasher.digest(of: url.utf8).hex.prefix(32))"
+    }
 
     /// The directory with a pipeline's snapshots, each named after its commit.
     func snapshots(_ pipeline: Name) -> String { "\(state)/snapshots/\(pipeline)" }

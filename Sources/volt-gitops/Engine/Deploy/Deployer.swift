@@ -55,7 +55,8 @@ struct Deployer {
             if attempt.trigger != .manual,
                 try journal.failures(of: snapshot.commit, pipeline: pipeline.name.text) >= Self.attemptLimit
             {
-                return try finish(.held, "\(attempt.note), held: this commit failed \(Self.attemptLimit) times", &work)
+                return try finish(
+                    .held, "\(attempt.note), held: this commit failed \(Self.attemptLimit) times", &work)
             }
             let manifest = try ManifestFinder.find(
                 in: snapshot.directory, path: pipeline.path, workload: pipeline.workload)
@@ -91,7 +92,8 @@ struct Deployer {
     private func end(with error: VoltError, _ work: inout Work, _ pipeline: Pipeline) throws(VoltError) {
         let note = work.attempt.note
         switch work.stop {
-        case .superseded(let newer): return try finish(.superseded, "\(note), superseded by attempt \(newer)", &work)
+        case .superseded(let newer):
+            return try finish(.superseded, "\(note), superseded by attempt \(newer)", &work)
         case .shutdown:
             try flush(&work, all: true)
             return try journal.requeue(work.attempt.id, note: note)
@@ -127,7 +129,9 @@ struct Deployer {
         guard all && !work.log.isEmpty || work.log.count >= 50 else { return }
         let room = max(0, Self.logLimit - work.logged)
         var lines = Array(work.log.prefix(room))
-        if room > 0, work.log.count > room { lines.append("the log ends here: it is longer than \(Self.logLimit) lines") }
+        if room > 0, work.log.count > room {
+            lines.append("the log ends here: it is longer than \(Self.logLimit) lines")
+        }
         work.logged += work.log.count
         work.log.removeAll()
         try journal.addLog(lines, attempt: work.attempt.id)
@@ -157,7 +161,8 @@ struct Deployer {
 
     /// Runs `volt-<kind> apply` and follows its events.
     private func apply(
-        _ tool: String, _ manifest: FoundManifest, _ snapshot: Snapshot, _ pipeline: Pipeline, limit: Duration,
+        _ tool: String, _ manifest: FoundManifest, _ snapshot: Snapshot, _ pipeline: Pipeline,
+        limit: Duration,
         _ work: inout Work
     ) throws(VoltError) -> ApplyStatus {
         let seconds = max(1, limit.milliseconds / 1000)
@@ -209,7 +214,8 @@ struct Deployer {
         }
         if let refusal { throw VoltError(.failed, refusal.error, hint: refusal.hint) }
         let tail = work.log.last { !$0.isEmpty && !$0.hasPrefix("hint: ") }
-        let reason = !message.isEmpty ? message : tail ?? "'volt-\(manifest.kind) apply' ended with \(outcome)"
+        let reason =
+            !message.isEmpty ? message : tail ?? "'volt-\(manifest.kind) apply' ended with \(outcome)"
         throw VoltError(.failed, reason)
     }
 

@@ -30,7 +30,7 @@ enum ManifestFinder {
             let bytes: [UInt8]
             do throws(VoltError) {
                 bytes = try Files.read(beneath: snapshot, relative, limit: sizeLimit)
-            } catch where error.code == .notFound {
+            } catch  where error.code == .notFound {
                 continue
             }
             let source = path.isEmpty ? snapshot : "\(snapshot)/\(path)"

@@ -22,13 +22,16 @@ struct Recovery {
                 guard resumes < Self.resumeLimit else {
                     try journal.finish(
                         attempt.id, as: .interrupted,
-                        note: "\(attempt.note), interrupted: the server died \(resumes) times at it", at: clock.now())
+                        note: "\(attempt.note), interrupted: the server died \(resumes) times at it",
+                        at: clock.now())
                     log("\(pipeline.name): attempt \(attempt.id) is closed as interrupted")
                     continue
                 }
                 let note = attempt.note.hasSuffix(", resumed") ? attempt.note : "\(attempt.note), resumed"
                 try journal.requeue(attempt.id, note: note)
-                log("\(pipeline.name): attempt \(attempt.id) was \(attempt.state.rawValue) when the server died; it is resumed")
+                log(
+                    "\(pipeline.name): attempt \(attempt.id) was \(attempt.state.rawValue) when the server died; it is resumed"
+                )
             }
         }
     }

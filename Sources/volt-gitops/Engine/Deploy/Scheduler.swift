@@ -35,7 +35,8 @@ final class Scheduler: Sendable {
     private let makeDeployer: @Sendable (Journal, @escaping @Sendable () -> Bool, String) -> Deployer
 
     init(
-        paths: GitopsPaths, clock: any WallClock, reader: SourceReader, log: @escaping @Sendable (String) -> Void,
+        paths: GitopsPaths, clock: any WallClock, reader: SourceReader,
+        log: @escaping @Sendable (String) -> Void,
         makeDeployer: @escaping @Sendable (Journal, @escaping @Sendable () -> Bool, String) -> Deployer
     ) {
         self.paths = paths
@@ -145,8 +146,10 @@ final class Scheduler: Sendable {
                     state.failures[name] = failed ? state.failures[name, default: 0] + 1 : 0
                     // A repository that does not answer is asked less and less, down to every ten minutes.
                     let doubled = pipeline.pollInterval << Int64(min(state.failures[name] ?? 0, 6))
-                    let seconds = failed ? max(pipeline.pollInterval, min(doubled, 600)) : pipeline.pollInterval
-                    state.due[name] = .now + .milliseconds(Int64(Double(seconds) * Double.random(in: 900...1100)))
+                    let seconds =
+                        failed ? max(pipeline.pollInterval, min(doubled, 600)) : pipeline.pollInterval
+                    state.due[name] =
+                        .now + .milliseconds(Int64(Double(seconds) * Double.random(in: 900...1100)))
                 }
                 kick()
                 done.leave()
@@ -171,7 +174,8 @@ final class Scheduler: Sendable {
             if try wantsAttempt(tip, of: name, journal) {
                 let note = pipeline.provider == .svn ? "poll (svn)" : "poll"
                 try journal.accept(
-                    pipeline: name, trigger: .poll, branch: pipeline.branch, commit: tip, note: note, at: clock.now())
+                    pipeline: name, trigger: .poll, branch: pipeline.branch, commit: tip, note: note,
+                    at: clock.now())
             }
             return true
         } catch {
@@ -182,8 +186,12 @@ final class Scheduler: Sendable {
 
     /// Whether a tip is neither deployed, nor queued, nor failed too often or too recently.
     private func wantsAttempt(_ tip: String, of name: String, _ journal: Journal) throws(VoltError) -> Bool {
-        guard try journal.deployedCommit(of: name) != tip, try journal.open(of: name).isEmpty else { return false }
-        guard let last = try journal.history(of: name, limit: 1).first, last.commit == tip else { return true }
+        guard try journal.deployedCommit(of: name) != tip, try journal.open(of: name).isEmpty else {
+            return false
+        }
+        guard let last = try journal.history(of: name, limit: 1).first, last.commit == tip else {
+            return true
+        }
         guard last.state != .held else { return false }
         let failures = try journal.failures(of: tip, pipeline: name)
         guard failures > 0, let finished = last.finishedAt else { return true }

@@ -52,7 +52,8 @@ struct SourceReader: Sendable {
         try Files.makeDirectory(directory, mode: 0o700)
         try Files.removeTree(next)
         let request = SourceRequest(
-            action: .snapshot, repository: pipeline.access, mirror: paths.mirror(of: pipeline.repo), snapshot: next)
+            action: .snapshot, repository: pipeline.access, mirror: paths.mirror(of: pipeline.repo),
+            snapshot: next)
         guard case .snapshot(let commit, _, _, _, _) = try ask(request, limit: limit, stop: stop, note: note),
             !commit.isEmpty, !commit.contains("/"), !commit.hasPrefix(".")
         else { throw VoltError(.failed, "the worker gave no snapshot") }
@@ -75,9 +76,12 @@ struct SourceReader: Sendable {
         try Files.makeDirectory(Files.parent(of: request.mirror), mode: 0o700)
         let child = try Child.start(worker, [], environment: environment)
         var last: SourceEvent?
-        let outcome = child.finish(input: input, limit: limit, grace: .seconds(2), stop: stop) { stream, line in
+        let outcome = child.finish(input: input, limit: limit, grace: .seconds(2), stop: stop) {
+            stream, line in
             guard stream == .stdout else { return note(line) }
-            guard let event = try? JSONDecoder().decode(SourceEvent.self, from: Data(line.utf8)) else { return }
+            guard let event = try? JSONDecoder().decode(SourceEvent.self, from: Data(line.utf8)) else {
+                return
+            }
             if case .note(let message) = event { return note(message) }
             last = event
         }
@@ -89,7 +93,8 @@ struct SourceReader: Sendable {
         case (_, .failed(let code, let message, let hint)):
             throw VoltError(ExitCode(rawValue: code) ?? .failed, message, hint: hint)
         case (.exited(0), let event?): return event
-        default: throw VoltError(.failed, "the worker that reads '\(request.repository.url)' died: \(outcome)")
+        default:
+            throw VoltError(.failed, "the worker that reads '\(request.repository.url)' died: \(outcome)")
         }
     }
 }

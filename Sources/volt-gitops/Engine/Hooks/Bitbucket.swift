@@ -9,13 +9,16 @@ struct Bitbucket: HookProvider {
         Signature.isSHA256(headers["x-hub-signature"], of: body, secret: secret)
     }
 
-    func deliveryID(_ headers: RequestHeaders) -> String? { headers["x-request-uuid"] ?? headers["x-request-id"] }
+    func deliveryID(_ headers: RequestHeaders) -> String? {
+        headers["x-request-uuid"] ?? headers["x-request-id"]
+    }
 
     func read(_ headers: RequestHeaders, body: [UInt8]) throws(PayloadReader.Malformed) -> Delivery {
         let payload = try PayloadReader.read(
             body,
             keeping: [
-                "push", "changes", "new", "type", "name", "target", "hash", "repository", "links", "html", "href",
+                "push", "changes", "new", "type", "name", "target", "hash", "repository", "links", "html",
+                "href",
                 "clone", "full_name", "ref", "id", "toHash", "slug", "project", "key",
             ])
         switch headers["x-event-key"] {
@@ -44,7 +47,8 @@ struct Bitbucket: HookProvider {
         let repository = payload["repository"]
         var urls = repository?["links"]?["clone"]?.elements?.compactMap { $0["href"]?.text } ?? []
         // Older versions send no links; the path is then compared without the host.
-        if urls.isEmpty, let key = repository?["project"]?["key"]?.text, let slug = repository?["slug"]?.text {
+        if urls.isEmpty, let key = repository?["project"]?["key"]?.text, let slug = repository?["slug"]?.text
+        {
             urls.append("/\(key.lowercased())/\(slug)")
         }
         let changes = payload["changes"]?.elements ?? []

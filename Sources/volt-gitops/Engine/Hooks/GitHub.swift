@@ -12,7 +12,8 @@ struct GitHub: HookProvider {
         case "ping": return .ignored("ping")
         case let event: return .ignored("event '\(event ?? "")' is not a push")
         }
-        let isForm = headers["content-type"]?.lowercased().hasPrefix("application/x-www-form-urlencoded") ?? false
+        let isForm =
+            headers["content-type"]?.lowercased().hasPrefix("application/x-www-form-urlencoded") ?? false
         let json = isForm ? try Form.value(of: "payload", in: body) : body
         let payload = try PayloadReader.read(
             json,
@@ -32,7 +33,8 @@ enum Form {
     /// The first value with a name.
     static func value(of name: String, in body: [UInt8]) throws(PayloadReader.Malformed) -> [UInt8] {
         for pair in body.split(separator: UInt8(ascii: "&")) {
-            let parts = pair.split(separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
+            let parts = pair.split(
+                separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
             guard parts.count == 2, parts[0].elementsEqual(name.utf8) else { continue }
             return try decode(parts[1])
         }

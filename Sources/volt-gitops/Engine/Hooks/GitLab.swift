@@ -11,7 +11,9 @@ struct GitLab: HookProvider {
     }
 
     /// Stable when GitLab tries again; `X-Gitlab-Webhook-UUID` is new for every request.
-    func deliveryID(_ headers: RequestHeaders) -> String? { headers["idempotency-key"] ?? headers["webhook-id"] }
+    func deliveryID(_ headers: RequestHeaders) -> String? {
+        headers["idempotency-key"] ?? headers["webhook-id"]
+    }
 
     func read(_ headers: RequestHeaders, body: [UInt8]) throws(PayloadReader.Malformed) -> Delivery {
         let payload = try PayloadReader.read(
@@ -29,7 +31,9 @@ struct GitLab: HookProvider {
         }
         let branch = String(ref.dropFirst("refs/heads/".count))
         // Null when the branch was deleted.
-        guard let commit = payload["checkout_sha"]?.text else { return .ignored("branch '\(branch)' was deleted") }
+        guard let commit = payload["checkout_sha"]?.text else {
+            return .ignored("branch '\(branch)' was deleted")
+        }
         let urls = [payload["project"], payload["repository"]].flatMap { part in
             ["git_http_url", "git_ssh_url", "web_url"].compactMap { part?[$0]?.text }
         }

@@ -129,6 +129,7 @@ extension HookReceiver.Reply {
     static func ignored(_ reason: String) -> HookReceiver.Reply {
         let text = reason.unicodeScalars.filter { $0.value >= 32 && $0 != "\"" && $0 != "\\" }.prefix(200)
         return HookReceiver.Reply(
-            status: 200, body: "{\"status\":\"ignored\",\"reason\":\"\(String(String.UnicodeScalarView(text)))\"}\n")
+            status: 200,
+            body: "{\"status\":\"ignored\",\"reason\":\"\(String(String.UnicodeScalarView(text)))\"}\n")
     }
 }

@@ -223,7 +223,8 @@ struct PayloadReader {
         let replacement: Unicode.Scalar = "\u{FFFD}"
         let first = try hexadecimal()
         guard (0xD800..<0xDC00).contains(first) else { return Unicode.Scalar(first) ?? replacement }
-        guard index + 1 < bytes.count, bytes[index] == UInt8(ascii: "\\"), bytes[index + 1] == UInt8(ascii: "u")
+        guard index + 1 < bytes.count, bytes[index] == UInt8(ascii: "\\"),
+            bytes[index + 1] == UInt8(ascii: "u")
         else { return replacement }
         index += 2
         let second = try hexadecimal()

@@ -27,7 +27,8 @@ public struct RequestHeaders: Sendable {
     /// The value of a field that occurs once; nil when it is missing or occurs twice.
     subscript(name: String) -> String? {
         var found: String?
-        for field in fields where field.name.utf8.count == name.utf8.count && field.name.lowercased() == name {
+        for field in fields where field.name.utf8.count == name.utf8.count && field.name.lowercased() == name
+        {
             guard found == nil else { return nil }
             found = field.value
         }

@@ -17,7 +17,8 @@ enum Signature {
     static func isToken(_ header: String?, secret: [UInt8]) -> Bool {
         guard let header, !header.isEmpty, !secret.isEmpty else { return false }
         return ConstantTime.equal(
-            Array(SHA256Hasher.digest(of: header.utf8).hex.utf8), Array(SHA256Hasher.digest(of: secret).hex.utf8))
+            Array(SHA256Hasher.digest(of: header.utf8).hex.utf8),
+            Array(SHA256Hasher.digest(of: secret).hex.utf8))
     }
 
     /// Standard Webhooks: `v1,<base64>` of the HMAC over `id.timestamp.body`, one or more in the header
@@ -25,12 +26,14 @@ enum Signature {
     static func isStandard(
         _ header: String, id: String?, timestamp: String?, of body: [UInt8], secret: [UInt8], now: Int64
     ) -> Bool {
-        guard let id, let timestamp, let sent = Int64(timestamp), sent > 0, abs(now - sent) <= 300, !secret.isEmpty
+        guard let id, let timestamp, let sent = Int64(timestamp), sent > 0, abs(now - sent) <= 300,
+            !secret.isEmpty
         else { return false }
         var key = secret
         let prefix = Array("whsec_".utf8)
         if secret.starts(with: prefix) {
-            guard let decoded = Base64.decode(String(decoding: secret.dropFirst(prefix.count), as: UTF8.self)) else {
+            guard let decoded = Base64.decode(String(decoding: secret.dropFirst(prefix.count), as: UTF8.self))
+            else {
                 return false
             }
             key = decoded

@@ -82,7 +82,9 @@ final class AcceptQueue: Sendable {
                 for waiting in group {
                     var ids: [Int64] = []
                     for item in waiting.items {
-                        if let delivery = item.delivery, try journal.knows(delivery: delivery, of: item.pipeline) {
+                        if let delivery = item.delivery,
+                            try journal.knows(delivery: delivery, of: item.pipeline)
+                        {
                             continue
                         }
                         ids.append(

@@ -58,12 +58,15 @@ public final class Journal {
     public func add(_ pipeline: Pipeline) throws(VoltError) {
         let settings = try Self.encode(pipeline)
         try database.execute(
-            "INSERT OR IGNORE INTO pipelines (name, settings, created) VALUES (?, ?, ?)", .text(pipeline.name.text),
+            "INSERT OR IGNORE INTO pipelines (name, settings, created) VALUES (?, ?, ?)",
+            .text(pipeline.name.text),
             .text(settings), .integer(pipeline.createdAt.milliseconds))
         guard database.changes == 1 else {
             throw VoltError(
                 .conflict, "pipeline '\(pipeline.name)' exists already",
-                hint: "delete it first with 'volt gitops delete --name \(pipeline.name)', or choose another name")
+                hint:
+                    "delete it first with 'volt gitops delete --name \(pipeline.name)', or choose another name"
+            )
         }
     }
 
@@ -79,7 +82,8 @@ public final class Journal {
     ///
     /// - Throws: `VoltError` with code `notFound`.
     public func pipeline(_ name: String) throws(VoltError) -> Pipeline {
-        guard let text = try database.text("SELECT settings FROM pipelines WHERE name = ?", .text(name)) else {
+        guard let text = try database.text("SELECT settings FROM pipelines WHERE name = ?", .text(name))
+        else {
             throw VoltError(
                 .notFound, "there is no pipeline '\(name)'", hint: "'volt gitops list' shows those there are")
         }
@@ -132,14 +136,16 @@ public final class Journal {
     /// - Returns: its number.
     @discardableResult
     public func accept(
-        pipeline: String, trigger: Trigger, delivery: String? = nil, branch: String, commit: String?, note: String,
+        pipeline: String, trigger: Trigger, delivery: String? = nil, branch: String, commit: String?,
+        note: String,
         at: Timestamp
     ) throws(VoltError) -> Int64 {
         try database.execute(
             """
             INSERT INTO attempts (pipeline, state, trigger, delivery, branch, new_commit, note, accepted)
             VALUES (?, 'accepted', ?, ?, ?, ?, ?, ?)
-            """, .text(pipeline), .text(trigger.rawValue), SQLValue(delivery), .text(branch), SQLValue(commit),
+            """, .text(pipeline), .text(trigger.rawValue), SQLValue(delivery), .text(branch),
+            SQLValue(commit),
             .text(note), .integer(at.milliseconds))
         return database.lastInsertedRow
     }
@@ -159,7 +165,8 @@ public final class Journal {
     private func attempt(_ row: Row) -> Attempt {
         Attempt(
             id: row.integer(0), pipeline: row.text(1), state: AttemptState(rawValue: row.text(2)) ?? .failed,
-            trigger: Trigger(rawValue: row.text(3)) ?? .manual, delivery: row.optionalText(4), branch: row.text(5),
+            trigger: Trigger(rawValue: row.text(3)) ?? .manual, delivery: row.optionalText(4),
+            branch: row.text(5),
             oldCommit: row.optionalText(6), commit: row.optionalText(7), note: row.text(8),
             acceptedAt: Timestamp(milliseconds: row.integer(9)),
             startedAt: row.optionalInteger(10).map { Timestamp(milliseconds: $0) },
@@ -169,13 +176,15 @@ public final class Journal {
     /// The newest attempts of a pipeline, the newest first.
     public func history(of pipeline: String, limit: Int) throws(VoltError) -> [Attempt] {
         try database.rows(
-            "SELECT \(Self.columns) FROM attempts WHERE pipeline = ? ORDER BY id DESC LIMIT ?", .text(pipeline),
+            "SELECT \(Self.columns) FROM attempts WHERE pipeline = ? ORDER BY id DESC LIMIT ?",
+            .text(pipeline),
             .integer(Int64(limit)), read: attempt)
     }
 
     /// An attempt by its number.
     public func attempt(_ id: Int64) throws(VoltError) -> Attempt? {
-        try database.rows("SELECT \(Self.columns) FROM attempts WHERE id = ?", .integer(id), read: attempt).first
+        try database.rows("SELECT \(Self.columns) FROM attempts WHERE id = ?", .integer(id), read: attempt)
+            .first
     }
 
     /// The attempts of a pipeline that have not ended, the oldest first.
@@ -219,10 +228,12 @@ public final class Journal {
     func enter(_ state: AttemptState, attempt id: Int64, at: Timestamp) throws(VoltError) {
         try transaction { () throws(VoltError) in
             try database.execute(
-                "UPDATE attempts SET state = ?, started = coalesce(started, ?) WHERE id = ?", .text(state.rawValue),
+                "UPDATE attempts SET state = ?, started = coalesce(started, ?) WHERE id = ?",
+                .text(state.rawValue),
                 .integer(at.milliseconds), .integer(id))
             try database.execute(
-                "INSERT INTO steps (attempt, state, at) VALUES (?, ?, ?)", .integer(id), .text(state.rawValue),
+                "INSERT INTO steps (attempt, state, at) VALUES (?, ?, ?)", .integer(id),
+                .text(state.rawValue),
                 .integer(at.milliseconds))
         }
     }
@@ -230,13 +241,15 @@ public final class Journal {
     /// Puts an attempt back into the queue, after the server that worked on it died.
     func requeue(_ id: Int64, note: String) throws(VoltError) {
         try database.execute(
-            "UPDATE attempts SET state = 'accepted', note = ?, child_pid = NULL WHERE id = ?", .text(note), .integer(id))
+            "UPDATE attempts SET state = 'accepted', note = ?, child_pid = NULL WHERE id = ?", .text(note),
+            .integer(id))
     }
 
     /// Keeps the commits of an attempt once they are known.
     func setCommits(old: String?, new: String, attempt id: Int64) throws(VoltError) {
         try database.execute(
-            "UPDATE attempts SET old_commit = ?, new_commit = ? WHERE id = ?", SQLValue(old), .text(new), .integer(id))
+            "UPDATE attempts SET old_commit = ?, new_commit = ? WHERE id = ?", SQLValue(old), .text(new),
+            .integer(id))
     }
 
     /// Keeps which process applies an attempt, so that a later server finds it.
@@ -249,7 +262,9 @@ public final class Journal {
     /// The process that applies an attempt, by id and start time.
     func child(of id: Int64) throws(VoltError) -> (pid: Int32, start: UInt64)? {
         try database.rows("SELECT child_pid, child_start FROM attempts WHERE id = ?", .integer(id)) { row in
-            row.optionalInteger(0).map { (Int32(truncatingIfNeeded: $0), UInt64(truncatingIfNeeded: row.integer(1))) }
+            row.optionalInteger(0).map {
+                (Int32(truncatingIfNeeded: $0), UInt64(truncatingIfNeeded: row.integer(1)))
+            }
         }.first ?? nil
     }
 
@@ -264,7 +279,8 @@ public final class Journal {
     public func steps(of id: Int64) throws(VoltError) -> [AttemptStep] {
         try database.rows("SELECT state, at FROM steps WHERE attempt = ? ORDER BY rowid", .integer(id)) {
             AttemptStep(
-                state: AttemptState(rawValue: $0.text(0)) ?? .failed, at: Timestamp(milliseconds: $0.integer(1)))
+                state: AttemptState(rawValue: $0.text(0)) ?? .failed,
+                at: Timestamp(milliseconds: $0.integer(1)))
         }
     }
 
@@ -272,7 +288,8 @@ public final class Journal {
     func addLog(_ lines: [String], attempt id: Int64) throws(VoltError) {
         try transaction { () throws(VoltError) in
             for line in lines {
-                try database.execute("INSERT INTO log (attempt, line) VALUES (?, ?)", .integer(id), .text(line))
+                try database.execute(
+                    "INSERT INTO log (attempt, line) VALUES (?, ?)", .integer(id), .text(line))
             }
         }
     }
@@ -280,7 +297,8 @@ public final class Journal {
     /// The last lines of an attempt's log, the oldest first.
     public func log(of id: Int64, last count: Int) throws(VoltError) -> [String] {
         try database.rows(
-            "SELECT line FROM log WHERE attempt = ? ORDER BY rowid DESC LIMIT ?", .integer(id), .integer(Int64(count))
+            "SELECT line FROM log WHERE attempt = ? ORDER BY rowid DESC LIMIT ?", .integer(id),
+            .integer(Int64(count))
         ) { $0.text(0) }.reversed()
     }
 
@@ -305,7 +323,8 @@ public final class Journal {
             """
             SELECT new_commit FROM attempts WHERE pipeline = ? AND state = 'done' AND new_commit IS NOT NULL
             GROUP BY new_commit ORDER BY max(id) DESC LIMIT ?
-            """, .text(pipeline), .integer(Int64(limit))) { $0.text(0) }
+            """, .text(pipeline), .integer(Int64(limit))
+        ) { $0.text(0) }
     }
 
     /// How many attempts of a commit failed since the pipeline last succeeded, manual ones left out.

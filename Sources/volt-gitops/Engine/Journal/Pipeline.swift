@@ -51,7 +51,9 @@ public struct Pipeline: Codable, Sendable, Equatable {
     public var createdAt: Timestamp
 
     /// - Parameters: see the properties.
-    public init(name: Name, repo: String, provider: Provider, branch: String, workload: Name, createdAt: Timestamp) {
+    public init(
+        name: Name, repo: String, provider: Provider, branch: String, workload: Name, createdAt: Timestamp
+    ) {
         self.name = name
         self.repo = repo
         self.provider = provider

@@ -55,7 +55,8 @@ public struct GitopsServer: Sendable {
             paths: paths, clock: gitops.clock, reader: reader, log: log,
             makeDeployer: { [gitops, log] journal, shutsDown, name in
                 Deployer(
-                    journal: journal, paths: gitops.paths, environment: gitops.environment, clock: gitops.clock,
+                    journal: journal, paths: gitops.paths, environment: gitops.environment,
+                    clock: gitops.clock,
                     reader: reader, plugins: gitops.plugins, shutsDown: shutsDown,
                     progress: { log("\(name): \($0)") })
             })
@@ -102,7 +103,8 @@ public struct GitopsServer: Sendable {
                         if let line = reply.log { log(line) }
                         let isJSON = reply.body.hasPrefix("{")
                         var response = HTTPResponse(
-                            reply.status, reply.body, type: isJSON ? "application/json" : "text/plain; charset=utf-8")
+                            reply.status, reply.body,
+                            type: isJSON ? "application/json" : "text/plain; charset=utf-8")
                         if reply.status == 503 { response.headers.append(("Retry-After", "30")) }
                         answer(response)
                     }
@@ -110,7 +112,7 @@ public struct GitopsServer: Sendable {
         }
         do throws(VoltError) {
             return try HTTPServer(address: options.address, port: options.port, routes: routes, threads: 2)
-        } catch where error.code == .missing {
+        } catch  where error.code == .missing {
             let holder = PortHolder.find(port: options.port).map { " by \($0)" } ?? ""
             throw VoltError(
                 .missing, "cannot listen on port \(options.port): it is taken\(holder)",
@@ -125,7 +127,7 @@ public struct GitopsServer: Sendable {
             var secret: [UInt8] = []
             do throws(VoltError) {
                 secret = try Files.read(gitops.paths.secret(pipeline.name), limit: 4096)
-            } catch where error.code == .notFound {
+            } catch  where error.code == .notFound {
                 // Created with --insecure-no-secret.
             }
             let url = try RepositoryURL(
@@ -183,7 +185,9 @@ enum PortHolder {
     static func find(port: Int) -> String? {
         guard let inode = inode(of: port) else { return nil }
         for name in (try? Files.list("/proc")) ?? [] {
-            guard let pid = Int32(name), let descriptors = try? Files.list("/proc/\(pid)/fd") else { continue }
+            guard let pid = Int32(name), let descriptors = try? Files.list("/proc/\(pid)/fd") else {
+                continue
+            }
             for descriptor in descriptors {
                 var buffer = [CChar](repeating: 0, count: 64)
                 let count = readlink("/proc/\(pid)/fd/\(descriptor)", &buffer, 63)
@@ -206,7 +210,9 @@ enum PortHolder {
             for line in String(decoding: bytes, as: UTF8.self).split(separator: "\n").dropFirst() {
                 let fields = line.split(separator: " ")
                 // State 0A is listening.
-                if fields.count > 9, fields[1].hasSuffix(suffix), fields[3] == "0A" { return String(fields[9]) }
+                if fields.count > 9, fields[1].hasSuffix(suffix), fields[3] == "0A" {
+                    return String(fields[9])
+                }
             }
         }
         return nil

@@ -62,7 +62,8 @@ public struct ServiceUnit: Sendable, Equatable {
             let outcome = try Child.start("/usr/bin/systemctl", ["daemon-reload"], environment: [:])
                 .finish(limit: .seconds(60)) { _, _ in }
             guard outcome == .exited(0) else {
-                throw VoltError(.failed, "wrote '\(file)', but 'systemctl daemon-reload' ended with \(outcome)")
+                throw VoltError(
+                    .failed, "wrote '\(file)', but 'systemctl daemon-reload' ended with \(outcome)")
             }
         }
         return file
