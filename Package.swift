@@ -88,16 +88,24 @@ let package = Package(
         .target(
             name: "ContainerEngine",
             dependencies: [
-                "VoltCore", "VoltSystem", "VoltCrypto", "VoltArchive", "VoltWorkload", "CVoltSystem",
+                "ContainerSandbox", "VoltCore", "VoltSystem", "VoltCrypto", "VoltArchive", "VoltWorkload", "CVoltSystem",
             ],
             path: "Sources/volt-container/Engine", swiftSettings: settings),
         program(
             "volt-container", path: "Sources/volt-container/CLI",
             ["ContainerEngine", "VoltCLI", "VoltCore", "VoltSystem", "VoltWorkload", argumentParser]),
+        .target(
+            name: "ContainerSandbox", dependencies: ["VoltCore", "VoltSystem", "CVoltSystem"],
+            path: "Sources/volt-container/Sandbox", swiftSettings: settings),
         staticProgram(
-            "volt-container--init", path: "Sources/volt-container/init", ["VoltCore", "CVoltSystem"]),
+            "volt-container--port", path: "Sources/volt-container/port",
+            ["ContainerSandbox", "VoltCore", "VoltSystem", "CVoltSystem"]),
         staticProgram(
-            "volt-container--run", path: "Sources/volt-container/run", ["VoltCore", "CVoltSystem"]),
+            "volt-container--init", path: "Sources/volt-container/init",
+            ["ContainerSandbox", "VoltCore", "VoltSystem", "CVoltSystem"]),
+        staticProgram(
+            "volt-container--run", path: "Sources/volt-container/run",
+            ["ContainerSandbox", "VoltCore", "VoltSystem", "CVoltSystem"]),
 
         // volt-gitops
         .target(

@@ -41,28 +41,16 @@ done
 sleep 0.3
 
 memory() { awk '/VmHWM/ { printf "%.0f", $2 / 1024 }' "/proc/$1/status"; }
-# Waits until a server does nothing any more: webhook still runs commands long after its last answer.
-settle() {
-    local before=- now
-    for _ in $(seq 120); do
-        now=$(awk '{ print $14 + $15 + $16 + $17 }' "/proc/$1/stat")
-        [ "$now" != "$before" ] || return 0
-        before=$now
-        sleep 1
-    done
-}
 field() { sed -nE "s/.*$1=([0-9.]+).*/\1/p" <<<"$2"; }
 accepted=0 first=0
 printf '%-12s %-8s %10s %10s %10s\n' CONNECTIONS SERVER RATE/S 'P50 MS' 'P99 MS'
 for connections in 2 16 64; do
     theirs=$(volt-demo load --port "$peer_port" --path /hooks/github --repo "$repository" \
         --secret-file "$scratch/secret" --connections "$connections" --seconds "$seconds" --first "$first")
-    settle "$peer"
     first=$((first + 10000000))
     ours=$(volt-demo load --port "$volt_port" --path /hooks/github --repo "$repository" \
         --secret-file "$scratch/secret" --connections "$connections" --seconds "$seconds" --first "$first")
     first=$((first + 10000000))
-    settle "$volt"
     accepted=$((accepted + $(field accepted "$ours")))
     for line in "webhook:$theirs" "volt:$ours"; do
         printf '%-12s %-8s %10s %10s %10s  failed=%s\n' "$connections" "${line%%:*}" "$(field rate "$line")" \

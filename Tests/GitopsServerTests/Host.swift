@@ -170,11 +170,7 @@ final class Serve {
         port = try #require(found)
     }
 
-    // A program that is traced goes on when strace is killed: the whole session ends.
-    deinit {
-        kill(-pid, SIGKILL)
-        if !ended { end(SIGKILL) }
-    }
+    deinit { if !ended { end(SIGKILL) } }
 
     var text: String { String(decoding: (try? Files.read(log)) ?? [], as: UTF8.self) }
 

@@ -11,7 +11,8 @@ internal import VoltCore
     static let configuration = CommandConfiguration(
         tool: tool,
         groupedSubcommands: [
-            CommandGroup(name: "Images:", subcommands: [Import.self, Images.self]),
+            CommandGroup(name: "Images:", subcommands: [Import.self, Build.self, Images.self, Rmi.self]),
+            CommandGroup(name: "Workloads:", subcommands: [Apply.self, Status.self, Remove.self]),
         ])
 
     static func main() async { await runTool() }

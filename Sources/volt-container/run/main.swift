@@ -1,1 +1,30 @@
-print("not built yet")
+internal import CVoltSystem
+internal import ContainerSandbox
+internal import Glibc
+internal import VoltCore
+internal import VoltSystem
+
+// volt-container--run: the processes around a container that must have one thread, since namespaces belong
+// to threads.
+//   supervise FILE   keeps a container running as its settings say, and its output
+//   foreground FILE  runs it once with this process's own stdin, stdout and stderr
+//   exec FILE        runs a command in a container that runs
+
+let words = CommandLine.arguments
+guard words.count == 3 else { exit(64) }
+do throws(VoltError) {
+    let settings = try Settings(decoding: try Files.read(words[2], limit: Settings.limit))
+    switch words[1] {
+    case "supervise", "foreground":
+        var supervisor = try Supervisor(settings, keepsOutput: words[1] == "supervise")
+        exit(try supervisor.run())
+    case "exec":
+        var entry = try Entry(settings)
+        exit(try entry.run())
+    default: exit(64)
+    }
+} catch {
+    let line = Array("volt container: error: \(error.message)\n".utf8)
+    _ = write(2, line, line.count)
+    exit(ExitCode.runtimeFailed.rawValue)
+}

@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "VoltNamespaces.h"
+
 // The environment of the process, as main's third argument.
 char *const *volt_environ(void);
 

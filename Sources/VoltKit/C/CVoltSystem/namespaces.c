@@ -1,0 +1,108 @@
+#define _GNU_SOURCE
+#include "VoltNamespaces.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <linux/openat2.h>
+#include <net/if.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+int volt_fork(void) { return fork(); }
+int volt_unshare_mounts(void) { return unshare(CLONE_NEWNS); }
+int volt_unshare_network(void) { return unshare(CLONE_NEWNET); }
+int volt_setns(int descriptor) { return setns(descriptor, 0); }
+
+int volt_setns_process(int pidfd) {
+    return setns(pidfd, CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWCGROUP);
+}
+
+
+int volt_loopback_up(void) {
+    int descriptor = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (descriptor < 0) return -1;
+    struct ifreq request = {.ifr_name = "lo"};
+    int result = ioctl(descriptor, SIOCGIFFLAGS, &request);
+    if (result == 0) {
+        request.ifr_flags |= IFF_UP;
+        result = ioctl(descriptor, SIOCSIFFLAGS, &request);
+    }
+    close(descriptor);
+    return result;
+}
+
+int volt_mounts_enslave(void) { return mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL); }
+
+int volt_mount(const char *source, const char *target, const char *type, const char *data) {
+    return mount(source, target, type, MS_NOSUID * (strcmp(type, "tmpfs") == 0), data);
+}
+
+int volt_bind(const char *source, const char *target, int read_only) {
+    if (mount(source, target, NULL, MS_BIND | MS_REC, NULL) != 0) return -1;
+    return read_only ? mount(NULL, target, NULL, MS_BIND | MS_REMOUNT | MS_RDONLY, NULL) : 0;
+}
+
+int volt_umount_detach(const char *target) { return umount2(target, MNT_DETACH); }
+int volt_mknod_char(const char *path, mode_t mode) { return mknod(path, S_IFCHR | mode, makedev(0, 0)); }
+int volt_mknod_block(const char *path, mode_t mode) { return mknod(path, S_IFBLK | mode, makedev(0, 0)); }
+
+int volt_open_in_root(int root, const char *path, int flags, mode_t mode) {
+    struct open_how how = {
+        .flags = (uint64_t)(flags | O_CLOEXEC),
+        .mode = (flags & O_CREAT) ? mode : 0,
+        .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
+    };
+    return (int)syscall(SYS_openat2, root, path, &how, sizeof how);
+}
+
+int volt_die_with_parent(void) { return prctl(PR_SET_PDEATHSIG, 9); }
+int volt_set_dumpable(int on) { return prctl(PR_SET_DUMPABLE, on); }
+int volt_no_new_privileges(void) { return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); }
+
+int volt_limit_bounding(uint64_t keep) {
+    for (int number = 0; number < 64; number++) {
+        if (keep >> number & 1) continue;
+        int held = prctl(PR_CAPBSET_READ, number);
+        if (held < 0) break;  // a number the kernel does not know: the last one is behind us
+        if (held && prctl(PR_CAPBSET_DROP, number, 0, 0, 0) != 0) return -1;
+    }
+    return 0;
+}
+
+int volt_set_capabilities(uint64_t mask) {
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[2];
+    for (int half = 0; half < 2; half++) {
+        uint32_t bits = (uint32_t)(mask >> (32 * half));
+        data[half].effective = data[half].permitted = data[half].inheritable = bits;
+    }
+    return (int)syscall(SYS_capset, &header, data);
+}
+
+int volt_raise_ambient(uint64_t mask) {
+    for (int number = 0; number < 64; number++)
+        if ((mask >> number & 1) && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, number, 0, 0) != 0) return -1;
+    return 0;
+}
+
+int volt_keep_capabilities(int on) { return prctl(PR_SET_KEEPCAPS, on, 0, 0, 0); }
+
+int volt_set_user(uid_t user, gid_t group, const gid_t *groups, size_t count) {
+    if (setgroups(count, groups) != 0) return -1;
+    if (setresgid(group, group, group) != 0) return -1;
+    return setresuid(user, user, user);
+}
+
+int volt_memfd(const char *name) { return memfd_create(name, MFD_CLOEXEC); }

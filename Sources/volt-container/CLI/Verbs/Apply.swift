@@ -1,0 +1,78 @@
+internal import ArgumentParser
+internal import ContainerEngine
+internal import VoltCLI
+internal import VoltCore
+internal import VoltSystem
+internal import VoltWorkload
+
+struct Apply: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "bring a workload to what its manifest says",
+        discussion: """
+            Starts the new version beside the old one, waits until it is healthy, points the published ports \
+            to it and stops the old one. When anything fails, the old one keeps running. A file named Voltfile \
+            is built and run; the ports it exposes are published under the same numbers.
+
+            With -o json every step, every line of the build and the result is a JSON object on a line of its own.
+
+              volt container apply --workload web --manifest ./volt-manifest.yaml --source . --revision 1
+            """)
+
+    @Option(help: "The name of the workload.")
+    var workload: String
+    @Option(help: "A volt-manifest.yaml or a Voltfile.")
+    var manifest: String
+    @Option(help: ArgumentHelp("The directory that the manifest's paths are in.", valueName: "directory"))
+    var source: String
+    @Option(help: "The revision of the source, for people.")
+    var revision: String
+    @Option(help: "How long all of it may take.")
+    var timeout = "5m"
+    @OptionGroup var output: OutputOptions
+
+    func run() async throws {
+        let context = try ToolContext(tool: VoltContainer.tool.name)
+        let current = Files.currentDirectory
+        let request = WorkloadApplier.Request(
+            workload: try Name(workload, of: "workload"), file: Files.absolute(manifest, from: current),
+            source: Files.absolute(source, from: current), revision: revision,
+            timeout: try DurationText.parse(timeout))
+        let printer = EventPrinter(format: output.format)
+        do {
+            let applier = try ContainerHost.applier(context)
+            let outcome = try await Interruption.stopping { try await applier.apply(request) { printer.show($0) } }
+            printer.show(.result(outcome.status, generation: outcome.generation, message: outcome.message))
+        } catch let error as VoltError {
+            printer.show(.result(.failed, generation: nil, message: error.message))
+            // A contract's caller reads "failed" as 1, whatever failed; what asks to be tried again says so.
+            let isKnown = [ExitCode.tryAgain, .usage, .missing].contains(error.code)
+            throw VoltError(isKnown ? error.code : .failed, error.message, hint: error.hint)
+        } catch let failure as BuildStepFailure {
+            printer.show(.result(.failed, generation: nil, message: failure.error.message))
+            throw failure.error
+        } catch let interruption as Interruption {
+            let message = "stopped by a signal: the workload is as it was"
+            printer.show(.result(.failed, generation: nil, message: message))
+            throw VoltError(interruption.isFromTerminal ? .interrupted : .tryAgain, message)
+        }
+    }
+}
+
+/// Prints the events of an apply: JSON lines on stdout, or lines for people on stderr.
+struct EventPrinter: Sendable {
+    let format: OutputFormat
+
+    func show(_ event: ApplyEvent) {
+        if format == .json {
+            if let line = try? Output.json(event, pretty: false) { Output.line(line) }
+            return
+        }
+        switch event {
+        case .step(let step, .started, _): Output.note("\(step.rawValue) ...")
+        case .step(let step, let state, _): Output.note("\(step.rawValue) \(state.rawValue)")
+        case .log(_, let line): Output.note("  \(line)")
+        case .result(.failed, _, _): break
+        case .result(let status, _, let message): Output.note("\(status.rawValue): \(message)")
+        }
+    }
+}

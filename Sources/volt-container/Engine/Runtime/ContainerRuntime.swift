@@ -1,0 +1,365 @@
+internal import ContainerSandbox
+internal import FoundationEssentials
+internal import Glibc
+public import VoltCore
+public import VoltSystem
+
+/// The containers of this host, on systemd-nspawn.
+///
+/// Each container has a supervisor that outlives the command which started it: a unit of systemd where
+/// that is PID 1, a process of its own elsewhere. Every call first repairs what a supervisor that was
+/// killed has left behind.
+public final class ContainerRuntime: Sendable {
+    let paths: HostPaths
+    let environment: [String: String]
+    let clock: any WallClock
+    let usesSystemd: Bool
+    private let helper: String
+    private let shim: String
+    private let nspawn: String
+
+    /// - Throws: `VoltError` with code `missing` when systemd-nspawn or a helper is not installed, `refused`
+    ///   when the user is not root.
+    public init(paths: HostPaths, environment: [String: String], clock: any WallClock) throws(VoltError) {
+        guard HostPaths.runsAsRoot else {
+            throw VoltError(.refused, "containers need root", hint: "run the command with sudo")
+        }
+        self.paths = paths
+        self.environment = environment
+        self.clock = clock
+        // sd_booted(3).
+        usesSystemd = Files.isDirectory("/run/systemd/system")
+        helper = try Processes.helper("volt-container--run")
+        shim = try Processes.helper("volt-container--init")
+        guard let nspawn = ["/usr/bin/systemd-nspawn", "/bin/systemd-nspawn"].first(where: Files.exists) else {
+            throw VoltError(.missing, "systemd-nspawn is not installed", hint: "install the package systemd-container")
+        }
+        self.nspawn = nspawn
+        try Files.makeDirectory("\(paths.state)/containers", mode: 0o700)
+        try Files.makeDirectory("\(paths.runtime)/locks", mode: 0o755)
+    }
+
+    // MARK: Making and removing
+
+    /// Creates a container; it is on disk when this returns.
+    ///
+    /// - Throws: `VoltError` with code `conflict` when the name is taken.
+    public func create(_ spec: ContainerSpec) throws(VoltError) {
+        try withLock(spec.name) { () throws(VoltError) in
+            let directory = directory(spec.name)
+            guard !Files.exists("\(directory)/spec.json") else {
+                throw VoltError(
+                    .conflict, "container '\(spec.name)' exists already",
+                    hint: "remove it with 'volt container rm \(spec.name)', or choose another name")
+            }
+            for port in spec.ports where port.transport != "tcp" {
+                throw VoltError(.usage, "port \(port.hostPort)/\(port.transport) cannot be published: only tcp can")
+            }
+            // What an interrupted create or remove has left.
+            try Files.removeTree(directory)
+            for name in ["upper", "work", "stage"] { try Files.makeDirectory("\(directory)/\(name)") }
+            try write(spec, to: directory, upper: "\(directory)/upper", work: "\(directory)/work")
+            try JSONFile.write(spec, "\(directory)/spec.json")
+        }
+    }
+
+    /// Writes what the helpers read.
+    private func write(_ spec: ContainerSpec, to directory: String, upper: String, work: String) throws(VoltError) {
+        let command = NspawnCommand(spec: spec)
+        var mounts = ["ro:\(shim)"]
+        for mount in spec.mounts {
+            var source = mount.source
+            if mount.isVolume {
+                source = volume(mount.source)
+                try Files.makeDirectory(source)
+            }
+            guard Files.exists(source) else {
+                throw VoltError(.notFound, "'\(mount.source)', which is to be mounted, does not exist")
+            }
+            mounts.append((mount.readOnly ? "ro:" : "rw:") + source)
+        }
+        let settings = command.supervisorSettings(
+            directory: directory, upper: upper, work: work, mounts: mounts,
+            argv: command.argv(nspawn: nspawn, isThere: Files.exists), limitsByUnit: usesSystemd)
+        try Files.replace("\(directory)/init", with: try command.shimSettings().encoded(), mode: 0o600)
+        try Files.replace("\(directory)/run", with: try settings.encoded(), mode: 0o600)
+    }
+
+    /// Starts a container and returns when its payload was executed.
+    ///
+    /// - Throws: `VoltError` with code `conflict` when it runs already, `runtimeFailed`, `cannotRun` or
+    ///   `commandNotFound` when it could not be started.
+    public func start(_ name: Name) throws(VoltError) {
+        try withLock(name) { () throws(VoltError) in
+            let state = try repaired(name)
+            guard state.state == .created || state.state == .exited else {
+                throw VoltError(.conflict, "container '\(name)' runs already")
+            }
+            try setDesired("running", name)
+            try launch(name, state.spec, restarts: 0)
+            if state.spec.workload == nil { try publishOwn(state.spec) }
+        }
+    }
+
+    /// Stops a container: its stop signal, then a kill when it takes too long.
+    public func stop(_ name: Name) throws(VoltError) {
+        try withLock(name) { () throws(VoltError) in
+            try stopLocked(name)
+        }
+    }
+
+    private func stopLocked(_ name: Name) throws(VoltError) {
+        // First, so that a repair in between does not start it again.
+        try setDesired("stopped", name)
+        guard let record = RunRecord(in: directory(name)), record.isSupervised else { return }
+        kill(record.supervisor, SIGTERM)
+        while record.isSupervised { usleep(2_000) }
+    }
+
+    /// Removes a container.
+    ///
+    /// - Parameter force: whether one that runs is stopped first.
+    /// - Throws: `VoltError` with code `conflict` when it runs, `notFound` when there is none.
+    public func remove(_ name: Name, force: Bool) throws(VoltError) {
+        try withLock(name) { () throws(VoltError) in
+            let state = try repaired(name)
+            if state.state == .running || state.state == .restarting {
+                guard force else {
+                    throw VoltError(
+                        .conflict, "container '\(name)' runs", hint: "stop it first, or use 'rm --force'")
+                }
+                try stopLocked(name)
+            }
+            if state.spec.workload == nil, !state.spec.ports.isEmpty { try unpublish(key: "container.\(name)") }
+            try Files.remove("\(directory(name))/spec.json")
+            try Files.removeTree(directory(name))
+        }
+    }
+
+    // MARK: Looking
+
+    /// A container as it is now; one whose supervisor was killed is repaired first.
+    ///
+    /// - Throws: `VoltError` with code `notFound`.
+    public func state(_ name: Name) throws(VoltError) -> ContainerState {
+        if needsRepair(name) {
+            return try withLock(name) { () throws(VoltError) in try repaired(name) }
+        }
+        return try read(name)
+    }
+
+    /// All containers, by name.
+    public func list() throws(VoltError) -> [ContainerState] {
+        var states: [ContainerState] = []
+        for text in try Files.list("\(paths.state)/containers") {
+            guard let name = try? Name(text), Files.exists("\(directory(name))/spec.json") else { continue }
+            do throws(VoltError) { states.append(try state(name)) } catch where error.code == .notFound {
+                // Removed meanwhile.
+            }
+        }
+        return states
+    }
+
+    /// The last lines that a container printed.
+    public func lastLog(_ name: Name, lines: Int) throws(VoltError) -> [LogLine] {
+        _ = try read(name)
+        var all: [LogLine] = []
+        for suffix in [".1", ""] {
+            guard let bytes = try? Files.read("\(directory(name))/log\(suffix)") else { continue }
+            all += String(decoding: bytes, as: UTF8.self).split(separator: "\n").compactMap { LogLine($0) }
+        }
+        return all.suffix(lines)
+    }
+
+    /// The images that containers use, each with the name of such a container.
+    public func imageDigestsInUse() throws(VoltError) -> [Digest: String] {
+        var used: [Digest: String] = [:]
+        for text in try Files.list("\(paths.state)/containers") {
+            guard let name = try? Name(text), let spec = try spec(name), let digest = spec.imageDigest else { continue }
+            used[digest] = text
+        }
+        return used
+    }
+
+    // MARK: Parts
+
+    func directory(_ name: Name) -> String { "\(paths.state)/containers/\(name)" }
+
+    func volume(_ name: String) -> String { "\(paths.state)/volumes/\(name)" }
+
+    /// The file with what a container prints.
+    public func logFile(_ name: Name) -> String { "\(directory(name))/log" }
+
+    /// Runs with the lock of a container, which the kernel releases when this process dies.
+    private func withLock<Result>(_ name: Name, _ body: () throws(VoltError) -> Result) throws(VoltError) -> Result {
+        let lock = try FileLock.wait(for: "\(paths.runtime)/locks/\(name)")
+        let result = try body()
+        _ = consume lock
+        return result
+    }
+
+    func spec(_ name: Name) throws(VoltError) -> ContainerSpec? {
+        guard Files.exists("\(directory(name))/spec.json") else { return nil }
+        return try JSONFile.read(ContainerSpec.self, "\(directory(name))/spec.json")
+    }
+
+    private func setDesired(_ text: String, _ name: Name) throws(VoltError) {
+        try Files.replace("\(directory(name))/desired", with: text.utf8, mode: 0o600)
+    }
+
+    private func isDesired(_ name: Name) -> Bool {
+        (try? Files.read("\(directory(name))/desired", limit: 64)) == Array("running".utf8)
+    }
+
+    private func needsRepair(_ name: Name) -> Bool {
+        guard let record = RunRecord(in: directory(name)), record.phase != .exited else { return false }
+        return !record.isSupervised
+    }
+
+    /// The state after what a killed supervisor left behind was cleared away, and the container started
+    /// again when its restart policy says so. The lock is held.
+    private func repaired(_ name: Name) throws(VoltError) -> ContainerState {
+        let state = try read(name)
+        guard needsRepair(name), var record = RunRecord(in: directory(name)) else { return state }
+        LeftGroups(name: name.text).clear()
+        record.phase = .exited
+        record.code = 128 + SIGKILL
+        record.main = 0
+        record.finished = clock.now().milliseconds
+        try record.write(to: directory(name))
+        guard isDesired(name), state.spec.restart != .no else { return try read(name) }
+        try launch(name, state.spec, restarts: record.restarts + 1)
+        if state.spec.workload == nil { try publishOwn(state.spec) } else { try republish(state.spec) }
+        return try read(name)
+    }
+
+    private func read(_ name: Name) throws(VoltError) -> ContainerState {
+        guard let spec = try spec(name) else {
+            throw VoltError(
+                .notFound, "there is no container '\(name)'", hint: "'volt container ps --all' shows those there are")
+        }
+        var state = ContainerState(
+            spec: spec, state: .created, health: "none", pid: nil, supervisor: nil,
+            supervisedBy: usesSystemd ? "systemd" : "volt", exitCode: nil, message: "", startedAt: nil,
+            finishedAt: nil, restarts: 0)
+        guard let record = RunRecord(in: directory(name)) else { return state }
+        let payload = PayloadStatus(decoding: (try? Files.read("\(directory(name))/status")) ?? [])
+        state.state = record.phase == .running ? .running : record.phase == .restarting ? .restarting : .exited
+        state.restarts = record.restarts
+        state.startedAt = record.started > 0 ? Timestamp(milliseconds: record.started) : nil
+        state.message = payload?.message ?? ""
+        if record.finished > 0 {
+            state.finishedAt = Timestamp(milliseconds: record.finished)
+            state.exitCode = record.code
+        }
+        if record.phase == .running {
+            state.supervisor = record.supervisor
+            state.pid = ProcessTable.child(of: record.main)
+            state.health = payload?.health.rawValue ?? "none"
+        }
+        return state
+    }
+
+    // MARK: Starting
+
+    private func launch(_ name: Name, _ spec: ContainerSpec, restarts: Int) throws(VoltError) {
+        let directory = directory(name)
+        var settings = try Settings(decoding: try Files.read("\(directory)/run", limit: Settings.limit))
+        settings.add("restarts", String(restarts))
+        try Files.replace("\(directory)/run", with: try settings.encoded(), mode: 0o600)
+        try Files.remove("\(directory)/state")
+        PayloadStatus().write(toFile: "\(directory)/status")
+        let outcome = try spawn(name, spec, ["supervise", "\(directory)/run"])
+        let deadline = ContinuousClock.now + .seconds(30)
+        while true {
+            let payload = PayloadStatus(decoding: (try? Files.read("\(directory)/status")) ?? [])
+            switch payload?.phase {
+            case .running, .exited: return
+            case .failed:
+                let code = ExitCode(rawValue: payload?.code ?? 125) ?? .runtimeFailed
+                throw VoltError(code, "cannot start container '\(name)': \(payload?.message ?? "")")
+            default: break
+            }
+            if let record = RunRecord(in: directory), record.phase == .exited {
+                let last = (try? lastLog(name, lines: 1))?.first?.text ?? "systemd-nspawn ended with \(record.code)"
+                throw VoltError(.runtimeFailed, "cannot start container '\(name)': \(last)")
+            }
+            if let outcome, !Processes.isAlive(outcome), !Files.exists("\(directory)/state") {
+                throw VoltError(.runtimeFailed, "cannot start container '\(name)': its supervisor died")
+            }
+            guard ContinuousClock.now < deadline else {
+                throw VoltError(.runtimeFailed, "container '\(name)' did not start within 30 s")
+            }
+            usleep(1_000)
+        }
+    }
+
+    /// Starts a helper outside of everything this process belongs to.
+    ///
+    /// - Returns: its process id, or nil when systemd started it.
+    private func spawn(_ name: Name, _ spec: ContainerSpec, _ arguments: [String]) throws(VoltError) -> Int32? {
+        guard usesSystemd else {
+            return try Processes.spawnDetached(helper, arguments, environment: ["PATH": "/usr/sbin:/usr/bin:/sbin:/bin"])
+        }
+        var properties = [
+            "Type=exec", "Delegate=yes", "KillMode=mixed",
+            "TimeoutStopSec=\((spec.stopTimeoutMilliseconds + 5_000) / 1000)",
+        ]
+        if let memory = spec.limits.memory { properties.append("MemoryMax=\(memory)") }
+        if let pids = spec.limits.pids { properties.append("TasksMax=\(pids)") }
+        if let cpus = spec.limits.cpus { properties.append("CPUQuota=\(Int(cpus * 100))%") }
+        try Units.run("volt-\(name)", properties: properties, [helper] + arguments)
+        return nil
+    }
+
+    /// Runs a container once in the foreground of this process, which the helper replaces.
+    public func becomeForeground(_ spec: ContainerSpec) throws(VoltError) -> Never {
+        try create(spec)
+        try setDesired("stopped", spec.name)
+        PayloadStatus().write(toFile: "\(directory(spec.name))/status")
+        if !spec.ports.isEmpty {
+            throw VoltError(.usage, "ports are published by containers in the background", hint: "add -d")
+        }
+        try Processes.execute(helper, ["foreground", "\(directory(spec.name))/run"], environment: environment)
+    }
+
+    /// Runs a container once with another writable layer, and gives its lines and exit code.
+    func runStep(
+        _ spec: ContainerSpec, upper: String, output: @escaping @Sendable (String, String) -> Void
+    ) throws(VoltError) -> Int32 {
+        let directory = "\(paths.state)/containers/.step-\(spec.name)-\(UInt32.random(in: 0...UInt32.max))"
+        let work = "\(Files.parent(of: upper))/.work-\(UInt32.random(in: 0...UInt32.max))"
+        try Files.makeDirectory("\(directory)/stage")
+        try Files.makeDirectory(work)
+        defer {
+            try? Files.removeTree(directory)
+            try? Files.removeTree(work)
+        }
+        try write(spec, to: directory, upper: upper, work: work)
+        let outcome = try Child.start(helper, ["foreground", "\(directory)/run"], environment: environment)
+            .finish(limit: .seconds(3600)) { stream, line in output(stream.rawValue, line) }
+        guard case .exited(let code) = outcome else {
+            throw VoltError(.runtimeFailed, "the step '\(spec.command.joined(separator: " "))' ended with \(outcome)")
+        }
+        return code
+    }
+
+    /// Becomes a command in a container that runs.
+    public func becomeCommand(
+        _ name: Name, command: [String], environment extra: [String: String], user: String?, directory: String?
+    ) throws(VoltError) -> Never {
+        let state = try state(name)
+        guard state.state == .running, let leader = state.pid else {
+            throw VoltError(.conflict, "container '\(name)' does not run")
+        }
+        let spec = state.spec
+        var settings = try NspawnCommand(spec: spec).payload(
+            command, environment: spec.environment.merging(extra) { $1 }, user: user ?? spec.user,
+            directory ?? spec.workingDirectory)
+        settings.add("leader", String(leader))
+        settings.add("group", all: ProcessTable.groupFiles(of: leader))
+        let file = "\(paths.runtime)/exec-\(getpid())"
+        try Files.replace(file, with: try settings.encoded(), mode: 0o600)
+        try Processes.execute(helper, ["exec", file], environment: environment)
+    }
+}

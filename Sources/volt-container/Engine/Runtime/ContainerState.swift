@@ -1,0 +1,51 @@
+public import VoltCore
+
+/// A container as it is now.
+public struct ContainerState: Codable, Sendable, Equatable {
+    /// Where a container is.
+    public enum Phase: String, Codable, Sendable {
+        case created, running, restarting, exited
+    }
+
+    /// What it was made from.
+    public var spec: ContainerSpec
+    /// Where it is.
+    public var state: Phase
+    /// What the health check says: `none`, `starting`, `healthy` or `unhealthy`.
+    public var health: String
+    /// Process 1 of the container on the host, while it runs.
+    public var pid: Int32?
+    /// The process that keeps the container running.
+    public var supervisor: Int32?
+    /// `systemd` when the supervisor is a unit of its own, else `volt`.
+    public var supervisedBy: String
+    /// How the payload ended last.
+    public var exitCode: Int32?
+    /// Why it could not be started, or what the last failed health check said.
+    public var message: String
+    /// When the payload was started last.
+    public var startedAt: Timestamp?
+    /// When it ended last.
+    public var finishedAt: Timestamp?
+    /// How often it was started again.
+    public var restarts: Int
+}
+
+/// A line that a container printed.
+public struct LogLine: Codable, Sendable, Equatable {
+    /// When.
+    public var at: Timestamp
+    /// `stdout` or `stderr`.
+    public var stream: String
+    /// The line, without its newline.
+    public var text: String
+
+    /// Parses a record of the log file; nil when it is not one.
+    init?(_ record: some StringProtocol) {
+        let parts = record.split(separator: " ", maxSplits: 2, omittingEmptySubsequences: false)
+        guard parts.count == 3, let at = Timestamp(rfc3339: parts[0]) else { return nil }
+        self.at = at
+        stream = String(parts[1])
+        text = String(parts[2])
+    }
+}

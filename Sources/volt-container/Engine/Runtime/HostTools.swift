@@ -1,0 +1,126 @@
+internal import ContainerSandbox
+internal import Glibc
+internal import VoltCore
+internal import VoltSystem
+
+/// Transient units of systemd, which outlive the unit of the command that makes them.
+enum Units {
+    /// Starts a program as a unit of its own and returns when it was executed.
+    static func run(_ unit: String, properties: [String], _ command: [String]) throws(VoltError) {
+        var arguments = ["--quiet", "--collect", "--unit=\(unit)", "--slice=volt.slice"]
+        for property in properties { arguments += ["--property", property] }
+        var said = ""
+        let outcome = try Child.start("/usr/bin/systemd-run", arguments + ["--"] + command, environment: [:])
+            .finish(limit: .seconds(60)) { _, line in said = line }
+        guard outcome == .exited(0) else {
+            throw VoltError(.runtimeFailed, "systemd did not start unit '\(unit)': \(said)")
+        }
+    }
+}
+
+/// What /proc tells about processes.
+enum ProcessTable {
+    /// The child of a process; systemd-nspawn has one, process 1 of the container.
+    static func child(of pid: Int32) -> Int32? {
+        guard pid > 0 else { return nil }
+        if let bytes = try? Files.read("/proc/\(pid)/task/\(pid)/children", limit: 4096) {
+            return String(decoding: bytes, as: UTF8.self).split(separator: " ").first.flatMap { Int32($0) }
+        }
+        // A kernel without CONFIG_PROC_CHILDREN.
+        for name in (try? Files.list("/proc")) ?? [] {
+            guard let candidate = Int32(name), let bytes = try? Files.read("/proc/\(name)/stat", limit: 4096),
+                let end = bytes.lastIndex(of: UInt8(ascii: ")"))
+            else { continue }
+            let fields = bytes[(end + 1)...].split(separator: UInt8(ascii: " "))
+            if fields.count > 1, Int32(String(decoding: fields[1], as: UTF8.self)) == pid { return candidate }
+        }
+        return nil
+    }
+
+    /// The files that move a process into the control groups of another.
+    static func groupFiles(of pid: Int32) -> [String] {
+        groups(of: pid).map { "\($0)/cgroup.procs" }
+    }
+
+    private static func groups(of pid: Int32) -> [String] {
+        let table = String(decoding: (try? Files.read("/proc/\(pid)/cgroup")) ?? [], as: UTF8.self)
+        let isHybrid = Files.isDirectory("/sys/fs/cgroup/unified")
+        return table.split(separator: "\n").compactMap { line in
+            let fields = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false).map(String.init)
+            guard fields.count == 3 else { return nil }
+            let mount =
+                switch fields[1] {
+                case "": isHybrid ? "/sys/fs/cgroup/unified" : "/sys/fs/cgroup"
+                case "name=systemd": "/sys/fs/cgroup/systemd"
+                default: "/sys/fs/cgroup/\(fields[1])"
+                }
+            let directory = mount + (fields[2] == "/" ? "" : fields[2])
+            return fields[2] != "/" && Files.isDirectory(directory) ? directory : nil
+        }
+    }
+
+    /// Whether a TCP port is listened on in the network namespace of a process (proc(5), net/tcp).
+    static func listens(_ port: UInt16, in pid: Int32) -> Bool {
+        let hex = String(port, radix: 16, uppercase: true)
+        let suffix = ":" + String(repeating: "0", count: 4 - hex.count) + hex
+        for table in ["tcp", "tcp6"] {
+            guard let bytes = try? Files.read("/proc/\(pid)/net/\(table)") else { continue }
+            for line in String(decoding: bytes, as: UTF8.self).split(separator: "\n").dropFirst() {
+                let fields = line.split(separator: " ", maxSplits: 4)
+                if fields.count > 3, fields[1].hasSuffix(suffix), fields[3] == "0A" { return true }
+            }
+        }
+        return false
+    }
+}
+
+/// The control groups that a supervisor which was killed has left.
+struct LeftGroups {
+    let name: String
+
+    /// Kills what is in them and removes them.
+    func clear() {
+        for root in ["unified", "systemd", "memory", "pids", "cpu", ""] {
+            let mount = root.isEmpty ? "/sys/fs/cgroup" : "/sys/fs/cgroup/\(root)"
+            for directory in Self.find("volt-\(name)", below: mount, depth: 4) {
+                for _ in 0..<100 {
+                    let members = Self.members(of: directory)
+                    if members.isEmpty { break }
+                    for pid in members { kill(pid, SIGKILL) }
+                    usleep(5_000)
+                }
+                for _ in 0..<50 where !Self.remove(directory) { usleep(2_000) }
+            }
+        }
+    }
+
+    private static func find(_ name: String, below directory: String, depth: Int) -> [String] {
+        guard depth > 0 else { return [] }
+        return ((try? Files.list(directory)) ?? []).flatMap { entry -> [String] in
+            let path = "\(directory)/\(entry)"
+            guard Files.isDirectory(path) else { return [] }
+            return entry == name ? [path] : find(name, below: path, depth: depth - 1)
+        }
+    }
+
+    private static func members(of directory: String) -> [Int32] {
+        let text = (try? Files.read("\(directory)/cgroup.procs")) ?? []
+        var pids = String(decoding: text, as: UTF8.self).split(separator: "\n").compactMap { Int32($0) }
+        for entry in (try? Files.list(directory)) ?? [] where Files.isDirectory("\(directory)/\(entry)") {
+            pids += members(of: "\(directory)/\(entry)")
+        }
+        return pids
+    }
+
+    private static func remove(_ directory: String) -> Bool {
+        for entry in (try? Files.list(directory)) ?? [] where Files.isDirectory("\(directory)/\(entry)") {
+            _ = remove("\(directory)/\(entry)")
+        }
+        return rmdir(directory) == 0 || errno == ENOENT
+    }
+}
+
+extension PayloadStatus {
+    /// Writes the record as a new file.
+    func write(toFile path: String) { try? Files.replace(path, with: encoded, mode: 0o600) }
+}

@@ -1,0 +1,68 @@
+public import VoltCore
+internal import ContainerSandbox
+internal import VoltSystem
+
+extension ContainerRuntime: WorkloadRuntime {
+    public func run(
+        _ spec: ContainerSpec, upper: String, output: @escaping @Sendable (String, String) -> Void
+    ) async throws -> Int32 {
+        try runStep(spec, upper: upper, output: output)
+    }
+
+    public func generations(of workload: Name) async throws -> [GenerationState] {
+        try list().filter { $0.spec.workload == workload }.map(Self.generation)
+    }
+
+    public func imagesInUse() async throws -> [Digest: String] { try imageDigestsInUse() }
+
+    public func start(_ spec: ContainerSpec) async throws {
+        try create(spec)
+        try start(spec.name)
+    }
+
+    public func state(of container: Name) async throws -> GenerationState? {
+        do throws(VoltError) { return Self.generation(try state(container)) } catch where error.code == .notFound {
+            return nil
+        }
+    }
+
+    public func accepts(_ port: UInt16, in container: Name) async throws -> Bool {
+        guard let supervisor = try state(container).supervisor else { return false }
+        return ProcessTable.listens(port, in: supervisor)
+    }
+
+    public func publish(_ workload: Name, to container: Name) async throws {
+        try publish(workload: workload, ports: try state(container).spec.ports, to: container)
+    }
+
+    public func withdraw(_ workload: Name) async throws { try unpublish(workload: workload) }
+
+    public func remove(_ container: Name) async throws {
+        do throws(VoltError) { try remove(container, force: true) } catch where error.code == .notFound {
+            // Whoever asked wants it gone.
+        }
+    }
+
+    public func lastLines(of container: Name, count: Int) async throws -> [(stream: String, line: String)] {
+        try lastLog(container, lines: count).map { ($0.stream, $0.text) }
+    }
+
+    public func removeVolume(_ name: String) async throws { try Files.removeTree(volume(name)) }
+
+    public func volumes(of workload: Name) async throws -> [String] {
+        try Files.list("\(paths.state)/volumes").filter { $0.hasPrefix("\(workload).") }
+    }
+
+    private static func generation(_ state: ContainerState) -> GenerationState {
+        let activity: GenerationState.Activity =
+            switch state.state {
+            case .running: .running
+            case .restarting: .restarting
+            case .created, .exited: .exited
+            }
+        return GenerationState(
+            spec: state.spec, activity: activity, health: GenerationState.Health(rawValue: state.health) ?? .none,
+            since: state.state == .running ? state.startedAt : state.finishedAt, restarts: state.restarts,
+            exitCode: state.exitCode)
+    }
+}

@@ -1,0 +1,66 @@
+public import VoltCore
+
+/// The user of a payload, looked up in the files of the image.
+public struct PayloadUser: Sendable, Equatable {
+    /// The user id.
+    public var user: UInt32
+    /// The group id.
+    public var group: UInt32
+    /// The supplementary groups.
+    public var groups: [UInt32]
+    /// The home directory.
+    public var home: String
+
+    /// Looks a user up as `docker run --user` does: `""`, `1000`, `1000:1000`, `nobody` or `nobody:nogroup`.
+    ///
+    /// - Parameters:
+    ///   - text: the user as written.
+    ///   - passwd: the bytes of `/etc/passwd` of the image, empty when it has none.
+    ///   - groupFile: the bytes of `/etc/group` of the image.
+    /// - Throws: `VoltError` when a name is not in its file.
+    public init(_ text: String, passwd: [UInt8], groupFile: [UInt8]) throws(VoltError) {
+        let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+        let wanted = parts.first.flatMap { $0.isEmpty ? nil : $0 } ?? "0"
+        let users = Self.table(passwd, fields: 6)
+        let entry: [String]?
+        if let number = UInt32(wanted) {
+            entry = users.first { UInt32($0[2]) == number }
+            user = number
+        } else {
+            entry = users.first { $0[0] == wanted }
+            guard let number = entry.flatMap({ UInt32($0[2]) }) else {
+                throw VoltError(
+                    .failed, "user '\(wanted)' is not in /etc/passwd of the image", hint: "write its number instead")
+            }
+            user = number
+        }
+        home = entry.map { $0[5] } ?? "/"
+        if home.isEmpty { home = "/" }
+        let groupTable = Self.table(groupFile, fields: 3)
+        if parts.count == 2, !parts[1].isEmpty {
+            if let number = UInt32(parts[1]) {
+                group = number
+            } else if let number = groupTable.first(where: { $0[0] == parts[1] }).flatMap({ UInt32($0[2]) }) {
+                group = number
+            } else {
+                throw VoltError(
+                    .failed, "group '\(parts[1])' is not in /etc/group of the image", hint: "write its number instead")
+            }
+            groups = []
+            return
+        }
+        group = entry.flatMap { UInt32($0[3]) } ?? 0
+        let name = entry.map { $0[0] }
+        groups = groupTable.filter { fields in
+            guard let name, fields.count > 3 else { return false }
+            return fields[3].split(separator: ",").contains { $0 == name }
+        }.compactMap { UInt32($0[2]) }
+    }
+
+    private static func table(_ bytes: [UInt8], fields: Int) -> [[String]] {
+        bytes.split(separator: UInt8(ascii: "\n")).map { line in
+            line.split(separator: UInt8(ascii: ":"), omittingEmptySubsequences: false)
+                .map { String(decoding: $0, as: UTF8.self) }
+        }.filter { $0.count >= fields }
+    }
+}

@@ -1,0 +1,127 @@
+internal import ContainerSandbox
+internal import Glibc
+internal import VoltCore
+internal import VoltSystem
+
+/// The control groups of a container: one below the supervisor's own in each hierarchy that counts, so
+/// that nspawn's `supervisor` and `payload` groups are this container's alone (cgroups(7)).
+struct ControlGroups {
+    private let directories: [String: String]
+    private let unified: String?
+
+    /// Makes the groups and sets the limits.
+    ///
+    /// - Parameter name: the name of the container.
+    init(name: String, limits: Settings) throws(VoltError) {
+        var directories: [String: String] = [:]
+        var unified: String?
+        let table = String(decoding: try Files.read("/proc/self/cgroup"), as: UTF8.self)
+        let isHybrid = Files.isDirectory("/sys/fs/cgroup/unified")
+        for line in table.split(separator: "\n") {
+            let fields = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false).map(String.init)
+            guard fields.count == 3 else { continue }
+            let path = fields[2] == "/" ? "" : fields[2]
+            for controller in fields[1].split(separator: ",").map(String.init) + (fields[1].isEmpty ? [""] : []) {
+                let mount: String
+                switch controller {
+                case "": mount = isHybrid ? "/sys/fs/cgroup/unified" : "/sys/fs/cgroup"
+                case "name=systemd": mount = "/sys/fs/cgroup/systemd"
+                case "memory", "pids", "cpu": mount = "/sys/fs/cgroup/\(controller)"
+                default: continue
+                }
+                guard Files.isDirectory(mount + path) else { continue }
+                let directory = "\(mount)\(path)/volt-\(name)"
+                // A hierarchy that is read-only here has no limits to set.
+                if mkdir(directory, 0o755) != 0, errno != EEXIST { continue }
+                directories[controller] = directory
+                if controller.isEmpty { unified = directory }
+            }
+        }
+        guard !directories.isEmpty else {
+            throw VoltError(.failed, "cannot make a control group below /sys/fs/cgroup")
+        }
+        self.directories = directories
+        self.unified = unified
+        try apply(limits)
+    }
+
+    private func apply(_ limits: Settings) throws(VoltError) {
+        func set(_ what: String, _ value: String, v1: (String, [(String, String)]), v2: String) throws(VoltError) {
+            if let directory = directories[v1.0] {
+                for (file, text) in v1.1 { try write(text, "\(directory)/\(file)") }
+            } else if let unified {
+                enable(v1.0, above: unified)
+                try write(value, "\(unified)/\(v2)")
+            } else {
+                throw VoltError(.failed, "this host has no control group that limits \(what)")
+            }
+        }
+        if let memory = limits.optional("memory") {
+            try set("memory", memory, v1: ("memory", [("memory.limit_in_bytes", memory)]), v2: "memory.max")
+        }
+        if let pids = limits.optional("pids") {
+            try set("processes", pids, v1: ("pids", [("pids.max", pids)]), v2: "pids.max")
+        }
+        if let quota = limits.optional("cpu-quota") {
+            try set(
+                "processors", "\(quota) 100000",
+                v1: ("cpu", [("cpu.cfs_period_us", "100000"), ("cpu.cfs_quota_us", quota)]), v2: "cpu.max")
+        }
+    }
+
+    private func enable(_ controller: String, above directory: String) {
+        // Where the parent has processes of its own this is refused, and the write of the limit says so.
+        try? write("+\(controller)", "\(Files.parent(of: directory))/cgroup.subtree_control")
+    }
+
+    private func write(_ text: String, _ path: String) throws(VoltError) {
+        let descriptor = open(path, O_WRONLY)
+        guard descriptor >= 0 else { throw SystemError.current.during("cannot set '\(path)'") }
+        defer { close(descriptor) }
+        try Files.write(Array(text.utf8), to: descriptor, named: path)
+    }
+
+    /// Moves the calling process into the groups.
+    func join() throws(VoltError) {
+        for directory in directories.values { try write("0", "\(directory)/cgroup.procs") }
+    }
+
+    /// Kills everything in the groups and waits until they are empty.
+    func kill() {
+        for _ in 0..<200 {
+            let members = processes()
+            if members.isEmpty { return }
+            for pid in members { Glibc.kill(pid, SIGKILL) }
+            usleep(5_000)
+        }
+    }
+
+    private func processes() -> [Int32] {
+        // nspawn moves processes only in the unified and the systemd hierarchy; the others keep them here.
+        directories.values.flatMap { Self.members(of: $0) }
+    }
+
+    private static func members(of directory: String) -> [Int32] {
+        var pids: [Int32] = []
+        let text = (try? Files.read("\(directory)/cgroup.procs")) ?? []
+        pids += String(decoding: text, as: UTF8.self).split(separator: "\n").compactMap { Int32($0) }
+        for name in (try? Files.list(directory)) ?? [] where Files.isDirectory("\(directory)/\(name)") {
+            pids += members(of: "\(directory)/\(name)")
+        }
+        return pids
+    }
+
+    /// Removes the groups, which must be empty.
+    func remove() {
+        for directory in directories.values {
+            for _ in 0..<50 where !Self.removeTree(directory) { usleep(2_000) }
+        }
+    }
+
+    private static func removeTree(_ directory: String) -> Bool {
+        for name in (try? Files.list(directory)) ?? [] where Files.isDirectory("\(directory)/\(name)") {
+            _ = removeTree("\(directory)/\(name)")
+        }
+        return rmdir(directory) == 0 || errno == ENOENT
+    }
+}

@@ -1,0 +1,57 @@
+internal import CVoltSystem
+internal import ContainerSandbox
+internal import Glibc
+internal import VoltCore
+internal import VoltSystem
+
+/// A command in a container that runs: it joins the groups and namespaces of process 1 and gets exactly
+/// what the payload has, no capability more.
+struct Entry {
+    private let settings: Settings
+    private var confinement: Confinement
+
+    init(_ settings: Settings) throws(VoltError) {
+        self.settings = settings
+        confinement = try Confinement(settings)
+    }
+
+    /// Runs the command.
+    ///
+    /// - Returns: its exit code, or 128 and the number of the signal that ended it.
+    mutating func run() throws(VoltError) -> Int32 {
+        let leader: Int32 = try settings.number("leader")
+        let process = volt_pidfd_open(leader)
+        guard process >= 0 else { throw SystemError.current.during("cannot find the container's process 1") }
+        // By its files: the paths of the host are gone once the namespaces are joined.
+        for group in settings.all("group") {
+            let descriptor = open(group, O_WRONLY)
+            guard descriptor >= 0 else { throw SystemError.current.during("cannot open '\(group)'") }
+            try Files.write([UInt8(ascii: "0")], to: descriptor, named: group)
+            close(descriptor)
+        }
+        guard volt_setns_process(process) == 0 else { throw SystemError.current.during("cannot enter the container") }
+        close(process)
+        let identity = try confinement.resolveUser()
+        let child = volt_fork()
+        if child == 0 {
+            _ = volt_die_with_parent()
+            do throws(VoltError) { try confinement.confineSelf() } catch {
+                complain(error.message)
+                _exit(125)
+            }
+            let (code, reason) = confinement.become(identity)
+            complain(reason)
+            _exit(code)
+        }
+        guard child > 0 else { throw SystemError.current.during("cannot start a process") }
+        _ = volt_forward_signals(child)
+        var value: Int32 = 0
+        while waitpid(child, &value, 0) < 0, errno == EINTR {}
+        return volt_exited(value) != 0 ? volt_exit_status(value) : 128 + volt_term_signal(value)
+    }
+
+    private func complain(_ message: String) {
+        let line = Array("volt container: error: \(message)\n".utf8)
+        _ = write(2, line, line.count)
+    }
+}

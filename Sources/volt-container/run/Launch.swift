@@ -1,0 +1,95 @@
+internal import CVoltSystem
+internal import ContainerSandbox
+internal import Glibc
+internal import VoltCore
+internal import VoltSystem
+
+/// What the child of the supervisor does to become systemd-nspawn: groups, a mount namespace of its own
+/// with the root file system and everything that is mounted into it below /run, then exec.
+struct Launch {
+    let settings: Settings
+    let groups: ControlGroups
+    let shimSettings: Int32
+    let status: Int32
+
+    /// Becomes nspawn; returns only by throwing.
+    func run() throws(VoltError) -> Never {
+        guard volt_die_with_parent() == 0 else { throw SystemError.current.during("cannot follow the supervisor") }
+        try groups.join()
+        guard volt_unshare_mounts() == 0, volt_mounts_enslave() == 0 else {
+            throw SystemError.current.during("cannot make a mount namespace")
+        }
+        try prepare(try settings.text("stage"))
+        try execute()
+    }
+
+    /// Builds the new /run at the stage first, where every path of the host can still be reached.
+    private func prepare(_ stage: String) throws(VoltError) {
+        try mount("tmpfs", on: stage, type: "tmpfs", "mode=755")
+        for name in ["root", "m", "l", "systemd", "systemd/inaccessible", "lock", "host"] {
+            try Files.makeDirectory("\(stage)/\(name)")
+        }
+        for (index, mount) in settings.all("mount").enumerated() {
+            try bind(String(mount.dropFirst(3)), "\(stage)/m/\(index)", readOnly: mount.hasPrefix("ro:"))
+        }
+        // Short names: the options of a mount have room for one page, and layers have long paths.
+        var options = ""
+        for (index, lower) in settings.all("lower").enumerated() {
+            try link(lower, "\(stage)/l/\(index)")
+            options += (index == 0 ? "lowerdir=" : ":") + "\(stage)/l/\(index)"
+        }
+        try link(try settings.text("upper"), "\(stage)/l/upper")
+        try link(try settings.text("work"), "\(stage)/l/work")
+        options += ",upperdir=\(stage)/l/upper,workdir=\(stage)/l/work"
+        try mount("overlay", on: "\(stage)/root", type: "overlay", options)
+        // An image of one static program has none of these, and nspawn cannot make them in a read-only root.
+        for name in ["proc", "sys", "dev", "run", "usr"] { mkdir("\(stage)/root/\(name)", 0o755) }
+        if mkdir("\(stage)/root/tmp", 0o1777) == 0 { chmod("\(stage)/root/tmp", 0o1777) }
+        guard volt_bind(stage, "/run", 0) == 0 else { throw SystemError.current.during("cannot cover /run") }
+        // nspawn takes a pure cgroup2 host for what it is; on a hybrid one it would show the payload all of v1.
+        if Files.isDirectory("/sys/fs/cgroup/unified") {
+            _ = volt_umount_detach("/sys/fs/cgroup")
+            try mount("cgroup2", on: "/sys/fs/cgroup", type: "cgroup2", nil)
+        }
+    }
+
+    private func mount(_ source: String, on target: String, type: String, _ data: String?) throws(VoltError) {
+        guard volt_mount(source, target, type, data) == 0 else {
+            throw SystemError.current.during("cannot mount \(type) on '\(target)'")
+        }
+    }
+
+    private func bind(_ source: String, _ target: String, readOnly: Bool) throws(VoltError) {
+        if Files.isDirectory(source) {
+            try Files.makeDirectory(target)
+        } else {
+            let descriptor = volt_open(target, O_WRONLY | O_CREAT, 0o600)
+            if descriptor >= 0 { close(descriptor) }
+        }
+        guard volt_bind(source, target, readOnly ? 1 : 0) == 0 else {
+            throw SystemError.current.during("cannot mount '\(source)'")
+        }
+    }
+
+    private func link(_ target: String, _ path: String) throws(VoltError) {
+        guard symlink(target, path) == 0 else { throw SystemError.current.during("cannot make '\(path)'") }
+    }
+
+    private func execute() throws(VoltError) -> Never {
+        // nspawn hands descriptors from 3 on to its payload (sd_listen_fds(3)).
+        let first = fcntl(shimSettings, F_DUPFD, 10)
+        let second = fcntl(status, F_DUPFD, 10)
+        guard first >= 0, second >= 0, dup2(first, 3) == 3, dup2(second, 4) == 4 else {
+            throw SystemError.current.during("cannot hand descriptors on")
+        }
+        close(first)
+        close(second)
+        _ = volt_reset_signals()
+        let argv = settings.all("argv").map { strdup($0) } + [nil]
+        let variables = settings.all("env") + ["LISTEN_FDS=2", "LISTEN_PID=\(getpid())"]
+        let envp = variables.map { strdup($0) } + [nil]
+        guard let program = argv[0] else { throw VoltError(.failed, "the settings name no program") }
+        execve(program, argv, envp)
+        throw SystemError.current.during("cannot run '\(settings.all("argv").first ?? "")'")
+    }
+}

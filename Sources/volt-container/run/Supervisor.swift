@@ -1,0 +1,186 @@
+internal import CVoltSystem
+internal import ContainerSandbox
+internal import Glibc
+internal import VoltCore
+internal import VoltSystem
+
+/// Keeps one container running: starts systemd-nspawn, keeps its output, starts it again by the restart
+/// policy, and tells in a file where it is. It lives in the network namespace of the container, which so
+/// outlives the payload's restarts.
+struct Supervisor {
+    private let settings: Settings
+    private let keepsOutput: Bool
+    private let directory: String
+    private let groups: ControlGroups
+    private let signals: Int32
+    private let status: Int32
+    private var record: RunRecord
+    private var log: OutputLog?
+
+    init(_ settings: Settings, keepsOutput: Bool) throws(VoltError) {
+        self.settings = settings
+        self.keepsOutput = keepsOutput
+        directory = try settings.text("directory")
+        record = RunRecord(
+            supervisor: getpid(), supervisorStart: Processes.startTime(getpid()) ?? 0,
+            restarts: Int(settings.optional("restarts") ?? "0") ?? 0)
+        // SIGCHLD too: the loop below waits for everything in one place.
+        let numbers = [SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGQUIT]
+        signals = volt_signals(numbers, numbers.count)
+        guard signals >= 0 else { throw SystemError.current.during("cannot wait for signals") }
+        if settings.flag("own-network") {
+            guard volt_unshare_network() == 0, volt_loopback_up() == 0 else {
+                throw SystemError.current.during("cannot make a network namespace")
+            }
+        }
+        groups = try ControlGroups(name: try settings.text("name"), limits: settings)
+        status = volt_open("\(directory)/status", O_RDWR | O_CREAT | O_TRUNC, 0o600)
+        guard status >= 0 else { throw SystemError.current.during("cannot open '\(directory)/status'") }
+        if keepsOutput { log = try OutputLog(path: "\(directory)/log", copies: settings.flag("journal")) }
+    }
+
+    /// Runs until the payload has ended for good.
+    ///
+    /// - Returns: its exit code.
+    mutating func run() throws(VoltError) -> Int32 {
+        var delay: Int64 = 100
+        while true {
+            let started = SystemClock().now().milliseconds
+            let (code, stopped) = try runOnce(started: started)
+            let again = !stopped && wantsRestart(after: code)
+            record.phase = again ? .restarting : .exited
+            record.code = code
+            record.finished = SystemClock().now().milliseconds
+            record.main = 0
+            try record.write(to: directory)
+            guard again else {
+                finish()
+                return code
+            }
+            // Ten seconds of life make it a new problem.
+            if record.finished - started >= 10_000 { delay = 100 }
+            if try pause(delay) {
+                record.phase = .exited
+                try record.write(to: directory)
+                finish()
+                return code
+            }
+            delay = min(delay * 2, 60_000)
+            record.restarts += 1
+        }
+    }
+
+    private func wantsRestart(after code: Int32) -> Bool {
+        switch settings.optional("restart") {
+        case "always": true
+        case "on-failure": code != 0
+        default: false
+        }
+    }
+
+    private func finish() {
+        groups.kill()
+        groups.remove()
+        if settings.flag("remove") { try? Files.removeTree(directory) }
+    }
+
+    /// Waits; true when a signal asked to stop meanwhile.
+    private func pause(_ milliseconds: Int64) throws(VoltError) -> Bool {
+        let end = ContinuousClock.now + .milliseconds(milliseconds)
+        while true {
+            let left = (end - ContinuousClock.now).milliseconds
+            guard left > 0 else { return false }
+            var polls = pollfd(fd: signals, events: Int16(POLLIN), revents: 0)
+            poll(&polls, 1, Int32(left))
+            while true {
+                let number = volt_next_signal(signals)
+                if number <= 0 { break }
+                if number != SIGCHLD { return true }
+            }
+        }
+    }
+
+    private mutating func runOnce(started: Int64) throws(VoltError) -> (code: Int32, stopped: Bool) {
+        PayloadStatus(phase: .launching).write(to: status)
+        var output: [Int32] = [-1, -1]
+        var errors: [Int32] = [-1, -1]
+        if keepsOutput, volt_pipe(&output) != 0 || volt_pipe(&errors) != 0 {
+            throw SystemError.current.during("cannot make a pipe")
+        }
+        let child = volt_fork()
+        if child == 0 { launch(output[1], errors[1]) }
+        for end in [output[1], errors[1]] where end >= 0 { close(end) }
+        guard child > 0 else { throw SystemError.current.during("cannot start a process") }
+        record.phase = .running
+        record.main = child
+        record.started = started
+        try record.write(to: directory)
+        let result = watch(child, output[0], errors[0])
+        for end in [output[0], errors[0]] where end >= 0 { close(end) }
+        groups.kill()
+        // nspawn's own codes say less than the shim's record.
+        let known = PayloadStatus(decoding: (try? Files.read("\(directory)/status")) ?? [])
+        switch known?.phase {
+        case .exited, .failed: return (known?.code ?? result.code, result.stopped)
+        case .running: return (128 + SIGKILL, result.stopped)
+        default: return (ExitCode.runtimeFailed.rawValue, result.stopped)
+        }
+    }
+
+    private func launch(_ output: Int32, _ errors: Int32) -> Never {
+        if keepsOutput {
+            let null = volt_open("/dev/null", O_RDONLY, 0)
+            dup2(null, 0)
+            dup2(output, 1)
+            dup2(errors, 2)
+        }
+        do throws(VoltError) {
+            let shim = volt_open(try settings.text("shim"), O_RDONLY, 0)
+            guard shim >= 0 else { throw SystemError.current.during("cannot open the settings of the shim") }
+            try Launch(settings: settings, groups: groups, shimSettings: shim, status: status).run()
+        } catch {
+            PayloadStatus(phase: .failed, code: 125, message: error.message).write(to: status)
+            let line = Array("volt container: error: \(error.message)\n".utf8)
+            _ = write(2, line, line.count)
+            _exit(125)
+        }
+    }
+
+    /// Keeps the output and passes the wish to stop on, until nspawn has ended.
+    private mutating func watch(_ child: Int32, _ output: Int32, _ errors: Int32) -> (code: Int32, stopped: Bool) {
+        var stopped = false
+        var killAt: ContinuousClock.Instant?
+        let grace = Int64(settings.optional("stop-timeout") ?? "10000") ?? 10_000
+        while true {
+            var polls = [
+                pollfd(fd: signals, events: Int16(POLLIN), revents: 0),
+                pollfd(fd: output, events: Int16(POLLIN), revents: 0),
+                pollfd(fd: errors, events: Int16(POLLIN), revents: 0),
+            ]
+            let left = killAt.map { max(0, ($0 - ContinuousClock.now).milliseconds) }
+            poll(&polls, 3, left.map { Int32(clamping: $0) } ?? -1)
+            if polls[1].revents != 0 { log?.read(output, "stdout") }
+            if polls[2].revents != 0 { log?.read(errors, "stderr") }
+            if let at = killAt, ContinuousClock.now >= at {
+                killAt = nil
+                groups.kill()
+                kill(child, SIGKILL)
+            }
+            while true {
+                let number = volt_next_signal(signals)
+                if number <= 0 { break }
+                guard number == SIGCHLD else {
+                    stopped = true
+                    kill(child, SIGTERM)
+                    if killAt == nil { killAt = .now + .milliseconds(grace) }
+                    continue
+                }
+                var value: Int32 = 0
+                guard waitpid(child, &value, WNOHANG) == child else { continue }
+                log?.drain(output, "stdout")
+                log?.drain(errors, "stderr")
+                return (volt_exited(value) != 0 ? volt_exit_status(value) : 128 + volt_term_signal(value), stopped)
+            }
+        }
+    }
+}
