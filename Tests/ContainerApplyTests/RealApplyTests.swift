@@ -8,7 +8,7 @@ import VoltTestKit
 let runsContainers = runsAsRoot && Files.exists("/usr/bin/systemd-nspawn") && Host.busybox != nil
 
 enum Host {
-    static let busybox = ["/bin/busybox", "/usr/bin/busybox"].first { access($0, X_OK) == 0 }
+    static let busybox = ["/bin/busybox", "/usr/bin/busybox"].first { Files.exists($0) }
 
     /// A port of 127.0.0.1 that nothing used a moment ago.
     static func freePort() -> UInt16 {
@@ -41,7 +41,7 @@ final class RealHost {
         for directory in ["bin", "etc", "tmp", "www"] { try Files.makeDirectory("\(root)/\(directory)") }
         let busybox = try #require(Host.busybox)
         try #require(try run("cp", busybox, "\(root)/bin/busybox").status == 0)
-        for name in ["sh", "httpd", "id", "cat", "echo", "sleep", "true", "false", "mkdir", "test"] {
+        for name: String in ["sh", "httpd", "id", "cat", "echo", "sleep", "true", "false", "mkdir", "test"] {
             symlink("busybox", "\(root)/bin/\(name)")
         }
         try #require(try run("volt-container", "import", "--name", "busybox", root).status == 0)
