@@ -39,6 +39,7 @@ final class RealHost {
         run = ToolRunner(scratch: scratch.path)
         let root = "\(scratch.path)/busybox"
         for directory in ["bin", "etc", "tmp", "www"] { try Files.makeDirectory("\(root)/\(directory)") }
+        try Files.setMode("\(root)/tmp", 0o1777)
         let busybox = try #require(Host.busybox)
         try #require(try run("cp", busybox, "\(root)/bin/busybox").status == 0)
         for name: String in ["sh", "httpd", "id", "cat", "echo", "sleep", "true", "false", "mkdir", "test"] {
@@ -178,7 +179,7 @@ struct RealApplyTests {
             RUN mkdir /www/sub && echo -n "$(id -u)" > /www/sub/user
             USER 1000
             RUN id -u > /tmp/who
-            USER root
+            USER 0
             RUN cat /tmp/who > /www/sub/second
             """
         let built = try host.apply("r1", page: "one", steps: steps)

@@ -337,7 +337,9 @@ public final class ContainerRuntime: Sendable {
         }
         try write(spec, to: directory, upper: upper, work: work)
         let outcome = try Child.start(helper, ["foreground", "\(directory)/run"], environment: environment)
-            .finish(limit: .seconds(3600)) { stream, line in output(stream.rawValue, line) }
+            .finish(limit: .seconds(3600), stop: { Task.isCancelled }) { stream, line in
+                output(stream.rawValue, line)
+            }
         guard case .exited(let code) = outcome else {
             throw VoltError(.runtimeFailed, "the step '\(spec.command.joined(separator: " "))' ended with \(outcome)")
         }

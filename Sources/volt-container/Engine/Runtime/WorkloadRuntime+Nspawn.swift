@@ -6,7 +6,13 @@ extension ContainerRuntime: WorkloadRuntime {
     public func run(
         _ spec: ContainerSpec, upper: String, output: @escaping @Sendable (String, String) -> Void
     ) async throws -> Int32 {
-        try runStep(spec, upper: upper, output: output)
+        let result: Result<Int32, VoltError>
+        do throws(VoltError) {
+            result = .success(try runStep(spec, upper: upper, output: output))
+        } catch { result = .failure(error) }
+        // A step that was cancelled has not failed, however it ended.
+        try Task.checkCancellation()
+        return try result.get()
     }
 
     public func generations(of workload: Name) async throws -> [GenerationState] {
