@@ -62,8 +62,8 @@ enum Layout {
         Module(
             "volt-container/Engine",
             [
-                "VoltCore", "VoltSystem", "VoltCrypto", "VoltArchive", "VoltWorkload", "CVoltSystem",
-                "FoundationEssentials", "Dispatch",
+                "ContainerSandbox", "VoltCore", "VoltSystem", "VoltCrypto", "VoltArchive", "VoltWorkload",
+                "CVoltSystem", "FoundationEssentials", "Dispatch",
             ], isEngine: true),
         Module(
             "volt-container/CLI",
@@ -71,8 +71,10 @@ enum Layout {
                 "ContainerEngine", "VoltCLI", "VoltCore", "VoltSystem", "VoltWorkload", "ArgumentParser",
                 "FoundationEssentials",
             ]),
-        Module("volt-container/init", ["VoltCore", "CVoltSystem"]),
-        Module("volt-container/run", ["VoltCore", "CVoltSystem"]),
+        Module("volt-container/Sandbox", ["VoltCore", "VoltSystem", "CVoltSystem"]),
+        Module("volt-container/init", ["ContainerSandbox", "VoltCore", "VoltSystem", "CVoltSystem"]),
+        Module("volt-container/port", ["ContainerSandbox", "VoltCore", "VoltSystem", "CVoltSystem"]),
+        Module("volt-container/run", ["ContainerSandbox", "VoltCore", "VoltSystem", "CVoltSystem"]),
 
         // volt-gitops
         Module(
@@ -115,6 +117,7 @@ enum Layout {
     static let programs = [
         Program("volt", isStatic: true),
         Program("volt-container--init", isStatic: true),
+        Program("volt-container--port", isStatic: true),
         Program("volt-container--run", isStatic: true),
         Program("volt-container", ["libarchive", "libcrypto", "libyaml-0"]),
         Program("volt-gitops", ["libcrypto", "libsqlite3", "libyaml-0"]),
