@@ -11,6 +11,12 @@ internal import VoltCore
     static let configuration = CommandConfiguration(
         tool: tool,
         groupedSubcommands: [
+            CommandGroup(
+                name: "Containers:",
+                subcommands: [
+                    Run.self, Create.self, Start.self, Stop.self, Restart.self, Rm.self, Ps.self, Inspect.self,
+                    Logs.self, Exec.self,
+                ]),
             CommandGroup(name: "Images:", subcommands: [Import.self, Build.self, Images.self, Rmi.self]),
             CommandGroup(name: "Workloads:", subcommands: [Apply.self, Status.self, Remove.self]),
         ])

@@ -124,11 +124,8 @@ public struct Gitops: Sendable {
         if try !journal.pipelines().contains(where: { $0.repo == pipeline.repo }) {
             try Files.removeTree(paths.mirror(of: pipeline.repo))
         }
-        let snapshots = paths.snapshots(pipeline.name)
-        for commit in try Files.list(snapshots) where removesWorkload || commit != deployed {
-            try Files.removeTree("\(snapshots)/\(commit)")
-        }
-        if try Files.list(snapshots).isEmpty { try Files.removeTree(snapshots) }
+        // A workload that keeps running may mount any of them.
+        if removesWorkload { try Files.removeTree(paths.snapshots(pipeline.name)) }
         return pipeline
     }
 

@@ -171,6 +171,24 @@ public final class ContainerRuntime: Sendable {
         return all.suffix(lines)
     }
 
+    /// The size of a container's log, in bytes.
+    public func logEnd(_ name: Name) throws(VoltError) -> Int {
+        var information = stat()
+        return stat("\(directory(name))/log", &information) == 0 ? Int(information.st_size) : 0
+    }
+
+    /// The whole lines of a container's log from a position on, which moves behind them. A log that became
+    /// shorter has been begun anew.
+    public func log(_ name: Name, from position: inout Int) throws(VoltError) -> [LogLine] {
+        let end = try logEnd(name)
+        if end < position { position = 0 }
+        guard end > position, let bytes = try? Files.read("\(directory(name))/log") else { return [] }
+        let new = bytes.dropFirst(position)
+        guard let last = new.lastIndex(of: 10) else { return [] }
+        position = last + 1
+        return String(decoding: new[...last], as: UTF8.self).split(separator: "\n").compactMap { LogLine($0) }
+    }
+
     /// The images that containers use, each with the name of such a container.
     public func imageDigestsInUse() throws(VoltError) -> [Digest: String] {
         var used: [Digest: String] = [:]

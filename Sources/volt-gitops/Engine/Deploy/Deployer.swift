@@ -69,7 +69,8 @@ struct Deployer {
             let left = max(limit - (ContinuousClock.now - started), .seconds(1))
             let message = try apply(tool, manifest, snapshot, pipeline, limit: left, &work)
             try finish(.done, message == .unchanged ? "\(attempt.note), unchanged" : attempt.note, &work)
-            prune(pipeline)
+            // A workload that is unchanged goes on with the snapshot of an earlier commit.
+            if message != .unchanged { prune(pipeline) }
         } catch {
             try end(with: error, &work, pipeline)
         }

@@ -1,0 +1,141 @@
+internal import ArgumentParser
+internal import ContainerEngine
+internal import VoltCLI
+internal import VoltCore
+internal import VoltSystem
+
+/// The options of `run` and `create`, and what they make of an image.
+struct ContainerOptions: ParsableArguments {
+    @Option(help: "The name of the container; one is made up when it is not given.")
+    var name: String?
+    @Option(name: [.short, .long], help: ArgumentHelp("A variable, as NAME=VALUE, or NAME to hand on.", valueName: "variable"))
+    var env: [String] = []
+    @Option(
+        name: [.short, .long],
+        help: ArgumentHelp("A mount: NAME:/path for a volume, /host:/path for a directory; ':ro' makes it read-only.", valueName: "mount"))
+    var volume: [String] = []
+    @Option(
+        name: [.customShort("p"), .long],
+        help: ArgumentHelp("A published port: [ADDRESS:]HOST:CONTAINER.", valueName: "port"))
+    var publish: [String] = []
+    @Flag(help: "Make the root file system read-only.")
+    var readOnly = false
+    @Option(name: [.customShort("u"), .long], help: "The user: 1000, 1000:1000 or a name of the image.")
+    var user: String?
+    @Option(name: [.customShort("w"), .long], help: "The working directory in the container.")
+    var workdir: String?
+    @Option(help: "The program in place of the image's entrypoint.")
+    var entrypoint: String?
+    @Option(help: "A limit of memory, such as 256M.")
+    var memory: String?
+    @Option(help: "A limit of processors, such as 0.5.")
+    var cpus: Double?
+    @Option(help: "A limit of processes and threads.")
+    var pids: Int?
+    @Option(help: "When the payload is started again: no, on-failure or always.")
+    var restart = "no"
+    @Argument(help: "The image.")
+    var image: String
+    @Argument(parsing: .captureForPassthrough, help: "The command in place of the image's.")
+    var command: [String] = []
+
+    /// The definition of the container.
+    func spec(_ context: ToolContext) throws -> ContainerSpec {
+        let store = try ImageStore(paths: context.paths, clock: context.clock)
+        let found = try store.resolve(image)
+        let words = command.first == "--" ? Array(command.dropFirst()) : command
+        let entry = entrypoint.map { [$0] } ?? found.config.entrypoint
+        let tail = words.isEmpty && entrypoint == nil ? found.config.command : words
+        guard !(entry + tail).isEmpty else {
+            throw VoltError(.usage, "image '\(image)' names no command", hint: "write one after the image")
+        }
+        let text = try name ?? "\(Self.base(image))-\(String(UInt32.random(in: 0x1000...0xFFFF), radix: 16))"
+        var spec = ContainerSpec(
+            name: try Name(text, of: "container"), image: image, lowers: found.lowers, command: entry + tail)
+        spec.imageDigest = found.digest
+        for variable in found.config.environment + env {
+            let parts = variable.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            guard let key = parts.first, !key.isEmpty else {
+                throw VoltError(.usage, "'\(variable)' is not a variable", hint: "write NAME=VALUE")
+            }
+            spec.environment[String(key)] = parts.count == 2 ? String(parts[1]) : context.environment[String(key)]
+        }
+        spec.workingDirectory = workdir ?? (found.config.workingDirectory.isEmpty ? "/" : found.config.workingDirectory)
+        spec.user = user ?? found.config.user
+        spec.stopSignal = found.config.stopSignal ?? "SIGTERM"
+        spec.mounts = try volume.map(Self.mount)
+        spec.ports = try publish.map(Self.port)
+        spec.readOnly = readOnly
+        spec.limits = ContainerSpec.Limits(memory: try memory.map { try ByteSize($0).bytes }, cpus: cpus, pids: pids)
+        if let cpus, !(cpus > 0 && cpus <= 1024) {
+            throw VoltError(.usage, "'\(cpus)' is not a number of processors", hint: "write 0.5 or 2")
+        }
+        if let pids, pids < 1 { throw VoltError(.usage, "'\(pids)' is not a number of processes") }
+        guard let policy = ContainerSpec.RestartPolicy(rawValue: restart) else {
+            throw VoltError(.usage, "'\(restart)' is not a restart policy", hint: "use no, on-failure or always")
+        }
+        spec.restart = policy
+        return spec
+    }
+
+    private static func base(_ image: String) throws(VoltError) -> String {
+        let last = image.split(separator: "/").last ?? ""
+        let name = last.prefix { $0 != ":" && $0 != "@" }.lowercased().filter { $0.isASCII && ($0.isLetter || $0.isNumber) }
+        return name.isEmpty ? "container" : String(name.prefix(40))
+    }
+
+    private static func mount(_ text: String) throws(VoltError) -> ContainerSpec.Mount {
+        var parts = text.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
+        let failure = VoltError(.usage, "'\(text)' is not a mount", hint: "write NAME:/path, /host:/path or /host:/path:ro")
+        var readOnly = false
+        if parts.count == 3 {
+            guard ["ro", "rw"].contains(parts[2]) else { throw failure }
+            readOnly = parts.removeLast() == "ro"
+        }
+        guard parts.count == 2, parts[1].hasPrefix("/"), parts[1] != "/" else { throw failure }
+        let isPath = parts[0].hasPrefix("/") || parts[0].hasPrefix(".")
+        if !isPath { _ = try Name(parts[0], of: "volume") }
+        return ContainerSpec.Mount(
+            source: isPath ? Files.absolute(parts[0], from: Files.currentDirectory) : parts[0], isVolume: !isPath,
+            target: parts[1], readOnly: readOnly)
+    }
+
+    private static func port(_ text: String) throws(VoltError) -> ContainerSpec.PublishedPort {
+        let failure = VoltError(.usage, "'\(text)' is not a port", hint: "write 8080:80 or 127.0.0.1:8080:80")
+        var rest = text
+        if rest.hasSuffix("/tcp") { rest.removeLast(4) }
+        guard !rest.hasSuffix("/udp") else { throw VoltError(.usage, "'\(text)': only tcp can be published") }
+        let parts = rest.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
+        guard parts.count >= 2, let inner = UInt16(parts[parts.count - 1]), let host = UInt16(parts[parts.count - 2]),
+            inner > 0, host > 0
+        else { throw failure }
+        var address = parts.dropLast(2).joined(separator: ":")
+        if address.hasPrefix("["), address.hasSuffix("]") { address = String(address.dropFirst().dropLast()) }
+        return ContainerSpec.PublishedPort(
+            address: address.isEmpty ? "0.0.0.0" : address, hostPort: host, containerPort: inner)
+    }
+}
+
+/// One or more containers by name, each tried: a failure does not keep the others from their turn.
+struct ContainerNames: ParsableArguments {
+    @Argument(help: "The names of the containers.")
+    var names: [String]
+
+    /// Does something to each and prints the name; the last error decides when all failed, else 2.
+    func each(_ body: (ContainerRuntime, Name) throws -> Void) throws {
+        let context = try ToolContext(tool: VoltContainer.tool.name)
+        let runtime = try ContainerHost.runtime(context)
+        var errors: [VoltError] = []
+        for text in names {
+            do {
+                try body(runtime, try Name(text, of: "container"))
+                Output.line(text)
+            } catch let error as VoltError {
+                if names.count == 1 { throw error }
+                errors.append(error)
+                Output.note("\(context.displayName): error: \(error.message)")
+            }
+        }
+        guard errors.isEmpty else { throw ExitStatus(errors.count == names.count ? errors[0].code.rawValue : 2) }
+    }
+}

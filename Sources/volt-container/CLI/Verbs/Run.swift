@@ -1,0 +1,43 @@
+internal import ArgumentParser
+internal import ContainerEngine
+internal import Glibc
+internal import VoltCLI
+internal import VoltCore
+
+struct Run: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "run a command in a new container",
+        discussion: """
+            Ends with the exit code of the command; 125 when the container could not be started, 126 when the \
+            command cannot be run, 127 when it is not there, 128 and the number of the signal that ended it.
+
+              volt container run --rm busybox uname -a
+              volt container run -d --name web -p 8080:80 -v ./www:/www:ro busybox httpd -f -h /www
+            """)
+
+    @Flag(name: [.short, .long], help: "Run in the background and print the name.")
+    var detach = false
+    @Flag(name: .customLong("rm"), help: "Remove the container when the command has ended.")
+    var remove = false
+    @OptionGroup var options: ContainerOptions
+
+    func run() throws {
+        let context = try ToolContext(tool: VoltContainer.tool.name)
+        var spec: ContainerSpec
+        do { spec = try options.spec(context) } catch let error as VoltError where error.code == .failed {
+            throw VoltError(.runtimeFailed, error.message, hint: error.hint)
+        }
+        spec.removeWhenDone = remove
+        let runtime = try ContainerHost.runtime(context)
+        if !detach, spec.ports.isEmpty, spec.restart == .no { try runtime.becomeForeground(spec) }
+        try runtime.create(spec)
+        do { try runtime.start(spec.name) } catch {
+            // Nobody has seen its name yet.
+            if remove || options.name == nil { try? runtime.remove(spec.name, force: true) }
+            throw error
+        }
+        guard !detach else { return Output.line(spec.name.text) }
+        try LogFollower(runtime: runtime, name: spec.name, stopsOnSignal: true).follow(from: 0)
+        throw ExitStatus((try? runtime.state(spec.name))?.exitCode ?? 0)
+    }
+}

@@ -1,0 +1,19 @@
+internal import ArgumentParser
+internal import ContainerEngine
+
+struct Stop: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "stop containers: their stop signal, and after ten seconds a kill",
+        discussion: """
+              volt container stop web
+            """)
+
+    @OptionGroup var containers: ContainerNames
+
+    func run() throws {
+        try containers.each { runtime, name in
+            _ = try runtime.state(name)
+            try runtime.stop(name)
+        }
+    }
+}
