@@ -88,7 +88,8 @@ let package = Package(
         .target(
             name: "ContainerEngine",
             dependencies: [
-                "ContainerSandbox", "VoltCore", "VoltSystem", "VoltCrypto", "VoltArchive", "VoltWorkload", "CVoltSystem",
+                "ContainerSandbox", "VoltCore", "VoltSystem", "VoltCrypto", "VoltArchive", "VoltWorkload",
+                "CVoltSystem",
             ],
             path: "Sources/volt-container/Engine", swiftSettings: settings),
         program(

@@ -177,7 +177,8 @@ struct LoadRun {
 
     /// The status of an answer that is there whole, by its `Content-Length`.
     private func complete(_ bytes: [UInt8]) -> Int? {
-        guard let text = String(validating: bytes, as: UTF8.self), let end = text.firstRange(of: "\r\n\r\n") else {
+        guard let text = String(validating: bytes, as: UTF8.self), let end = text.firstRange(of: "\r\n\r\n")
+        else {
             return nil
         }
         let head = text[..<end.lowerBound].lowercased()

@@ -278,12 +278,21 @@ final class ApplyFixture {
         "a definition that cannot be carried out is refused before anything starts",
         arguments: [
             ("image: nothing", "image 'nothing' is not in the local store"),
-            ("image: base, volumes: ['./conf:/x']", "volt-manifest.yaml: 'conf' is not a file or directory of the source"),
-            ("image: base, volumes: ['./link:/x']", "volt-manifest.yaml: 'link' is not a file or directory of the source"),
-        ("build: ./link", "'link' is not a directory of the source"),
-        ("build: ./link/sub", "'link/sub' passes a link"),
-        ("rootfs: ./link, command: [x]", "volt-manifest.yaml: 'link' is not a file or directory of the source"),
-        ("image: base, volumes: ['./link/x:/x']", "volt-manifest.yaml: 'link/x' passes a link"),
+            (
+                "image: base, volumes: ['./conf:/x']",
+                "volt-manifest.yaml: 'conf' is not a file or directory of the source"
+            ),
+            (
+                "image: base, volumes: ['./link:/x']",
+                "volt-manifest.yaml: 'link' is not a file or directory of the source"
+            ),
+            ("build: ./link", "'link' is not a directory of the source"),
+            ("build: ./link/sub", "'link/sub' passes a link"),
+            (
+                "rootfs: ./link, command: [x]",
+                "volt-manifest.yaml: 'link' is not a file or directory of the source"
+            ),
+            ("image: base, volumes: ['./link/x:/x']", "volt-manifest.yaml: 'link/x' passes a link"),
             ("rootfs: ./tree", "volt-manifest.yaml: nothing says what to run"),
         ])
     func refused(spec: String, message: String) async throws {

@@ -85,7 +85,9 @@ final class RealHost {
     }
 
     @discardableResult
-    func apply(_ revision: String, page: String, health: String = "/", steps: String = "") throws -> ToolRunner.Result {
+    func apply(_ revision: String, page: String, health: String = "/", steps: String = "") throws
+        -> ToolRunner.Result
+    {
         try run.run(words(try source(revision, page: page, health: health, steps: steps), revision))
     }
 
@@ -100,7 +102,8 @@ final class RealHost {
 
     /// The page as a visitor gets it.
     func page(_ path: String = "/") throws -> String {
-        try HTTPClient(port: port, timeoutSeconds: 5).request("GET", path, headers: [("Connection", "close")]).text
+        try HTTPClient(port: port, timeoutSeconds: 5).request("GET", path, headers: [("Connection", "close")])
+            .text
     }
 }
 
@@ -142,7 +145,9 @@ final class Visitor: @unchecked Sendable {
     }
 }
 
-@Suite(.serialized, .enabled(if: runsContainers, "real containers need root, systemd-nspawn and a static busybox"))
+@Suite(
+    .serialized,
+    .enabled(if: runsContainers, "real containers need root, systemd-nspawn and a static busybox"))
 struct RealApplyTests {
     @Test("a new revision is served without one failed request, and the same again is unchanged")
     func replace() throws {
@@ -159,7 +164,8 @@ struct RealApplyTests {
         #expect(try host.page() == "three")
         #expect(try host.apply("r4", page: "three").stdout.contains("\"status\":\"unchanged\""))
         let status = try host.run("volt-container", "status", "--workload", "web", "-o", "json").stdout
-        #expect(status.contains("\"actualRevision\" : \"r3\"") && status.contains("\"desiredRevision\" : \"r4\""))
+        #expect(
+            status.contains("\"actualRevision\" : \"r3\"") && status.contains("\"desiredRevision\" : \"r4\""))
     }
 
     @Test("a revision that never gets healthy fails with 1, and the old one keeps serving")
@@ -168,7 +174,8 @@ struct RealApplyTests {
         try #require(try host.apply("r1", page: "one").status == 0)
         let failed = try host.apply("r2", page: "two", health: "/nothing")
         #expect(failed.status == 1)
-        #expect(failed.stdout.contains("\"step\":\"check\"") && failed.stdout.contains("\"status\":\"failed\""))
+        #expect(
+            failed.stdout.contains("\"step\":\"check\"") && failed.stdout.contains("\"status\":\"failed\""))
         #expect(try host.page() == "one")
     }
 
@@ -186,16 +193,21 @@ struct RealApplyTests {
         try #require(built.status == 0, "\(built.stdout)")
         #expect(try host.page("/sub/user") == "0")
         #expect(try host.page("/sub/second") == "1000\n")
-        let cached = try host.run("volt-container", "build", "-t", "x", try host.source("r2", page: "one", steps: steps))
-        #expect(cached.stderr.contains("step 7/9: RUN cat /tmp/who > /www/sub/second CACHED"), "\(cached.stderr)")
-        let failed = try host.run("volt-container", "build", try host.source("r3", page: "x", steps: "RUN exit 3"))
+        let cached = try host.run(
+            "volt-container", "build", "-t", "x", try host.source("r2", page: "one", steps: steps))
+        #expect(
+            cached.stderr.contains("step 7/9: RUN cat /tmp/who > /www/sub/second CACHED"), "\(cached.stderr)")
+        let failed = try host.run(
+            "volt-container", "build", try host.source("r3", page: "x", steps: "RUN exit 3"))
         #expect(failed.status == 3)
         #expect(failed.stderr.contains("Voltfile:3: 'RUN exit 3' ended with 3"), "\(failed.stderr)")
     }
 
-    @Test("kill -9 in any step leaves the page served, and the next apply finishes the work", arguments: [
-        "prepare", "start", "check", "switch", "stop-old",
-    ])
+    @Test(
+        "kill -9 in any step leaves the page served, and the next apply finishes the work",
+        arguments: [
+            "prepare", "start", "check", "switch", "stop-old",
+        ])
     func killed(step: String) throws {
         let host = try RealHost()
         try #require(try host.apply("r1", page: "one").status == 0)
@@ -227,7 +239,9 @@ struct RealApplyTests {
         let words = host.words(try host.source("r2", page: "two", steps: "RUN sleep 60"), "r2")
         let output = "\(host.scratch.path)/events"
         let pid = try host.start(words, output: output)
-        while !String(decoding: try Files.read(output), as: UTF8.self).contains("RUN sleep 60") { usleep(1000) }
+        while !String(decoding: try Files.read(output), as: UTF8.self).contains("RUN sleep 60") {
+            usleep(1000)
+        }
         kill(pid, SIGTERM)
         var status: Int32 = 0
         waitpid(pid, &status, 0)

@@ -76,7 +76,8 @@ public struct Child: ~Copyable {
     ///   - stop: asked ten times a second; when it turns true the child gets SIGTERM.
     ///   - line: called for each line; longer ones are cut at 64 KiB.
     public consuming func finish(
-        input bytes: [UInt8] = [], limit: Duration, grace: Duration = .seconds(20), stop: () -> Bool = { false },
+        input bytes: [UInt8] = [], limit: Duration, grace: Duration = .seconds(20),
+        stop: () -> Bool = { false },
         line: (Stream, String) -> Void
     ) -> Outcome {
         // A child that does not read must not end this process by SIGPIPE; servers ignore that signal.
@@ -86,7 +87,9 @@ public struct Child: ~Copyable {
         var deadline = clock.now + limit
         var asked = false
         var killed = false
-        var readers = [LineReader(stream: .stdout, descriptor: output), LineReader(stream: .stderr, descriptor: errors)]
+        var readers = [
+            LineReader(stream: .stdout, descriptor: output), LineReader(stream: .stderr, descriptor: errors),
+        ]
         while readers.contains(where: \.isOpen) {
             if !asked, !killed, stop() {
                 asked = true
@@ -101,7 +104,9 @@ public struct Child: ~Copyable {
             } else if killed, clock.now >= deadline {
                 break
             }
-            var polls = readers.map { pollfd(fd: $0.isOpen ? $0.descriptor : -1, events: Int16(POLLIN), revents: 0) }
+            var polls = readers.map {
+                pollfd(fd: $0.isOpen ? $0.descriptor : -1, events: Int16(POLLIN), revents: 0)
+            }
             guard poll(&polls, 2, 100) > 0 else { continue }
             for index in readers.indices where polls[index].revents != 0 { readers[index].read(line) }
         }

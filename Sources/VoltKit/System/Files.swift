@@ -231,7 +231,9 @@ public enum Files {
 extension Files {
     /// Gives a file or directory another name on its file system; what has that name is replaced.
     public static func move(_ path: String, to new: String) throws(VoltError) {
-        guard Glibc.rename(path, new) == 0 else { throw SystemError.current.during("cannot rename '\(path)'") }
+        guard Glibc.rename(path, new) == 0 else {
+            throw SystemError.current.during("cannot rename '\(path)'")
+        }
         try syncDirectory(parent(of: new))
     }
 }

@@ -8,11 +8,15 @@ internal import VoltSystem
 struct ContainerOptions: ParsableArguments {
     @Option(help: "The name of the container; one is made up when it is not given.")
     var name: String?
-    @Option(name: [.short, .long], help: ArgumentHelp("A variable, as NAME=VALUE, or NAME to hand on.", valueName: "variable"))
+    @Option(
+        name: [.short, .long],
+        help: ArgumentHelp("A variable, as NAME=VALUE, or NAME to hand on.", valueName: "variable"))
     var env: [String] = []
     @Option(
         name: [.short, .long],
-        help: ArgumentHelp("A mount: NAME:/path for a volume, /host:/path for a directory; ':ro' makes it read-only.", valueName: "mount"))
+        help: ArgumentHelp(
+            "A mount: NAME:/path for a volume, /host:/path for a directory; ':ro' makes it read-only.",
+            valueName: "mount"))
     var volume: [String] = []
     @Option(
         name: [.customShort("p"), .long],
@@ -58,21 +62,25 @@ struct ContainerOptions: ParsableArguments {
             guard let key = parts.first, !key.isEmpty else {
                 throw VoltError(.usage, "'\(variable)' is not a variable", hint: "write NAME=VALUE")
             }
-            spec.environment[String(key)] = parts.count == 2 ? String(parts[1]) : context.environment[String(key)]
+            spec.environment[String(key)] =
+                parts.count == 2 ? String(parts[1]) : context.environment[String(key)]
         }
-        spec.workingDirectory = workdir ?? (found.config.workingDirectory.isEmpty ? "/" : found.config.workingDirectory)
+        spec.workingDirectory =
+            workdir ?? (found.config.workingDirectory.isEmpty ? "/" : found.config.workingDirectory)
         spec.user = user ?? found.config.user
         spec.stopSignal = found.config.stopSignal ?? "SIGTERM"
         spec.mounts = try volume.map(Self.mount)
         spec.ports = try publish.map(Self.port)
         spec.readOnly = readOnly
-        spec.limits = ContainerSpec.Limits(memory: try memory.map { try ByteSize($0).bytes }, cpus: cpus, pids: pids)
+        spec.limits = ContainerSpec.Limits(
+            memory: try memory.map { try ByteSize($0).bytes }, cpus: cpus, pids: pids)
         if let cpus, !(cpus > 0 && cpus <= 1024) {
             throw VoltError(.usage, "'\(cpus)' is not a number of processors", hint: "write 0.5 or 2")
         }
         if let pids, pids < 1 { throw VoltError(.usage, "'\(pids)' is not a number of processes") }
         guard let policy = ContainerSpec.RestartPolicy(rawValue: restart) else {
-            throw VoltError(.usage, "'\(restart)' is not a restart policy", hint: "use no, on-failure or always")
+            throw VoltError(
+                .usage, "'\(restart)' is not a restart policy", hint: "use no, on-failure or always")
         }
         spec.restart = policy
         return spec
@@ -80,13 +88,16 @@ struct ContainerOptions: ParsableArguments {
 
     private static func base(_ image: String) throws(VoltError) -> String {
         let last = image.split(separator: "/").last ?? ""
-        let name = last.prefix { $0 != ":" && $0 != "@" }.lowercased().filter { $0.isASCII && ($0.isLetter || $0.isNumber) }
+        let name = last.prefix { $0 != ":" && $0 != "@" }.lowercased().filter {
+            $0.isASCII && ($0.isLetter || $0.isNumber)
+        }
         return name.isEmpty ? "container" : String(name.prefix(40))
     }
 
     private static func mount(_ text: String) throws(VoltError) -> ContainerSpec.Mount {
         var parts = text.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
-        let failure = VoltError(.usage, "'\(text)' is not a mount", hint: "write NAME:/path, /host:/path or /host:/path:ro")
+        let failure = VoltError(
+            .usage, "'\(text)' is not a mount", hint: "write NAME:/path, /host:/path or /host:/path:ro")
         var readOnly = false
         if parts.count == 3 {
             guard ["ro", "rw"].contains(parts[2]) else { throw failure }
@@ -96,7 +107,8 @@ struct ContainerOptions: ParsableArguments {
         let isPath = parts[0].hasPrefix("/") || parts[0].hasPrefix(".")
         if !isPath { _ = try Name(parts[0], of: "volume") }
         return ContainerSpec.Mount(
-            source: isPath ? Files.absolute(parts[0], from: Files.currentDirectory) : parts[0], isVolume: !isPath,
+            source: isPath ? Files.absolute(parts[0], from: Files.currentDirectory) : parts[0],
+            isVolume: !isPath,
             target: parts[1], readOnly: readOnly)
     }
 
@@ -106,7 +118,8 @@ struct ContainerOptions: ParsableArguments {
         if rest.hasSuffix("/tcp") { rest.removeLast(4) }
         guard !rest.hasSuffix("/udp") else { throw VoltError(.usage, "'\(text)': only tcp can be published") }
         let parts = rest.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
-        guard parts.count >= 2, let inner = UInt16(parts[parts.count - 1]), let host = UInt16(parts[parts.count - 2]),
+        guard parts.count >= 2, let inner = UInt16(parts[parts.count - 1]),
+            let host = UInt16(parts[parts.count - 2]),
             inner > 0, host > 0
         else { throw failure }
         var address = parts.dropLast(2).joined(separator: ":")
@@ -136,6 +149,8 @@ struct ContainerNames: ParsableArguments {
                 Output.note("\(context.displayName): error: \(error.message)")
             }
         }
-        guard errors.isEmpty else { throw ExitStatus(errors.count == names.count ? errors[0].code.rawValue : 2) }
+        guard errors.isEmpty else {
+            throw ExitStatus(errors.count == names.count ? errors[0].code.rawValue : 2)
+        }
     }
 }

@@ -41,6 +41,6 @@ struct LogFollower {
         do throws(VoltError) {
             let state = try runtime.state(name).state
             return state == .exited || state == .created
-        } catch where error.code == .notFound { return true }
+        } catch  where error.code == .notFound { return true }
     }
 }

@@ -14,7 +14,8 @@ internal import VoltCore
             CommandGroup(
                 name: "Containers:",
                 subcommands: [
-                    Run.self, Create.self, Start.self, Stop.self, Restart.self, Rm.self, Ps.self, Inspect.self,
+                    Run.self, Create.self, Start.self, Stop.self, Restart.self, Rm.self, Ps.self,
+                    Inspect.self,
                     Logs.self, Exec.self,
                 ]),
             CommandGroup(name: "Images:", subcommands: [Import.self, Build.self, Images.self, Rmi.self]),

@@ -5,16 +5,20 @@ public enum Capabilities {
     /// The names in the order of their numbers, in lower case without `cap_`.
     public static let names = [
         "chown", "dac_override", "dac_read_search", "fowner", "fsetid", "kill", "setgid", "setuid", "setpcap",
-        "linux_immutable", "net_bind_service", "net_broadcast", "net_admin", "net_raw", "ipc_lock", "ipc_owner",
-        "sys_module", "sys_rawio", "sys_chroot", "sys_ptrace", "sys_pacct", "sys_admin", "sys_boot", "sys_nice",
-        "sys_resource", "sys_time", "sys_tty_config", "mknod", "lease", "audit_write", "audit_control", "setfcap",
+        "linux_immutable", "net_bind_service", "net_broadcast", "net_admin", "net_raw", "ipc_lock",
+        "ipc_owner",
+        "sys_module", "sys_rawio", "sys_chroot", "sys_ptrace", "sys_pacct", "sys_admin", "sys_boot",
+        "sys_nice",
+        "sys_resource", "sys_time", "sys_tty_config", "mknod", "lease", "audit_write", "audit_control",
+        "setfcap",
         "mac_override", "mac_admin", "syslog", "wake_alarm", "block_suspend", "audit_read", "perfmon", "bpf",
         "checkpoint_restore",
     ]
 
     /// The set that Docker and podman have given for years: what daemons that start as root need.
     public static let standard = mask(of: [
-        "chown", "dac_override", "fowner", "fsetid", "kill", "setgid", "setuid", "setpcap", "net_bind_service",
+        "chown", "dac_override", "fowner", "fsetid", "kill", "setgid", "setuid", "setpcap",
+        "net_bind_service",
         "net_raw", "sys_chroot", "mknod", "audit_write", "setfcap",
     ])
 
@@ -38,7 +42,8 @@ public enum Capabilities {
                 continue
             }
             guard let number = names.firstIndex(of: name) else {
-                throw VoltError(.usage, "'\(text)' is not a capability", hint: "capabilities(7) lists the names")
+                throw VoltError(
+                    .usage, "'\(text)' is not a capability", hint: "capabilities(7) lists the names")
             }
             mask |= 1 << UInt64(number)
         }

@@ -45,7 +45,9 @@ public struct Confinement: Sendable {
         let found = try PayloadUser(
             user, passwd: (try? Files.read("/etc/passwd", limit: 4 << 20)) ?? [],
             groupFile: (try? Files.read("/etc/group", limit: 4 << 20)) ?? [])
-        if !environment.contains(where: { $0.hasPrefix("HOME=") }) { environment.append("HOME=\(found.home)") }
+        if !environment.contains(where: { $0.hasPrefix("HOME=") }) {
+            environment.append("HOME=\(found.home)")
+        }
         return found
     }
 

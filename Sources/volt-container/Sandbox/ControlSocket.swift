@@ -15,12 +15,15 @@ public enum ControlSocket {
     ///   - message: the question.
     ///   - seconds: how long the answer may take.
     /// - Throws: `VoltError`; code `notFound` when nobody listens.
-    public static func ask(_ path: String, _ message: [UInt8], seconds: Int32 = 10) throws(VoltError) -> String {
+    public static func ask(_ path: String, _ message: [UInt8], seconds: Int32 = 10) throws(VoltError)
+        -> String
+    {
         let descriptor = volt_unix_connect(path, seconds)
         guard descriptor >= 0 else {
             let error = SystemError.current
             let gone = error.number == ECONNREFUSED || error.number == ENOENT
-            throw gone ? VoltError(.notFound, "nobody listens at '\(path)'") : error.during("cannot reach '\(path)'")
+            throw gone
+                ? VoltError(.notFound, "nobody listens at '\(path)'") : error.during("cannot reach '\(path)'")
         }
         defer { close(descriptor) }
         guard send(descriptor, message, message.count, Int32(MSG_NOSIGNAL)) == message.count else {

@@ -45,7 +45,8 @@ public struct PayloadStatus: Sendable, Equatable {
 
     /// - Parameters: see the properties.
     public init(
-        phase: Phase = .launching, code: Int32 = 0, health: Health = .none, failures: Int = 0, started: Int64 = 0,
+        phase: Phase = .launching, code: Int32 = 0, health: Health = .none, failures: Int = 0,
+        started: Int64 = 0,
         message: String = ""
     ) {
         self.phase = phase
@@ -68,15 +69,20 @@ public struct PayloadStatus: Sendable, Equatable {
     /// Parses a record; nil when it is not one.
     public init?(decoding bytes: [UInt8]) {
         guard bytes.count == Self.size, bytes.last == UInt8(ascii: "\n") else { return nil }
-        let fields = bytes.dropLast().split(separator: UInt8(ascii: " "), maxSplits: 6, omittingEmptySubsequences: false)
-            .map { String(decoding: $0, as: UTF8.self) }
-        guard fields.count == 7, fields[0] == "1", let phase = Phase(rawValue: fields[1]), let code = Int32(fields[2]),
-            let health = Health(rawValue: fields[3]), let failures = Int(fields[4]), let started = Int64(fields[5])
+        let fields = bytes.dropLast().split(
+            separator: UInt8(ascii: " "), maxSplits: 6, omittingEmptySubsequences: false
+        )
+        .map { String(decoding: $0, as: UTF8.self) }
+        guard fields.count == 7, fields[0] == "1", let phase = Phase(rawValue: fields[1]),
+            let code = Int32(fields[2]),
+            let health = Health(rawValue: fields[3]), let failures = Int(fields[4]),
+            let started = Int64(fields[5])
         else { return nil }
         var message = fields[6][...]
         while message.hasSuffix(" ") { message.removeLast() }
         self.init(
-            phase: phase, code: code, health: health, failures: failures, started: started, message: String(message))
+            phase: phase, code: code, health: health, failures: failures, started: started,
+            message: String(message))
     }
 
     /// Writes the record at the start of an open file.

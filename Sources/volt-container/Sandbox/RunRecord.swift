@@ -40,11 +40,14 @@ public struct RunRecord: Sendable, Equatable {
     /// Reads the record of a container; nil when it was never started.
     public init?(in directory: String) {
         guard let bytes = try? Files.read("\(directory)/state", limit: 4096),
-            let settings = try? Settings(decoding: bytes), let phase = settings.optional("phase").flatMap(Phase.init),
+            let settings = try? Settings(decoding: bytes),
+            let phase = settings.optional("phase").flatMap(Phase.init),
             let supervisor: Int32 = try? settings.number("supervisor"),
-            let start: UInt64 = try? settings.number("supervisor-start"), let main: Int32 = try? settings.number("main"),
+            let start: UInt64 = try? settings.number("supervisor-start"),
+            let main: Int32 = try? settings.number("main"),
             let started: Int64 = try? settings.number("started"),
-            let finished: Int64 = try? settings.number("finished"), let code: Int32 = try? settings.number("code"),
+            let finished: Int64 = try? settings.number("finished"),
+            let code: Int32 = try? settings.number("code"),
             let restarts: Int = try? settings.number("restarts")
         else { return nil }
         self.init(supervisor: supervisor, supervisorStart: start, restarts: restarts)

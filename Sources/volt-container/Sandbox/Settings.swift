@@ -48,7 +48,9 @@ public struct Settings: Sendable, Equatable {
     public func encoded() throws(VoltError) -> [UInt8] {
         var bytes = Array(Self.header.utf8) + [0]
         for (key, value) in records {
-            guard !value.utf8.contains(0) else { throw VoltError(.usage, "a value of '\(key)' has a zero byte") }
+            guard !value.utf8.contains(0) else {
+                throw VoltError(.usage, "a value of '\(key)' has a zero byte")
+            }
             bytes += Array(key.utf8) + [UInt8(ascii: "=")] + Array(value.utf8) + [0]
         }
         guard bytes.count <= Self.limit else {

@@ -19,7 +19,8 @@ public struct PayloadUser: Sendable, Equatable {
     ///   - groupFile: the bytes of `/etc/group` of the image.
     /// - Throws: `VoltError` when a name is not in its file.
     public init(_ text: String, passwd: [UInt8], groupFile: [UInt8]) throws(VoltError) {
-        let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+        let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(
+            String.init)
         let wanted = parts.first.flatMap { $0.isEmpty ? nil : $0 } ?? "0"
         let users = Self.table(passwd, fields: 6)
         let entry: [String]?
@@ -30,7 +31,8 @@ public struct PayloadUser: Sendable, Equatable {
             entry = users.first { $0[0] == wanted }
             guard let number = entry.flatMap({ UInt32($0[2]) }) else {
                 throw VoltError(
-                    .failed, "user '\(wanted)' is not in /etc/passwd of the image", hint: "write its number instead")
+                    .failed, "user '\(wanted)' is not in /etc/passwd of the image",
+                    hint: "write its number instead")
             }
             user = number
         }
@@ -44,7 +46,8 @@ public struct PayloadUser: Sendable, Equatable {
                 group = number
             } else {
                 throw VoltError(
-                    .failed, "group '\(parts[1])' is not in /etc/group of the image", hint: "write its number instead")
+                    .failed, "group '\(parts[1])' is not in /etc/group of the image",
+                    hint: "write its number instead")
             }
             groups = []
             return

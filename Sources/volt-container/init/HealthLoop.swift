@@ -25,7 +25,8 @@ struct HealthLoop {
     init?(_ settings: Settings) throws(VoltError) {
         guard let kind = settings.optional("health") else { return nil }
         switch kind {
-        case "http": probe = .http(port: try settings.number("health-port"), path: try settings.text("health-path"))
+        case "http":
+            probe = .http(port: try settings.number("health-port"), path: try settings.text("health-path"))
         case "tcp": probe = .tcp(port: try settings.number("health-port"))
         case "exec": probe = .command(settings.all("health-arg"))
         default: throw VoltError(.failed, "'\(kind)' is not a health check")
@@ -69,7 +70,8 @@ struct HealthLoop {
         guard pid == child else { return false }
         child = 0
         guard code == 0 else {
-            let reason = code == 128 + SIGKILL ? "the check took longer than \(timeout) ms" : Self.reason(code)
+            let reason =
+                code == 128 + SIGKILL ? "the check took longer than \(timeout) ms" : Self.reason(code)
             return failed(now, reason, &status)
         }
         next = now + interval
@@ -123,7 +125,9 @@ struct HealthLoop {
             let descriptor = volt_connect_loopback(port, ipv6, &pending)
             guard descriptor >= 0 else { continue }
             var wait = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
-            if poll(&wait, 1, Int32(clamping: timeout)) == 1, volt_socket_error(descriptor) == 0 { return descriptor }
+            if poll(&wait, 1, Int32(clamping: timeout)) == 1, volt_socket_error(descriptor) == 0 {
+                return descriptor
+            }
             close(descriptor)
         }
         return -1
@@ -133,7 +137,8 @@ struct HealthLoop {
         let descriptor = connect(port)
         guard descriptor >= 0 else { return 201 }
         let request = Array(
-            "GET \(path) HTTP/1.1\r\nHost: localhost\r\nUser-Agent: volt-health\r\nConnection: close\r\n\r\n".utf8)
+            "GET \(path) HTTP/1.1\r\nHost: localhost\r\nUser-Agent: volt-health\r\nConnection: close\r\n\r\n"
+                .utf8)
         guard write(descriptor, request, request.count) == request.count else { return 202 }
         var answer: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 512)

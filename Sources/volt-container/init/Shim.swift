@@ -91,7 +91,9 @@ struct Shim {
     }
 
     private mutating func tick() {
-        if health?.tick(now: monotonic(), confinement: confinement, identity: identity, status: &status) == true {
+        if health?.tick(now: monotonic(), confinement: confinement, identity: identity, status: &status)
+            == true
+        {
             status.write(to: statusDescriptor)
         }
     }

@@ -18,7 +18,9 @@ func readAll(_ descriptor: Int32) throws(VoltError) -> [UInt8] {
         let count = read(descriptor, &buffer, buffer.count)
         if count < 0 { throw SystemError.current.during("cannot read the settings") }
         if count == 0 { return bytes }
-        guard bytes.count + count <= Settings.limit else { throw VoltError(.failed, "the settings are larger than 2M") }
+        guard bytes.count + count <= Settings.limit else {
+            throw VoltError(.failed, "the settings are larger than 2M")
+        }
         bytes += buffer[..<count]
     }
 }

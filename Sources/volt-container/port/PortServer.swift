@@ -115,7 +115,9 @@ final class PortServer {
     private func connectIPv6(_ relay: Relay) -> Bool {
         guard !relay.triedIPv6 else { return false }
         relay.triedIPv6 = true
-        guard let (inner, pending) = connect(relay.port, ipv6: true, relay.namespace), inner >= 0 else { return false }
+        guard let (inner, pending) = connect(relay.port, ipv6: true, relay.namespace), inner >= 0 else {
+            return false
+        }
         if relay.inner >= 0 { close(relay.inner) }
         relay.inner = inner
         relay.isConnecting = pending
@@ -147,7 +149,9 @@ final class PortServer {
 
     private func pause() {
         isPaused = true
-        for listener in targets.keys { volt_epoll_control(epoll, 3, listener, 0, Self.listenTag | UInt64(listener)) }
+        for listener in targets.keys {
+            volt_epoll_control(epoll, 3, listener, 0, Self.listenTag | UInt64(listener))
+        }
     }
 
     private func resume() {
@@ -234,7 +238,9 @@ final class PortServer {
             for listener in sockets {
                 let isNew = targets[listener] == nil
                 targets[listener] = Target(published: port, namespace: namespace)
-                if isNew { volt_epoll_control(epoll, 1, listener, Self.readable, Self.listenTag | UInt64(listener)) }
+                if isNew {
+                    volt_epoll_control(epoll, 1, listener, Self.readable, Self.listenTag | UInt64(listener))
+                }
             }
         }
     }

@@ -18,10 +18,13 @@ struct ControlGroups {
         let table = String(decoding: try Files.read("/proc/self/cgroup"), as: UTF8.self)
         let isHybrid = Files.isDirectory("/sys/fs/cgroup/unified")
         for line in table.split(separator: "\n") {
-            let fields = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false).map(String.init)
+            let fields = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false).map(
+                String.init)
             guard fields.count == 3 else { continue }
             let path = fields[2] == "/" ? "" : fields[2]
-            for controller in fields[1].split(separator: ",").map(String.init) + (fields[1].isEmpty ? [""] : []) {
+            for controller in fields[1].split(separator: ",").map(String.init)
+                + (fields[1].isEmpty ? [""] : [])
+            {
                 let mount: String
                 switch controller {
                 case "": mount = isHybrid ? "/sys/fs/cgroup/unified" : "/sys/fs/cgroup"
@@ -46,7 +49,9 @@ struct ControlGroups {
     }
 
     private func apply(_ limits: Settings) throws(VoltError) {
-        func set(_ what: String, _ value: String, v1: (String, [(String, String)]), v2: String) throws(VoltError) {
+        func set(_ what: String, _ value: String, v1: (String, [(String, String)]), v2: String)
+            throws(VoltError)
+        {
             if let directory = directories[v1.0] {
                 for (file, text) in v1.1 { try write(text, "\(directory)/\(file)") }
             } else if let unified {

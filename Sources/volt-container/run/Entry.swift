@@ -29,7 +29,9 @@ struct Entry {
             try Files.write([UInt8(ascii: "0")], to: descriptor, named: group)
             close(descriptor)
         }
-        guard volt_setns_process(process) == 0 else { throw SystemError.current.during("cannot enter the container") }
+        guard volt_setns_process(process) == 0 else {
+            throw SystemError.current.during("cannot enter the container")
+        }
         close(process)
         let identity = try confinement.resolveUser()
         let child = volt_fork()

@@ -14,7 +14,9 @@ struct Launch {
 
     /// Becomes nspawn; returns only by throwing.
     func run() throws(VoltError) -> Never {
-        guard volt_die_with_parent() == 0 else { throw SystemError.current.during("cannot follow the supervisor") }
+        guard volt_die_with_parent() == 0 else {
+            throw SystemError.current.during("cannot follow the supervisor")
+        }
         try groups.join()
         guard volt_unshare_mounts() == 0, volt_mounts_enslave() == 0 else {
             throw SystemError.current.during("cannot make a mount namespace")

@@ -81,6 +81,13 @@ struct Supervisor {
     private func finish() {
         groups.kill()
         groups.remove()
+        // The ports of a container that is of no workload end with it.
+        if let socket = settings.optional("ports") {
+            var quit = Settings()
+            quit.add("verb", "quit")
+            if let message = try? quit.encoded() { _ = try? ControlSocket.ask(socket, message) }
+            unlink(socket)
+        }
         if settings.flag("remove") { try? Files.removeTree(directory) }
     }
 
@@ -147,7 +154,9 @@ struct Supervisor {
     }
 
     /// Keeps the output and passes the wish to stop on, until nspawn has ended.
-    private mutating func watch(_ child: Int32, _ output: Int32, _ errors: Int32) -> (code: Int32, stopped: Bool) {
+    private mutating func watch(_ child: Int32, _ output: Int32, _ errors: Int32) -> (
+        code: Int32, stopped: Bool
+    ) {
         var stopped = false
         var killAt: ContinuousClock.Instant?
         let grace = Int64(settings.optional("stop-timeout") ?? "10000") ?? 10_000
@@ -179,7 +188,9 @@ struct Supervisor {
                 guard waitpid(child, &value, WNOHANG) == child else { continue }
                 log?.drain(output, "stdout")
                 log?.drain(errors, "stderr")
-                return (volt_exited(value) != 0 ? volt_exit_status(value) : 128 + volt_term_signal(value), stopped)
+                return (
+                    volt_exited(value) != 0 ? volt_exit_status(value) : 128 + volt_term_signal(value), stopped
+                )
             }
         }
     }

@@ -19,6 +19,7 @@ do throws(VoltError) {
         var supervisor = try Supervisor(settings, keepsOutput: words[1] == "supervise")
         exit(try supervisor.run())
     case "exec":
+        unlink(words[2])
         var entry = try Entry(settings)
         exit(try entry.run())
     default: exit(64)

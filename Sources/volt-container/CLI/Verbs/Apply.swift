@@ -40,7 +40,9 @@ struct Apply: AsyncParsableCommand {
         let printer = EventPrinter(format: output.format)
         do {
             let applier = try ContainerHost.applier(context)
-            let outcome = try await Interruption.stopping { try await applier.apply(request) { printer.show($0) } }
+            let outcome = try await Interruption.stopping {
+                try await applier.apply(request) { printer.show($0) }
+            }
             printer.show(.result(outcome.status, generation: outcome.generation, message: outcome.message))
         } catch let error as VoltError {
             printer.show(.result(.failed, generation: nil, message: error.message))

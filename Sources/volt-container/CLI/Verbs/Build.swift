@@ -39,7 +39,8 @@ struct Build: AsyncParsableCommand {
         request.names = try tags.map { try ImageReference($0).stored }
         request.file = relative(Files.absolute(file, from: request.context), to: request.context)
         for argument in arguments {
-            let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+            let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(
+                String.init)
             guard let name = parts.first, !name.isEmpty else {
                 throw VoltError(.usage, "'\(argument)' is not name=value")
             }
@@ -49,7 +50,9 @@ struct Build: AsyncParsableCommand {
         let builder = ImageBuilder(store: store, runner: try ContainerHost.runtime(context))
         do {
             let built = request
-            let image = try await Interruption.stopping { try await builder.build(built, progress: Self.show) }
+            let image = try await Interruption.stopping {
+                try await builder.build(built, progress: Self.show)
+            }
             let row = Row(names: image.names, digest: image.digest, size: image.size)
             try Output.render(row, as: output.format) {
                 var table = Table(["NAME", "DIGEST", "SIZE"])

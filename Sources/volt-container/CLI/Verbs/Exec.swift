@@ -37,6 +37,7 @@ struct Exec: ParsableCommand {
         }
         let words = command.first == "--" ? Array(command.dropFirst()) : command
         try ContainerHost.runtime(context).becomeCommand(
-            try Name(name, of: "container"), command: words, environment: variables, user: user, directory: workdir)
+            try Name(name, of: "container"), command: words, environment: variables, user: user,
+            directory: workdir)
     }
 }

@@ -31,6 +31,8 @@ struct Logs: ParsableCommand {
         _ = try runtime.state(container)
         let end = try runtime.logEnd(container)
         for line in try runtime.lastLog(container, lines: tail ?? .max) { LogFollower.show(line) }
-        if follow { try LogFollower(runtime: runtime, name: container, stopsOnSignal: false).follow(from: end) }
+        if follow {
+            try LogFollower(runtime: runtime, name: container, stopsOnSignal: false).follow(from: end)
+        }
     }
 }

@@ -30,7 +30,8 @@ struct Ps: ParsableCommand {
                 table.add([
                     state.spec.name.text, state.spec.image, shown, state.health,
                     since.map { $0.relative(to: context.clock.now()) } ?? "-", "\(state.restarts)",
-                    state.spec.ports.map { "\($0.address):\($0.hostPort)->\($0.containerPort)" }.joined(separator: ", "),
+                    state.spec.ports.map { "\($0.address):\($0.hostPort)->\($0.containerPort)" }.joined(
+                        separator: ", "),
                 ])
             }
             return table

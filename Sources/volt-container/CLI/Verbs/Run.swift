@@ -27,9 +27,11 @@ struct Run: ParsableCommand {
         do { spec = try options.spec(context) } catch let error as VoltError where error.code == .failed {
             throw VoltError(.runtimeFailed, error.message, hint: error.hint)
         }
-        spec.removeWhenDone = remove
+        // Attached, this process reads the exit code before it removes the container.
+        let isAttached = !detach && (!spec.ports.isEmpty || spec.restart != .no)
+        spec.removeWhenDone = remove && !isAttached
         let runtime = try ContainerHost.runtime(context)
-        if !detach, spec.ports.isEmpty, spec.restart == .no { try runtime.becomeForeground(spec) }
+        if !detach, !isAttached { try runtime.becomeForeground(spec) }
         try runtime.create(spec)
         do { try runtime.start(spec.name) } catch {
             // Nobody has seen its name yet.
@@ -38,6 +40,8 @@ struct Run: ParsableCommand {
         }
         guard !detach else { return Output.line(spec.name.text) }
         try LogFollower(runtime: runtime, name: spec.name, stopsOnSignal: true).follow(from: 0)
-        throw ExitStatus((try? runtime.state(spec.name))?.exitCode ?? 0)
+        let code = try runtime.state(spec.name).exitCode ?? 0
+        if remove { try runtime.remove(spec.name, force: true) }
+        throw ExitStatus(code)
     }
 }

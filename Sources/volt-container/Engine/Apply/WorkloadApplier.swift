@@ -107,7 +107,8 @@ struct ApplyRun {
         do {
             try await step(.start) { try await runtime.start(spec) }
             try await step(.check) {
-                try await HealthGate(runtime: runtime, deadline: deadline, aliveFor: applier.aliveFor).wait(for: spec)
+                try await HealthGate(runtime: runtime, deadline: deadline, aliveFor: applier.aliveFor).wait(
+                    for: spec)
             }
             try Task.checkCancellation()
             try await step(.switch) {
@@ -188,7 +189,9 @@ struct ApplyRun {
         let directory = Files.parent(of: request.file)
         if directory == request.source { return "" }
         guard directory.hasPrefix("\(request.source)/") else {
-            throw VoltError(.usage, "'\(request.file)' is not in '\(request.source)'", hint: "give the directory with the Voltfile as --source")
+            throw VoltError(
+                .usage, "'\(request.file)' is not in '\(request.source)'",
+                hint: "give the directory with the Voltfile as --source")
         }
         return String(directory.dropFirst(request.source.count + 1))
     }
@@ -196,7 +199,9 @@ struct ApplyRun {
     /// The bytes of the definition. In the source, it is reached through no link: what another file of the
     /// host says would otherwise show up in errors.
     private func readDefinition() throws(VoltError) -> [UInt8] {
-        guard request.file.hasPrefix("\(request.source)/") else { return try Files.read(request.file, limit: 1 << 20) }
+        guard request.file.hasPrefix("\(request.source)/") else {
+            return try Files.read(request.file, limit: 1 << 20)
+        }
         let path = String(request.file.dropFirst(request.source.count + 1))
         return try Files.read(beneath: request.source, path, limit: 1 << 20)
     }

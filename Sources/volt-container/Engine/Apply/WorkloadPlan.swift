@@ -92,7 +92,8 @@ struct WorkloadPlan {
 
     /// The digest of what a path of the source holds. A link is refused, because the mount would follow it
     /// out of the source.
-    private static func digest(_ path: TreePath, _ source: String, _ file: String) throws(VoltError) -> Digest {
+    private static func digest(_ path: TreePath, _ source: String, _ file: String) throws(VoltError) -> Digest
+    {
         do throws(VoltError) {
             let copy = try TreeCopy(source: source, writer: nil)
             guard try copy.isFileOrDirectory(path) else {
@@ -101,7 +102,8 @@ struct WorkloadPlan {
             try copy.add(path, as: .root)
             return copy.finish()
         } catch {
-            throw VoltError(error.code == .notFound ? .failed : error.code, "\(file): \(error.message)", hint: error.hint)
+            throw VoltError(
+                error.code == .notFound ? .failed : error.code, "\(file): \(error.message)", hint: error.hint)
         }
     }
 

@@ -31,8 +31,10 @@ public final class ContainerRuntime: Sendable {
         usesSystemd = Files.isDirectory("/run/systemd/system")
         helper = try Processes.helper("volt-container--run")
         shim = try Processes.helper("volt-container--init")
-        guard let nspawn = ["/usr/bin/systemd-nspawn", "/bin/systemd-nspawn"].first(where: Files.exists) else {
-            throw VoltError(.missing, "systemd-nspawn is not installed", hint: "install the package systemd-container")
+        guard let nspawn = ["/usr/bin/systemd-nspawn", "/bin/systemd-nspawn"].first(where: Files.exists)
+        else {
+            throw VoltError(
+                .missing, "systemd-nspawn is not installed", hint: "install the package systemd-container")
         }
         self.nspawn = nspawn
         try Files.makeDirectory("\(paths.state)/containers", mode: 0o700)
@@ -53,7 +55,8 @@ public final class ContainerRuntime: Sendable {
                     hint: "remove it with 'volt container rm \(spec.name)', or choose another name")
             }
             for port in spec.ports where port.transport != "tcp" {
-                throw VoltError(.usage, "port \(port.hostPort)/\(port.transport) cannot be published: only tcp can")
+                throw VoltError(
+                    .usage, "port \(port.hostPort)/\(port.transport) cannot be published: only tcp can")
             }
             // What an interrupted create or remove has left.
             try Files.removeTree(directory)
@@ -64,7 +67,9 @@ public final class ContainerRuntime: Sendable {
     }
 
     /// Writes what the helpers read.
-    private func write(_ spec: ContainerSpec, to directory: String, upper: String, work: String) throws(VoltError) {
+    private func write(_ spec: ContainerSpec, to directory: String, upper: String, work: String)
+        throws(VoltError)
+    {
         let command = NspawnCommand(spec: spec)
         var mounts = ["ro:\(shim)"]
         for mount in spec.mounts {
@@ -78,9 +83,10 @@ public final class ContainerRuntime: Sendable {
             }
             mounts.append((mount.readOnly ? "ro:" : "rw:") + source)
         }
-        let settings = command.supervisorSettings(
+        var settings = command.supervisorSettings(
             directory: directory, upper: upper, work: work, mounts: mounts,
             argv: command.argv(nspawn: nspawn, isThere: Files.exists), limitsByUnit: usesSystemd)
+        if spec.workload == nil, !spec.ports.isEmpty { settings.add("ports", portSocket("container.\(spec.name)")) }
         try Files.replace("\(directory)/init", with: try command.shimSettings().encoded(), mode: 0o600)
         try Files.replace("\(directory)/run", with: try settings.encoded(), mode: 0o600)
     }
@@ -130,7 +136,9 @@ public final class ContainerRuntime: Sendable {
                 }
                 try stopLocked(name)
             }
-            if state.spec.workload == nil, !state.spec.ports.isEmpty { try unpublish(key: "container.\(name)") }
+            if state.spec.workload == nil, !state.spec.ports.isEmpty {
+                try unpublish(key: "container.\(name)")
+            }
             try Files.remove("\(directory(name))/spec.json")
             try Files.removeTree(directory(name))
         }
@@ -153,7 +161,7 @@ public final class ContainerRuntime: Sendable {
         var states: [ContainerState] = []
         for text in try Files.list("\(paths.state)/containers") {
             guard let name = try? Name(text), Files.exists("\(directory(name))/spec.json") else { continue }
-            do throws(VoltError) { states.append(try state(name)) } catch where error.code == .notFound {
+            do throws(VoltError) { states.append(try state(name)) } catch  where error.code == .notFound {
                 // Removed meanwhile.
             }
         }
@@ -193,7 +201,9 @@ public final class ContainerRuntime: Sendable {
     public func imageDigestsInUse() throws(VoltError) -> [Digest: String] {
         var used: [Digest: String] = [:]
         for text in try Files.list("\(paths.state)/containers") {
-            guard let name = try? Name(text), let spec = try spec(name), let digest = spec.imageDigest else { continue }
+            guard let name = try? Name(text), let spec = try spec(name), let digest = spec.imageDigest else {
+                continue
+            }
             used[digest] = text
         }
         return used
@@ -209,7 +219,9 @@ public final class ContainerRuntime: Sendable {
     public func logFile(_ name: Name) -> String { "\(directory(name))/log" }
 
     /// Runs with the lock of a container, which the kernel releases when this process dies.
-    private func withLock<Result>(_ name: Name, _ body: () throws(VoltError) -> Result) throws(VoltError) -> Result {
+    private func withLock<Result>(_ name: Name, _ body: () throws(VoltError) -> Result) throws(VoltError)
+        -> Result
+    {
         let lock = try FileLock.wait(for: "\(paths.runtime)/locks/\(name)")
         let result = try body()
         _ = consume lock
@@ -254,7 +266,8 @@ public final class ContainerRuntime: Sendable {
     private func read(_ name: Name) throws(VoltError) -> ContainerState {
         guard let spec = try spec(name) else {
             throw VoltError(
-                .notFound, "there is no container '\(name)'", hint: "'volt container ps --all' shows those there are")
+                .notFound, "there is no container '\(name)'",
+                hint: "'volt container ps --all' shows those there are")
         }
         var state = ContainerState(
             spec: spec, state: .created, health: "none", pid: nil, supervisor: nil,
@@ -262,7 +275,8 @@ public final class ContainerRuntime: Sendable {
             finishedAt: nil, restarts: 0)
         guard let record = RunRecord(in: directory(name)) else { return state }
         let payload = PayloadStatus(decoding: (try? Files.read("\(directory(name))/status")) ?? [])
-        state.state = record.phase == .running ? .running : record.phase == .restarting ? .restarting : .exited
+        state.state =
+            record.phase == .running ? .running : record.phase == .restarting ? .restarting : .exited
         state.restarts = record.restarts
         state.startedAt = record.started > 0 ? Timestamp(milliseconds: record.started) : nil
         state.message = payload?.message ?? ""
@@ -299,7 +313,8 @@ public final class ContainerRuntime: Sendable {
             default: break
             }
             if let record = RunRecord(in: directory), record.phase == .exited {
-                let last = (try? lastLog(name, lines: 1))?.first?.text ?? "systemd-nspawn ended with \(record.code)"
+                let last =
+                    (try? lastLog(name, lines: 1))?.first?.text ?? "systemd-nspawn ended with \(record.code)"
                 throw VoltError(.runtimeFailed, "cannot start container '\(name)': \(last)")
             }
             if let outcome, !Processes.isAlive(outcome), !Files.exists("\(directory)/state") {
@@ -315,9 +330,11 @@ public final class ContainerRuntime: Sendable {
     /// Starts a helper outside of everything this process belongs to.
     ///
     /// - Returns: its process id, or nil when systemd started it.
-    private func spawn(_ name: Name, _ spec: ContainerSpec, _ arguments: [String]) throws(VoltError) -> Int32? {
+    private func spawn(_ name: Name, _ spec: ContainerSpec, _ arguments: [String]) throws(VoltError) -> Int32?
+    {
         guard usesSystemd else {
-            return try Processes.spawnDetached(helper, arguments, environment: ["PATH": "/usr/sbin:/usr/bin:/sbin:/bin"])
+            return try Processes.spawnDetached(
+                helper, arguments, environment: ["PATH": "/usr/sbin:/usr/bin:/sbin:/bin"])
         }
         var properties = [
             "Type=exec", "Delegate=yes", "KillMode=mixed",
@@ -330,15 +347,14 @@ public final class ContainerRuntime: Sendable {
         return nil
     }
 
-    /// Runs a container once in the foreground of this process, which the helper replaces.
+    /// Runs a container once in the foreground of this process, which the helper replaces; its ports are
+    /// not published.
     public func becomeForeground(_ spec: ContainerSpec) throws(VoltError) -> Never {
         try create(spec)
         try setDesired("stopped", spec.name)
         PayloadStatus().write(toFile: "\(directory(spec.name))/status")
-        if !spec.ports.isEmpty {
-            throw VoltError(.usage, "ports are published by containers in the background", hint: "add -d")
-        }
-        try Processes.execute(helper, ["foreground", "\(directory(spec.name))/run"], environment: environment)
+        try Processes.execute(
+            helper, ["foreground", "\(directory(spec.name))/run"], environment: environment)
     }
 
     /// Runs a container once with another writable layer, and gives its lines and exit code.
@@ -359,14 +375,16 @@ public final class ContainerRuntime: Sendable {
                 output(stream.rawValue, line)
             }
         guard case .exited(let code) = outcome else {
-            throw VoltError(.runtimeFailed, "the step '\(spec.command.joined(separator: " "))' ended with \(outcome)")
+            throw VoltError(
+                .runtimeFailed, "the step '\(spec.command.joined(separator: " "))' ended with \(outcome)")
         }
         return code
     }
 
     /// Becomes a command in a container that runs.
     public func becomeCommand(
-        _ name: Name, command: [String], environment extra: [String: String], user: String?, directory: String?
+        _ name: Name, command: [String], environment extra: [String: String], user: String?,
+        directory: String?
     ) throws(VoltError) -> Never {
         let state = try state(name)
         guard state.state == .running, let leader = state.pid else {

@@ -46,7 +46,8 @@ enum ProcessTable {
         let table = String(decoding: (try? Files.read("/proc/\(pid)/cgroup")) ?? [], as: UTF8.self)
         let isHybrid = Files.isDirectory("/sys/fs/cgroup/unified")
         return table.split(separator: "\n").compactMap { line in
-            let fields = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false).map(String.init)
+            let fields = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false).map(
+                String.init)
             guard fields.count == 3 else { return nil }
             let mount =
                 switch fields[1] {

@@ -33,7 +33,8 @@ struct NspawnCommand {
 
     /// What the shim reads.
     func shimSettings() throws(VoltError) -> Settings {
-        var settings = try payload(spec.command, environment: spec.environment, user: spec.user, spec.workingDirectory)
+        var settings = try payload(
+            spec.command, environment: spec.environment, user: spec.user, spec.workingDirectory)
         settings.add("stop-signal", String(try Signals.number(spec.stopSignal)))
         guard let health = spec.health else { return settings }
         switch health.probe {
@@ -62,7 +63,9 @@ struct NspawnCommand {
         var settings = Settings()
         settings.add("arg", all: command)
         var variables = environment
-        if variables["PATH"] == nil { variables["PATH"] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" }
+        if variables["PATH"] == nil {
+            variables["PATH"] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+        }
         settings.add("env", all: variables.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" })
         settings.add("user", user)
         settings.add("directory", directory.isEmpty ? "/" : directory)
@@ -121,12 +124,14 @@ enum Signals {
 
     /// The number of `SIGTERM`, `TERM` or `15`, and of `SIGRTMIN+3`.
     static func number(_ text: String) throws(VoltError) -> Int32 {
-        let name = text.uppercased().hasPrefix("SIG") ? String(text.uppercased().dropFirst(3)) : text.uppercased()
+        let name =
+            text.uppercased().hasPrefix("SIG") ? String(text.uppercased().dropFirst(3)) : text.uppercased()
         if let number = numbers[name] { return number }
         if let number = Int32(name), (1...64).contains(number) { return number }
         if name.hasPrefix("RTMIN+"), let offset = Int32(name.dropFirst(6)), (0...30).contains(offset) {
             return 34 + offset
         }
-        throw VoltError(.usage, "'\(text)' is not a signal", hint: "write SIGTERM, SIGINT, SIGQUIT or a number")
+        throw VoltError(
+            .usage, "'\(text)' is not a signal", hint: "write SIGTERM, SIGINT, SIGQUIT or a number")
     }
 }

@@ -10,7 +10,9 @@ extension ContainerRuntime {
     /// these are closed.
     ///
     /// - Throws: `VoltError` with code `conflict` when a port is taken.
-    public func publish(workload: Name, ports: [ContainerSpec.PublishedPort], to container: Name) throws(VoltError) {
+    public func publish(workload: Name, ports: [ContainerSpec.PublishedPort], to container: Name)
+        throws(VoltError)
+    {
         guard let record = RunRecord(in: directory(container)), record.isSupervised else {
             throw VoltError(.conflict, "container '\(container)' does not run")
         }
@@ -29,7 +31,7 @@ extension ContainerRuntime {
     /// Points the ports of a workload to a container that was started again, if they were at it.
     func republish(_ spec: ContainerSpec) throws(VoltError) {
         guard let workload = spec.workload, !spec.ports.isEmpty,
-            let record = RunRecord(in: directory(spec.name)), Files.exists(socket(workload.text))
+            let record = RunRecord(in: directory(spec.name)), Files.exists(portSocket(workload.text))
         else { return }
         try point(key: workload.text, spec.ports, to: record.supervisor)
     }
@@ -37,16 +39,19 @@ extension ContainerRuntime {
     func unpublish(key: String) throws(VoltError) {
         var quit = Settings()
         quit.add("verb", "quit")
-        do throws(VoltError) { _ = try ControlSocket.ask(socket(key), try quit.encoded()) } catch
-        where error.code == .notFound {
+        do throws(VoltError) { _ = try ControlSocket.ask(portSocket(key), try quit.encoded()) } catch
+            where error.code == .notFound
+        {
             // Nothing was published, or the process is gone.
         }
-        try Files.remove(socket(key))
+        try Files.remove(portSocket(key))
     }
 
-    private func socket(_ key: String) -> String { "\(paths.runtime)/ports/\(key)" }
+    func portSocket(_ key: String) -> String { "\(paths.runtime)/ports/\(key)" }
 
-    private func point(key: String, _ ports: [ContainerSpec.PublishedPort], to supervisor: Int32) throws(VoltError) {
+    private func point(key: String, _ ports: [ContainerSpec.PublishedPort], to supervisor: Int32)
+        throws(VoltError)
+    {
         if ports.isEmpty { return try unpublish(key: key) }
         var set = Settings()
         set.add("verb", "set")
@@ -54,10 +59,10 @@ extension ContainerRuntime {
         set.add("netns", "/proc/\(supervisor)/ns/net")
         let answer: String
         do throws(VoltError) {
-            answer = try ControlSocket.ask(socket(key), try set.encoded())
-        } catch where error.code == .notFound {
+            answer = try ControlSocket.ask(portSocket(key), try set.encoded())
+        } catch  where error.code == .notFound {
             try startPortProcess(key)
-            answer = try ControlSocket.ask(socket(key), try set.encoded())
+            answer = try ControlSocket.ask(portSocket(key), try set.encoded())
         }
         guard !answer.hasPrefix("ok") else { return }
         let parts = answer.split(separator: " ", maxSplits: 2)
@@ -70,16 +75,16 @@ extension ContainerRuntime {
     private func startPortProcess(_ key: String) throws(VoltError) {
         let program = try Processes.helper("volt-container--port")
         try Files.makeDirectory("\(paths.runtime)/ports", mode: 0o700)
-        try Files.remove(socket(key))
+        try Files.remove(portSocket(key))
         if usesSystemd {
             try Units.run(
                 "volt-ports-\(key)", properties: ["Type=exec", "Restart=no", "LimitNOFILE=65536"],
-                [program, socket(key)])
+                [program, portSocket(key)])
         } else {
-            _ = try Processes.spawnDetached(program, [socket(key)], environment: [:])
+            _ = try Processes.spawnDetached(program, [portSocket(key)], environment: [:])
         }
         let deadline = ContinuousClock.now + .seconds(10)
-        while !Files.exists(socket(key)) {
+        while !Files.exists(portSocket(key)) {
             guard ContinuousClock.now < deadline else {
                 throw VoltError(.failed, "the port process of '\(key)' did not start within 10 s")
             }

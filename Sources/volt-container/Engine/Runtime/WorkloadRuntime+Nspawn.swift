@@ -1,5 +1,5 @@
-public import VoltCore
 internal import ContainerSandbox
+public import VoltCore
 internal import VoltSystem
 
 extension ContainerRuntime: WorkloadRuntime {
@@ -27,7 +27,9 @@ extension ContainerRuntime: WorkloadRuntime {
     }
 
     public func state(of container: Name) async throws -> GenerationState? {
-        do throws(VoltError) { return Self.generation(try state(container)) } catch where error.code == .notFound {
+        do throws(VoltError) { return Self.generation(try state(container)) } catch
+            where error.code == .notFound
+        {
             return nil
         }
     }
@@ -44,7 +46,7 @@ extension ContainerRuntime: WorkloadRuntime {
     public func withdraw(_ workload: Name) async throws { try unpublish(workload: workload) }
 
     public func remove(_ container: Name) async throws {
-        do throws(VoltError) { try remove(container, force: true) } catch where error.code == .notFound {
+        do throws(VoltError) { try remove(container, force: true) } catch  where error.code == .notFound {
             // Whoever asked wants it gone.
         }
     }
@@ -67,7 +69,8 @@ extension ContainerRuntime: WorkloadRuntime {
             case .created, .exited: .exited
             }
         return GenerationState(
-            spec: state.spec, activity: activity, health: GenerationState.Health(rawValue: state.health) ?? .none,
+            spec: state.spec, activity: activity,
+            health: GenerationState.Health(rawValue: state.health) ?? .none,
             since: state.state == .running ? state.startedAt : state.finishedAt, restarts: state.restarts,
             exitCode: state.exitCode)
     }
