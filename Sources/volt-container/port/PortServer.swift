@@ -194,6 +194,13 @@ final class PortServer {
             return "ok"
         case "status":
             return "ok \(relays.count)"
+        case "busy":
+            // Connections in use that lead into a namespace which new ones do not go to.
+            let descriptor = volt_open(try settings.text("netns"), O_RDONLY, 0)
+            guard descriptor >= 0 else { return "ok 0" }
+            let inode = Namespace(descriptor: descriptor).inode
+            guard !targets.values.contains(where: { $0.namespace.inode == inode }) else { return "ok 0" }
+            return "ok \(relays.values.count { $0.namespace.inode == inode && $0.isBusy })"
         case "quit":
             ends = true
             return "ok"

@@ -69,6 +69,7 @@ final class Relay {
     let namespace: Namespace
     private var inward = Flow()
     private var outward = Flow()
+    private var lastMoved = ContinuousClock.now
 
     init(client: Int32, inner: Int32, isConnecting: Bool, port: UInt16, namespace: Namespace) {
         self.client = client
@@ -88,13 +89,25 @@ final class Relay {
         guard inward.move(from: client, to: inner, buffer: buffer),
             outward.move(from: inner, to: client, buffer: buffer)
         else { return false }
+        lastMoved = .now
         return !(inward.finished && outward.finished)
     }
+
+    /// Whether bytes wait, or moved a moment ago.
+    var isBusy: Bool { isConnecting || !inward.isEmpty || !outward.isEmpty || .now - lastMoved < .milliseconds(200) }
 }
 
 /// The network namespace of a container, held open.
 final class Namespace {
     let descriptor: Int32
-    init(descriptor: Int32) { self.descriptor = descriptor }
+    /// The number that the kernel gives the namespace (namespaces(7)).
+    let inode: UInt64
+
+    init(descriptor: Int32) {
+        self.descriptor = descriptor
+        var information = stat()
+        inode = fstat(descriptor, &information) == 0 ? UInt64(information.st_ino) : 0
+    }
+
     deinit { close(descriptor) }
 }

@@ -11,7 +11,7 @@ struct ControlGroups {
 
     /// Makes the groups and sets the limits.
     ///
-    /// - Parameter name: the name of the container.
+    /// - Parameter name: unique on the host.
     init(name: String, limits: Settings) throws(VoltError) {
         var directories: [String: String] = [:]
         var unified: String?
@@ -33,7 +33,7 @@ struct ControlGroups {
                 default: continue
                 }
                 guard Files.isDirectory(mount + path) else { continue }
-                let directory = "\(mount)\(path)/volt-\(name)"
+                let directory = "\(mount)\(path)/\(name)"
                 // A hierarchy that is read-only here has no limits to set.
                 if mkdir(directory, 0o755) != 0, errno != EEXIST { continue }
                 directories[controller] = directory

@@ -20,6 +20,14 @@ struct Entry {
     /// - Returns: its exit code, or 128 and the number of the signal that ended it.
     mutating func run() throws(VoltError) -> Int32 {
         let leader: Int32 = try settings.number("leader")
+        if !settings.flag("stdin") {
+            let null = volt_open("/dev/null", O_RDONLY, 0)
+            dup2(null, 0)
+            close(null)
+        }
+        let numbers = [SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGWINCH]
+        let signals = volt_signals(numbers, numbers.count)
+        guard signals >= 0 else { throw SystemError.current.during("cannot wait for signals") }
         let process = volt_pidfd_open(leader)
         guard process >= 0 else { throw SystemError.current.during("cannot find the container's process 1") }
         // By its files: the paths of the host are gone once the namespaces are joined.
@@ -33,10 +41,14 @@ struct Entry {
             throw SystemError.current.during("cannot enter the container")
         }
         close(process)
+        // One of the container's own, so that the command finds it below /dev/pts.
+        let terminal = settings.flag("terminal") ? try Terminal() : nil
         let identity = try confinement.resolveUser()
         let child = volt_fork()
         if child == 0 {
             _ = volt_die_with_parent()
+            terminal?.becomeSession()
+            _ = volt_reset_signals()
             do throws(VoltError) { try confinement.confineSelf() } catch {
                 complain(error.message)
                 _exit(125)
@@ -46,10 +58,7 @@ struct Entry {
             _exit(code)
         }
         guard child > 0 else { throw SystemError.current.during("cannot start a process") }
-        _ = volt_forward_signals(child)
-        var value: Int32 = 0
-        while waitpid(child, &value, 0) < 0, errno == EINTR {}
-        return volt_exited(value) != 0 ? volt_exit_status(value) : 128 + volt_term_signal(value)
+        return (terminal ?? Terminal.none).relay(child, signals: signals)
     }
 
     private func complain(_ message: String) {

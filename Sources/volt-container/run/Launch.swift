@@ -47,11 +47,41 @@ struct Launch {
         // An image of one static program has none of these, and nspawn cannot make them in a read-only root.
         for name in ["proc", "sys", "dev", "run", "usr"] { mkdir("\(stage)/root/\(name)", 0o755) }
         if mkdir("\(stage)/root/tmp", 0o1777) == 0 { chmod("\(stage)/root/tmp", 0o1777) }
+        try makeTargets("\(stage)/root", "\(stage)/m")
         guard volt_bind(stage, "/run", 0) == 0 else { throw SystemError.current.during("cannot cover /run") }
         // nspawn takes a pure cgroup2 host for what it is; on a hybrid one it would show the payload all of v1.
         if Files.isDirectory("/sys/fs/cgroup/unified") {
             _ = volt_umount_detach("/sys/fs/cgroup")
             try mount("cgroup2", on: "/sys/fs/cgroup", type: "cgroup2", nil)
+        }
+    }
+
+    /// Makes what the mounts cover: nspawn cannot in a read-only root. Every step stays inside the root,
+    /// whatever links the image has.
+    private func makeTargets(_ rootPath: String, _ mounts: String) throws(VoltError) {
+        let root = volt_open(rootPath, O_RDONLY | O_DIRECTORY, 0)
+        guard root >= 0 else { throw SystemError.current.during("cannot open the root of the container") }
+        defer { close(root) }
+        for (index, target) in settings.all("target").enumerated() {
+            let parts = target.split(separator: "/").map(String.init)
+            // The shim is the first mount and has no target here.
+            let isFile = !Files.isDirectory("\(mounts)/\(index + 1)")
+            var parent = "/"
+            for (depth, part) in parts.enumerated() {
+                let directory = volt_open_in_root(root, parent, O_RDONLY | O_DIRECTORY, 0)
+                guard directory >= 0 else {
+                    throw SystemError.current.during("cannot open '\(parent)' in the container")
+                }
+                defer { close(directory) }
+                let path = parent == "/" ? "/\(part)" : "\(parent)/\(part)"
+                if isFile, depth == parts.count - 1 {
+                    let file = volt_open_in_root(root, path, O_WRONLY | O_CREAT, 0o644)
+                    if file >= 0 { close(file) }
+                } else {
+                    mkdirat(directory, part, 0o755)
+                }
+                parent = path
+            }
         }
     }
 

@@ -33,7 +33,7 @@ struct Supervisor {
                 throw SystemError.current.during("cannot make a network namespace")
             }
         }
-        groups = try ControlGroups(name: try settings.text("name"), limits: settings)
+        groups = try ControlGroups(name: try settings.text("group"), limits: settings)
         status = volt_open("\(directory)/status", O_RDWR | O_CREAT | O_TRUNC, 0o600)
         guard status >= 0 else { throw SystemError.current.during("cannot open '\(directory)/status'") }
         if keepsOutput { log = try OutputLog(path: "\(directory)/log", copies: settings.flag("journal")) }

@@ -14,6 +14,8 @@ let words = CommandLine.arguments
 guard words.count == 3 else { exit(64) }
 do throws(VoltError) {
     let settings = try Settings(decoding: try Files.read(words[2], limit: Settings.limit))
+    // They hold variables, and belong to this one command.
+    if words[1] == "exec" { try Files.remove(words[2]) }
     switch words[1] {
     case "supervise", "foreground":
         var supervisor = try Supervisor(settings, keepsOutput: words[1] == "supervise")

@@ -11,9 +11,14 @@ struct Exec: ParsableCommand {
             the exit code of the command.
 
               volt container exec web ps
+              volt container exec -it web sh
               volt container exec -u 0 -e DEBUG=1 web sh -c 'id; env'
             """)
 
+    @Flag(name: .shortAndLong, help: "Hand standard input on.")
+    var interactive = false
+    @Flag(name: .shortAndLong, help: "Give the command a terminal when standard input is one.")
+    var tty = false
     @Option(name: [.short, .long], help: ArgumentHelp("A variable, as NAME=VALUE.", valueName: "variable"))
     var env: [String] = []
     @Option(name: [.customShort("u"), .long], help: "Another user than the payload's.")
@@ -38,6 +43,6 @@ struct Exec: ParsableCommand {
         let words = command.first == "--" ? Array(command.dropFirst()) : command
         try ContainerHost.runtime(context).becomeCommand(
             try Name(name, of: "container"), command: words, environment: variables, user: user,
-            directory: workdir)
+            directory: workdir, stdin: interactive, terminal: tty && Output.isTerminal(0))
     }
 }

@@ -84,7 +84,7 @@ public final class ContainerRuntime: Sendable {
             mounts.append((mount.readOnly ? "ro:" : "rw:") + source)
         }
         var settings = command.supervisorSettings(
-            directory: directory, upper: upper, work: work, mounts: mounts,
+            directory: directory, group: id(spec.name.text), upper: upper, work: work, mounts: mounts,
             argv: command.argv(nspawn: nspawn, isThere: Files.exists), limitsByUnit: usesSystemd)
         if spec.workload == nil, !spec.ports.isEmpty { settings.add("ports", portSocket("container.\(spec.name)")) }
         try Files.replace("\(directory)/init", with: try command.shimSettings().encoded(), mode: 0o600)
@@ -103,7 +103,12 @@ public final class ContainerRuntime: Sendable {
             }
             try setDesired("running", name)
             try launch(name, state.spec, restarts: 0)
-            if state.spec.workload == nil { try publishOwn(state.spec) }
+            guard state.spec.workload == nil else { return }
+            do throws(VoltError) { try publishOwn(state.spec) } catch {
+                // A container that nobody can reach has not started.
+                try? stopLocked(name)
+                throw error
+            }
         }
     }
 
@@ -118,6 +123,8 @@ public final class ContainerRuntime: Sendable {
         // First, so that a repair in between does not start it again.
         try setDesired("stopped", name)
         guard let record = RunRecord(in: directory(name)), record.isSupervised else { return }
+        // After a switch the callers of the old container finish before it ends.
+        if let spec = try spec(name) { drain(spec, seconds: 5) }
         kill(record.supervisor, SIGTERM)
         while record.isSupervised { usleep(2_000) }
     }
@@ -150,6 +157,7 @@ public final class ContainerRuntime: Sendable {
     ///
     /// - Throws: `VoltError` with code `notFound`.
     public func state(_ name: Name) throws(VoltError) -> ContainerState {
+        repairPorts()
         if needsRepair(name) {
             return try withLock(name) { () throws(VoltError) in try repaired(name) }
         }
@@ -159,6 +167,7 @@ public final class ContainerRuntime: Sendable {
     /// All containers, by name.
     public func list() throws(VoltError) -> [ContainerState] {
         var states: [ContainerState] = []
+        repairPorts()
         for text in try Files.list("\(paths.state)/containers") {
             guard let name = try? Name(text), Files.exists("\(directory(name))/spec.json") else { continue }
             do throws(VoltError) { states.append(try state(name)) } catch  where error.code == .notFound {
@@ -213,6 +222,15 @@ public final class ContainerRuntime: Sendable {
 
     func directory(_ name: Name) -> String { "\(paths.state)/containers/\(name)" }
 
+    /// The name of a container's control groups and unit: one host may have two roots, such as a trial
+    /// beside the real one, with containers of the same name.
+    func id(_ name: String) -> String {
+        guard paths.state != "/var/lib/volt/container" else { return "volt-\(name)" }
+        // FNV-1a.
+        let hash = paths.state.utf8.reduce(2_166_136_261 as UInt32) { ($0 ^ UInt32($1)) &* 16_777_619 }
+        return "volt-\(name)-\(String(hash, radix: 36))"
+    }
+
     func volume(_ name: String) -> String { "\(paths.state)/volumes/\(name)" }
 
     /// The file with what a container prints.
@@ -251,15 +269,21 @@ public final class ContainerRuntime: Sendable {
     private func repaired(_ name: Name) throws(VoltError) -> ContainerState {
         let state = try read(name)
         guard needsRepair(name), var record = RunRecord(in: directory(name)) else { return state }
-        LeftGroups(name: name.text).clear()
+        LeftGroups(name: id(name.text)).clear()
         record.phase = .exited
         record.code = 128 + SIGKILL
         record.main = 0
         record.finished = clock.now().milliseconds
         try record.write(to: directory(name))
+        if state.spec.removeWhenDone {
+            if state.spec.workload == nil { try unpublish(key: "container.\(name)") }
+            try Files.remove("\(directory(name))/spec.json")
+            try Files.removeTree(directory(name))
+            return try read(name)
+        }
         guard isDesired(name), state.spec.restart != .no else { return try read(name) }
         try launch(name, state.spec, restarts: record.restarts + 1)
-        if state.spec.workload == nil { try publishOwn(state.spec) } else { try republish(state.spec) }
+        repairPorts(of: name)
         return try read(name)
     }
 
@@ -343,7 +367,7 @@ public final class ContainerRuntime: Sendable {
         if let memory = spec.limits.memory { properties.append("MemoryMax=\(memory)") }
         if let pids = spec.limits.pids { properties.append("TasksMax=\(pids)") }
         if let cpus = spec.limits.cpus { properties.append("CPUQuota=\(Int(cpus * 100))%") }
-        try Units.run("volt-\(name)", properties: properties, [helper] + arguments)
+        try Units.run(id(name.text), properties: properties, [helper] + arguments)
         return nil
     }
 
@@ -384,16 +408,20 @@ public final class ContainerRuntime: Sendable {
     /// Becomes a command in a container that runs.
     public func becomeCommand(
         _ name: Name, command: [String], environment extra: [String: String], user: String?,
-        directory: String?
+        directory: String?, stdin: Bool, terminal: Bool
     ) throws(VoltError) -> Never {
         let state = try state(name)
         guard state.state == .running, let leader = state.pid else {
             throw VoltError(.conflict, "container '\(name)' does not run")
         }
         let spec = state.spec
+        var variables = spec.environment.merging(extra) { $1 }
+        if terminal, variables["TERM"] == nil { variables["TERM"] = environment["TERM"] ?? "xterm" }
         var settings = try NspawnCommand(spec: spec).payload(
-            command, environment: spec.environment.merging(extra) { $1 }, user: user ?? spec.user,
+            command, environment: variables, user: user ?? spec.user,
             directory ?? spec.workingDirectory)
+        settings.add("stdin", stdin || terminal ? "1" : "0")
+        settings.add("terminal", terminal ? "1" : "0")
         settings.add("leader", String(leader))
         settings.add("group", all: ProcessTable.groupFiles(of: leader))
         let file = "\(paths.runtime)/exec-\(getpid())"

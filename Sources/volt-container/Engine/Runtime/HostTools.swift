@@ -83,7 +83,7 @@ struct LeftGroups {
     func clear() {
         for root in ["unified", "systemd", "memory", "pids", "cpu", ""] {
             let mount = root.isEmpty ? "/sys/fs/cgroup" : "/sys/fs/cgroup/\(root)"
-            for directory in Self.find("volt-\(name)", below: mount, depth: 4) {
+            for directory in Self.find(name, below: mount, depth: 4) {
                 for _ in 0..<100 {
                     let members = Self.members(of: directory)
                     if members.isEmpty { break }

@@ -81,13 +81,14 @@ struct NspawnCommand {
     ///
     /// - Parameters:
     ///   - directory: the directory of the container.
+    ///   - group: the name of its control groups, unique on the host.
     ///   - mounts: the host paths of the mounts, the shim first, in the order of `argv`.
     ///   - limitsByUnit: whether a unit of systemd sets the limits.
     func supervisorSettings(
-        directory: String, upper: String, work: String, mounts: [String], argv: [String], limitsByUnit: Bool
+        directory: String, group: String, upper: String, work: String, mounts: [String], argv: [String], limitsByUnit: Bool
     ) -> Settings {
         var settings = Settings()
-        settings.add("name", spec.name.text)
+        settings.add("group", group)
         settings.add("directory", directory)
         settings.add("stage", "\(directory)/stage")
         settings.add("shim", "\(directory)/init")
@@ -95,6 +96,7 @@ struct NspawnCommand {
         settings.add("work", work)
         settings.add("lower", all: spec.lowers)
         settings.add("mount", all: mounts)
+        settings.add("target", all: spec.mounts.map(\.target))
         settings.add("argv", all: argv)
         settings.add("env", "SYSTEMD_SECCOMP=0")
         settings.add("env", "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1")
