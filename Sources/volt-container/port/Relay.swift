@@ -94,7 +94,9 @@ final class Relay {
     }
 
     /// Whether bytes wait, or moved a moment ago.
-    var isBusy: Bool { isConnecting || !inward.isEmpty || !outward.isEmpty || .now - lastMoved < .milliseconds(200) }
+    var isBusy: Bool {
+        isConnecting || !inward.isEmpty || !outward.isEmpty || .now - lastMoved < .milliseconds(200)
+    }
 }
 
 /// The network namespace of a container, held open.

@@ -86,7 +86,9 @@ public final class ContainerRuntime: Sendable {
         var settings = command.supervisorSettings(
             directory: directory, group: id(spec.name.text), upper: upper, work: work, mounts: mounts,
             argv: command.argv(nspawn: nspawn, isThere: Files.exists), limitsByUnit: usesSystemd)
-        if spec.workload == nil, !spec.ports.isEmpty { settings.add("ports", portSocket("container.\(spec.name)")) }
+        if spec.workload == nil, !spec.ports.isEmpty {
+            settings.add("ports", portSocket("container.\(spec.name)"))
+        }
         try Files.replace("\(directory)/init", with: try command.shimSettings().encoded(), mode: 0o600)
         try Files.replace("\(directory)/run", with: try settings.encoded(), mode: 0o600)
     }

@@ -85,7 +85,8 @@ struct NspawnCommand {
     ///   - mounts: the host paths of the mounts, the shim first, in the order of `argv`.
     ///   - limitsByUnit: whether a unit of systemd sets the limits.
     func supervisorSettings(
-        directory: String, group: String, upper: String, work: String, mounts: [String], argv: [String], limitsByUnit: Bool
+        directory: String, group: String, upper: String, work: String, mounts: [String], argv: [String],
+        limitsByUnit: Bool
     ) -> Settings {
         var settings = Settings()
         settings.add("group", group)

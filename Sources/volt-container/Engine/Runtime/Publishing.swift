@@ -76,7 +76,8 @@ extension ContainerRuntime {
         guard let message = try? question.encoded() else { return }
         let deadline = ContinuousClock.now + .seconds(seconds)
         while ContinuousClock.now < deadline {
-            guard let answer = try? ControlSocket.ask(portSocket(workload.text), message), answer != "ok 0" else {
+            guard let answer = try? ControlSocket.ask(portSocket(workload.text), message), answer != "ok 0"
+            else {
                 return
             }
             usleep(10_000)
@@ -125,10 +126,12 @@ extension ContainerRuntime {
         where file.hasSuffix(".settings") && file != "\(own).settings" {
             guard let bytes = try? Files.read("\(paths.runtime)/ports/\(file)", limit: ControlSocket.limit),
                 let settings = try? Settings(decoding: bytes),
-                settings.all("port").contains(where: { $0.split(separator: "|").dropFirst().first == number }),
+                settings.all("port").contains(where: { $0.split(separator: "|").dropFirst().first == number }
+                ),
                 let container = settings.optional("container")
             else { continue }
-            return file.hasPrefix("container.") ? "container '\(container)'" : "workload '\(file.dropLast(9))'"
+            return file.hasPrefix("container.")
+                ? "container '\(container)'" : "workload '\(file.dropLast(9))'"
         }
         return nil
     }
