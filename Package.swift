@@ -133,6 +133,7 @@ let package = Package(
             ["VoltCLI", "VoltCore", "VoltCrypto", "VoltSystem", "VoltTestKit", argumentParser]),
 
         // Tests
+        tests("SystemTests", ["VoltCore", "VoltSystem"]),
         tests("VoltCoreTests", ["VoltCore"]),
         tests("VoltPluginTests", ["VoltCore", "VoltPlugin", "VoltSystem"]),
         .target(name: "CTestTerminal", path: "Tests/CTestTerminal"),
