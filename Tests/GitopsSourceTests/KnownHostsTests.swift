@@ -82,6 +82,17 @@ import VoltCore
         #expect(KnownHosts("").verdict(host: "h", port: 22, key: Self.ed) == .unknown)
     }
 
+    @Test("the lines of a host are its keys under its plain name, without the revoked ones")
+    func lines() {
+        let ed = Self.base64(Self.ed)
+        let file = KnownHosts(
+            "nonsense\n" + Self.line("*.example", "ssh-ed25519", Self.ed)
+                + Self.line("x", "ssh-rsa", Self.rsa)
+                + "@revoked " + Self.line("*", "ssh-ed25519", Self.other))
+        #expect(file.lines(host: "A.example", port: 22) == "a.example ssh-ed25519 \(ed)\n")
+        #expect(file.lines(host: "a.example", port: 23) == "")
+    }
+
     @Test("random bytes pin nothing and do not stop the reader")
     func random() {
         let seed = UInt64.random(in: 0...UInt64.max)

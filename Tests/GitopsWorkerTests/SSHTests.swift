@@ -80,6 +80,21 @@ struct SSHTests {
         #expect(try server.bench.shell("cat known_hosts").hasPrefix("|1|"))
     }
 
+    @Test(
+        "lines that libssh2 does not know are passed over, and a pattern pins its hosts",
+        arguments: [
+            "echo nonsense", "echo 'x ssh-future AAAA'", "echo 'x ssh-ed25519 !!!!'",
+            "printf '@cert-authority * '; cat other.pub",
+        ])
+    func foreignLines(line: String) throws {
+        let server = try Server()
+        let plain = try server.bench.tip(try server.access(pinned: "\(line); \(server.pin("host_ed25519"))"))
+        #expect(plain.tip == server.commit, "\(plain.failure)")
+        let pattern = server.pin("host_ed25519", as: "!nowhere,[127.0.0.*]:\(server.port)")
+        let matched = try server.bench.tip(try server.access(pinned: "\(line); \(pattern)"))
+        #expect(matched.tip == server.commit, "\(matched.failure)")
+    }
+
     @Test("a host key that is not pinned, is another one, or is revoked is refused with its fingerprint")
     func hostKeys() throws {
         let server = try Server()

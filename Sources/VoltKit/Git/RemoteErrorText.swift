@@ -40,9 +40,13 @@ enum RemoteErrorText {
                 "authentication failed: '\(url)' \(wasAskedForCredentials ? "does not take the credential" : "is not allowed")",
                 hint: "check the user name and the token or key")
         }
-        if contains(
-            "404", "unsupported path", "could not find repository", "failed to resolve path",
-            "does not appear to be a git")
+        let isPath = url.hasPrefix("/") || url.hasPrefix("file://")
+        // What libgit2 says of a path that is not there.
+        let isNoPath = isPath && contains("unsupported URL protocol")
+        if isNoPath
+            || contains(
+                "404", "unsupported path", "could not find repository", "failed to resolve path",
+                "does not appear to be a git")
         {
             return VoltError(
                 .notFound, "repository '\(url)' not found",

@@ -56,13 +56,23 @@ public struct KnownHosts: Sendable {
     ///   - port: the port that was asked.
     ///   - key: the key as SSH sends it.
     public func verdict(host: String, port: Int, key: [UInt8]) -> Verdict {
-        let host = host.lowercased()
-        let name = port == 22 ? host : "[\(host)]:\(port)"
+        let name = Self.name(host: host, port: port)
         let here = entries.filter { Self.matches($0.patterns, name) }
         if here.contains(where: { $0.isRevoked && $0.key == key }) { return .revoked }
         let keys = here.filter { !$0.isRevoked }
         if keys.isEmpty { return .unknown }
         return keys.contains { $0.key == key } ? .pinned : .differs(types: keys.map(\.type))
+    }
+
+    /// The keys that are pinned for a host, one a line, with its name in the place of patterns and hashes.
+    public func lines(host: String, port: Int) -> String {
+        let name = Self.name(host: host, port: port)
+        let here = entries.filter { !$0.isRevoked && Self.matches($0.patterns, name) }
+        return here.map { "\(name) \($0.type) \(Base64.encode($0.key))\n" }.joined()
+    }
+
+    private static func name(host: String, port: Int) -> String {
+        port == 22 ? host.lowercased() : "[\(host.lowercased())]:\(port)"
     }
 
     /// The type a key says it has: its first string (RFC 4253, section 6.6).

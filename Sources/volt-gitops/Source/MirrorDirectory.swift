@@ -71,6 +71,18 @@ public struct SnapshotDirectory: Sendable {
     /// Whether the snapshot is there.
     public var exists: Bool { Files.isDirectory(path) }
 
+    /// A snapshot that exists answers a request for its commit. For the tip it cannot: nothing in it says
+    /// which commit it is of.
+    ///
+    /// - Parameter commit: the commit that was asked for, or nil for the tip.
+    /// - Throws: `VoltError` with code `conflict`.
+    public func requireAbsent(unlessNamed commit: String?) throws(VoltError) {
+        guard commit == nil, exists else { return }
+        throw VoltError(
+            .conflict, "'\(path)' exists already",
+            hint: "name the commit it is of, or another directory for the tip")
+    }
+
     /// Fills the snapshot: `body` gets an empty directory, which is removed when it throws.
     public func fill(_ body: (String) throws -> Void) throws {
         try Files.makeDirectory(Files.parent(of: path))

@@ -28,12 +28,13 @@ struct GitJob {
             // other type would be one that is not pinned. The thread that watches the parent reads no variable.
             Environment.set("HOME", mirror.home)
             try Files.makeDirectory("\(mirror.home)/.ssh", mode: 0o700)
-            let pinned = try repository.knownHostsFile.map { file throws(VoltError) in
-                try Files.read(file, limit: KnownHosts.longest)
-            }
+            // libssh2 gives up at a line that it does not know and compares patterns by their letters: it
+            // gets the lines of this host alone, written anew.
+            let pinned = try KnownHosts(reading: repository.knownHostsFile)
+            let lines = Array(pinned.lines(host: url.host, port: url.port ?? 22).utf8)
             let known = "\(mirror.home)/.ssh/known_hosts"
-            if (pinned ?? []) != (try? Files.read(known)) {
-                try Files.replace(known, with: pinned ?? [], mode: 0o600)
+            if (try? Files.read(known)) != lines {
+                try Files.replace(known, with: lines, mode: 0o600)
             }
         }
     }
@@ -67,8 +68,16 @@ struct GitJob {
     }
 
     private func take(_ path: String) throws {
+        let snapshot = try SnapshotDirectory(path, mirror: mirror)
+        try snapshot.requireAbsent(unlessNamed: request.commit)
         let mirror = try GitMirror(at: mirror.repository)
         let commit: String
+        if let wanted = request.commit, snapshot.exists, !mirror.contains(wanted) {
+            // The mirror was made again since, and the server may have the commit no more.
+            let tree = try ExportedTree(path)
+            return events.write(
+                .snapshot(commit: wanted, subject: "", author: "", files: tree.files, bytes: tree.bytes))
+        }
         if let wanted = request.commit, mirror.contains(wanted) {
             commit = wanted
         } else {
@@ -84,7 +93,6 @@ struct GitJob {
             }
         }
         let plan = try mirror.plan(commit)
-        let snapshot = try SnapshotDirectory(path, mirror: self.mirror)
         if !snapshot.exists { try snapshot.fill { try mirror.write(plan, into: $0) } }
         for note in plan.notes { events.write(.note(message: note)) }
         events.write(
@@ -112,12 +120,7 @@ extension GitAccess {
             }
             credential = .sshKey(path: file)
         }
-        var pinned = KnownHosts("")
-        if url.transport == .ssh, let file = repository.knownHostsFile {
-            pinned = KnownHosts(
-                String(decoding: try Files.read(file, limit: KnownHosts.longest), as: UTF8.self))
-        }
-        let keys = pinned
+        let keys = try KnownHosts(reading: url.transport == .ssh ? repository.knownHostsFile : nil)
         self.init(
             url: url.text, user: url.user ?? repository.username ?? "git", credential: credential,
             mayBeSent: { asked in
@@ -133,6 +136,15 @@ extension GitAccess {
 }
 
 extension KnownHosts {
+    /// The keys in a file, or none without one.
+    init(reading file: String?) throws(VoltError) {
+        guard let file else {
+            self.init("")
+            return
+        }
+        self.init(String(decoding: try Files.read(file, limit: Self.longest), as: UTF8.self))
+    }
+
     /// Refuses a host key that is not pinned, in words that say what to do.
     func require(_ key: GitHostKey, url: RepositoryURL) throws(VoltError) {
         let place = url.port.map { "\(url.host):\($0)" } ?? url.host

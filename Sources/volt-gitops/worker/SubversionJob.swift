@@ -91,6 +91,7 @@ struct SubversionJob {
         let log = try program.run(command.log(location, revision: revision), input: password)
         let commit = SubversionCommand.commit(inLog: log.stdout)
         let snapshot = try SnapshotDirectory(path, mirror: mirror)
+        try snapshot.requireAbsent(unlessNamed: request.commit)
         if !snapshot.exists {
             try snapshot.fill { directory in
                 // For the tip, the URL of today; an older revision may be of a path that was replaced since.

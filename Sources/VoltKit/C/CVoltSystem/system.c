@@ -63,7 +63,10 @@ ssize_t volt_copy_range(int from, int to, size_t size) { return copy_file_range(
 int volt_pipe(int ends[2]) { return pipe2(ends, O_CLOEXEC); }
 
 int volt_limit(int resource, uint64_t value) {
-    struct rlimit limit = {value, value};
+    struct rlimit limit;
+    if (getrlimit((__rlimit_resource_t)resource, &limit) != 0) return -1;
+    if (limit.rlim_max > value) limit.rlim_max = value;
+    limit.rlim_cur = limit.rlim_max;
     return setrlimit((__rlimit_resource_t)resource, &limit);
 }
 

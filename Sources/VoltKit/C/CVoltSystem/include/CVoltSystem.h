@@ -63,7 +63,7 @@ int volt_exec(
 // and stdout into a pipe. Returns the non-blocking end to read, or -1 with errno.
 int volt_spawn_captured(const char *path, char *const argv[], char *const envp[], pid_t *pid);
 
-// setrlimit(2): soft and hard limit. Returns 0, or -1 with errno.
+// setrlimit(2): the soft and the hard limit are the value, or a lower hard limit that holds already. Returns 0, or -1 with errno.
 int volt_limit(int resource, uint64_t value);
 
 // prctl(PR_SET_DUMPABLE, 0): no core dump, no ptrace(2) by the same user.
