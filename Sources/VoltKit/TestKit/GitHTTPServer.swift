@@ -61,8 +61,9 @@ public final class GitHTTPServer: Sendable {
         let base = "/tmp/volt-git-http-\(getpid())-\(UInt64.random(in: 0...UInt64.max))"
         defer { for suffix in ["in", "out"] { unlink("\(base).\(suffix)") } }
         do {
-            try Files.replace("\(base).in", with: request.body, mode: 0o600)
-            let input = volt_open("\(base).in", O_RDONLY, 0)
+            let input = volt_open("\(base).in", O_RDWR | O_CREAT | O_EXCL, 0o600)
+            try Files.write(request.body, to: input, named: base)
+            lseek(input, 0, SEEK_SET)
             let output = volt_open("\(base).out", O_WRONLY | O_CREAT, 0o600)
             defer {
                 close(input)
