@@ -158,6 +158,7 @@ let package = Package(
         tests(
             "ContainerImageTests",
             ["ContainerEngine", "VoltArchive", "VoltCore", "VoltCrypto", "VoltSystem"]),
+        tests("ContainerRuntimeTests", ["ContainerEngine", "ContainerSandbox", "VoltCore", "VoltSystem"]),
         tests("ContainerApplyTests", ["ContainerEngine", "VoltCore", "VoltSystem", "VoltWorkload"]),
         tests("VoltArchiveTests", ["VoltArchive", "VoltCore", "VoltSystem", "VoltCrypto"]),
     ]

@@ -38,6 +38,13 @@ struct ContainerOptions: ParsableArguments {
     var pids: Int?
     @Option(help: "When the payload is started again: no, on-failure or always.")
     var restart = "no"
+    @Option(
+        help: ArgumentHelp(
+            "How to tell that the payload works: http:PORT/PATH, tcp:PORT, or a command for /bin/sh.",
+            valueName: "check"))
+    var health: String?
+    @Option(help: ArgumentHelp("The time between two health checks.", valueName: "duration"))
+    var healthInterval = "5s"
     @Argument(help: "The image.")
     var image: String
     @Argument(parsing: .captureForPassthrough, help: "The command in place of the image's.")
@@ -83,7 +90,28 @@ struct ContainerOptions: ParsableArguments {
                 .usage, "'\(restart)' is not a restart policy", hint: "use no, on-failure or always")
         }
         spec.restart = policy
+        spec.health = try health.map(check)
         return spec
+    }
+
+    private func check(_ text: String) throws(VoltError) -> ContainerSpec.HealthCheck {
+        let failure = VoltError(
+            .usage, "'\(text)' is not a health check", hint: "write http:80/healthz, tcp:80 or a command")
+        var check = ContainerSpec.HealthCheck(probe: .exec(["/bin/sh", "-c", text]))
+        if text.hasPrefix("http:") {
+            let digits = text.dropFirst(5).prefix { $0.isNumber }
+            guard let port = UInt16(digits), port > 0 else { throw failure }
+            let path = String(text.dropFirst(5 + digits.count))
+            guard path.isEmpty || path.hasPrefix("/"), path.utf8.allSatisfy({ $0 > 32 && $0 != 127 }) else {
+                throw failure
+            }
+            check.probe = .http(port: port, path: path.isEmpty ? "/" : path)
+        } else if text.hasPrefix("tcp:") {
+            guard let port = UInt16(text.dropFirst(4)), port > 0 else { throw failure }
+            check.probe = .tcp(port: port)
+        }
+        check.intervalMilliseconds = try DurationText.parse(healthInterval).milliseconds
+        return check
     }
 
     private static func base(_ image: String) throws(VoltError) -> String {

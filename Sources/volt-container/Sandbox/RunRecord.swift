@@ -59,7 +59,9 @@ public struct RunRecord: Sendable, Equatable {
     }
 
     /// Writes the record of a container.
-    public func write(to directory: String) throws(VoltError) {
+    ///
+    /// - Parameter durably: whether it must survive a power failure.
+    public func write(to directory: String, durably: Bool) throws(VoltError) {
         var settings = Settings()
         settings.add("phase", phase.rawValue)
         settings.add("supervisor", String(supervisor))
@@ -69,7 +71,12 @@ public struct RunRecord: Sendable, Equatable {
         settings.add("finished", String(finished))
         settings.add("code", String(code))
         settings.add("restarts", String(restarts))
-        try Files.replace("\(directory)/state", with: try settings.encoded(), mode: 0o600)
+        let bytes = try settings.encoded()
+        if durably {
+            try Files.replace("\(directory)/state", with: bytes, mode: 0o600)
+        } else {
+            try Files.replaceUnsynced("\(directory)/state", with: bytes)
+        }
     }
 
     /// Whether the supervisor is there.

@@ -28,8 +28,10 @@ struct ControlGroups {
                 let mount: String
                 switch controller {
                 case "": mount = isHybrid ? "/sys/fs/cgroup/unified" : "/sys/fs/cgroup"
-                case "name=systemd": mount = "/sys/fs/cgroup/systemd"
-                case "memory", "pids", "cpu": mount = "/sys/fs/cgroup/\(controller)"
+                // Each hierarchy more costs milliseconds to join: only those that limit something.
+                case "memory" where limits.optional("memory") != nil: mount = "/sys/fs/cgroup/memory"
+                case "pids" where limits.optional("pids") != nil: mount = "/sys/fs/cgroup/pids"
+                case "cpu" where limits.optional("cpu-quota") != nil: mount = "/sys/fs/cgroup/cpu"
                 default: continue
                 }
                 guard Files.isDirectory(mount + path) else { continue }
@@ -102,7 +104,6 @@ struct ControlGroups {
     }
 
     private func processes() -> [Int32] {
-        // nspawn moves processes only in the unified and the systemd hierarchy; the others keep them here.
         directories.values.flatMap { Self.members(of: $0) }
     }
 
@@ -119,7 +120,10 @@ struct ControlGroups {
     /// Removes the groups, which must be empty.
     func remove() {
         for directory in directories.values {
-            for _ in 0..<50 where !Self.removeTree(directory) { usleep(2_000) }
+            for _ in 0..<50 {
+                if Self.removeTree(directory) { break }
+                usleep(2_000)
+            }
         }
     }
 

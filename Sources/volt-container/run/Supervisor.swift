@@ -52,7 +52,7 @@ struct Supervisor {
             record.code = code
             record.finished = SystemClock().now().milliseconds
             record.main = 0
-            try record.write(to: directory)
+            try record.write(to: directory, durably: !settings.flag("remove"))
             guard again else {
                 finish()
                 return code
@@ -61,7 +61,7 @@ struct Supervisor {
             if record.finished - started >= 10_000 { delay = 100 }
             if try pause(delay) {
                 record.phase = .exited
-                try record.write(to: directory)
+                try record.write(to: directory, durably: !settings.flag("remove"))
                 finish()
                 return code
             }
@@ -121,7 +121,7 @@ struct Supervisor {
         record.phase = .running
         record.main = child
         record.started = started
-        try record.write(to: directory)
+        try record.write(to: directory, durably: !settings.flag("remove"))
         let result = watch(child, output[0], errors[0])
         for end in [output[0], errors[0]] where end >= 0 { close(end) }
         groups.kill()

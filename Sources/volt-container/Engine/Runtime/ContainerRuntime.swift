@@ -62,7 +62,7 @@ public final class ContainerRuntime: Sendable {
             try Files.removeTree(directory)
             for name in ["upper", "work", "stage"] { try Files.makeDirectory("\(directory)/\(name)") }
             try write(spec, to: directory, upper: "\(directory)/upper", work: "\(directory)/work")
-            try JSONFile.write(spec, "\(directory)/spec.json")
+            try save(try JSONFile.encode(spec), "\(directory)/spec.json", spec)
         }
     }
 
@@ -89,8 +89,17 @@ public final class ContainerRuntime: Sendable {
         if spec.workload == nil, !spec.ports.isEmpty {
             settings.add("ports", portSocket("container.\(spec.name)"))
         }
-        try Files.replace("\(directory)/init", with: try command.shimSettings().encoded(), mode: 0o600)
-        try Files.replace("\(directory)/run", with: try settings.encoded(), mode: 0o600)
+        try save(try command.shimSettings().encoded(), "\(directory)/init", spec)
+        try save(try settings.encoded(), "\(directory)/run", spec)
+    }
+
+    /// Writes a file of a container; one that goes away with its payload need not survive a power failure.
+    private func save(_ bytes: [UInt8], _ path: String, _ spec: ContainerSpec) throws(VoltError) {
+        if spec.removeWhenDone {
+            try Files.replaceUnsynced(path, with: bytes)
+        } else {
+            try Files.replace(path, with: bytes, mode: 0o600)
+        }
     }
 
     /// Starts a container and returns when its payload was executed.
@@ -276,7 +285,7 @@ public final class ContainerRuntime: Sendable {
         record.code = 128 + SIGKILL
         record.main = 0
         record.finished = clock.now().milliseconds
-        try record.write(to: directory(name))
+        try record.write(to: directory(name), durably: true)
         if state.spec.removeWhenDone {
             if state.spec.workload == nil { try unpublish(key: "container.\(name)") }
             try Files.remove("\(directory(name))/spec.json")
@@ -324,7 +333,7 @@ public final class ContainerRuntime: Sendable {
         let directory = directory(name)
         var settings = try Settings(decoding: try Files.read("\(directory)/run", limit: Settings.limit))
         settings.add("restarts", String(restarts))
-        try Files.replace("\(directory)/run", with: try settings.encoded(), mode: 0o600)
+        try save(try settings.encoded(), "\(directory)/run", spec)
         try Files.remove("\(directory)/state")
         PayloadStatus().write(toFile: "\(directory)/status")
         let outcome = try spawn(name, spec, ["supervise", "\(directory)/run"])
@@ -377,7 +386,7 @@ public final class ContainerRuntime: Sendable {
     /// not published.
     public func becomeForeground(_ spec: ContainerSpec) throws(VoltError) -> Never {
         try create(spec)
-        try setDesired("stopped", spec.name)
+        try Files.replaceUnsynced("\(directory(spec.name))/desired", with: "stopped".utf8)
         PayloadStatus().write(toFile: "\(directory(spec.name))/status")
         try Processes.execute(
             helper, ["foreground", "\(directory(spec.name))/run"], environment: environment)
@@ -427,7 +436,7 @@ public final class ContainerRuntime: Sendable {
         settings.add("leader", String(leader))
         settings.add("group", all: ProcessTable.groupFiles(of: leader))
         let file = "\(paths.runtime)/exec-\(getpid())"
-        try Files.replace(file, with: try settings.encoded(), mode: 0o600)
+        try Files.replaceUnsynced(file, with: try settings.encoded())
         try Processes.execute(helper, ["exec", file], environment: environment)
     }
 }

@@ -90,7 +90,10 @@ struct LeftGroups {
                     for pid in members { kill(pid, SIGKILL) }
                     usleep(5_000)
                 }
-                for _ in 0..<50 where !Self.remove(directory) { usleep(2_000) }
+                for _ in 0..<50 {
+                    if Self.remove(directory) { break }
+                    usleep(2_000)
+                }
             }
         }
     }
@@ -123,5 +126,5 @@ struct LeftGroups {
 
 extension PayloadStatus {
     /// Writes the record as a new file.
-    func write(toFile path: String) { try? Files.replace(path, with: encoded, mode: 0o600) }
+    func write(toFile path: String) { try? Files.replaceUnsynced(path, with: encoded) }
 }

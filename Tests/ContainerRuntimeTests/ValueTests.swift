@@ -1,0 +1,110 @@
+import ContainerSandbox
+import Testing
+import VoltCore
+
+@testable import ContainerEngine
+
+@Suite struct ValueTests {
+    private func spec() throws -> ContainerSpec {
+        ContainerSpec(
+            name: try Name("web"), image: "busybox", lowers: ["/l/1", "/l/0"], command: ["/bin/true"])
+    }
+
+    @Test("the command line of nspawn is a function of the container alone")
+    func argv() throws {
+        var spec = try spec()
+        spec.readOnly = true
+        spec.hostname = "web-1"
+        spec.mounts = [
+            .init(source: "data", isVolume: true, target: "/a:b\\c", readOnly: false),
+            .init(source: "/etc", isVolume: false, target: "/etc", readOnly: true),
+        ]
+        let argv = NspawnCommand(spec: spec).argv(nspawn: "/usr/bin/systemd-nspawn") { $0 == "/proc/kcore" }
+        #expect(
+            argv == [
+                "/usr/bin/systemd-nspawn", "--quiet", "--keep-unit", "--register=no", "--console=pipe",
+                "--kill-signal=SIGTERM", "--resolv-conf=off", "--timezone=off", "--link-journal=no",
+                "--machine=web",
+                "--hostname=web-1", "--directory=/run/root", "--bind-ro=/run/m/0:/run/volt-init",
+                "--bind-ro=/dev/null:/proc/kcore", "--bind=/run/m/1:/a\\:b\\\\c", "--bind-ro=/run/m/2:/etc",
+                "--read-only", "/run/volt-init",
+            ])
+    }
+
+    @Test("no value of the environment is in the command line, and all are in the shim's settings")
+    func environment() throws {
+        var spec = try spec()
+        spec.environment = ["TOKEN": "hunter2\nsecond line", "PATH": "/x"]
+        let command = NspawnCommand(spec: spec)
+        #expect(!command.argv(nspawn: "n", isThere: { _ in true }).joined().contains("hunter2"))
+        #expect(try command.shimSettings().all("env") == ["PATH=/x", "TOKEN=hunter2\nsecond line"])
+        spec.environment["BAD"] = "a\0b"
+        #expect(throws: VoltError.self) { try NspawnCommand(spec: spec).shimSettings().encoded() }
+    }
+
+    @Test("settings survive their encoding, and damaged bytes never decode to something else")
+    func settings() throws {
+        var settings = Settings()
+        settings.add("arg", all: ["a", "", "b=c", "ü\n"])
+        let bytes = try settings.encoded()
+        #expect(try Settings(decoding: bytes) == settings)
+        for length in 0..<bytes.count where bytes[..<length].last != 0 {
+            #expect(throws: VoltError.self) { try Settings(decoding: Array(bytes[..<length])) }
+        }
+        var generator = SystemRandomNumberGenerator()
+        for _ in 0..<2000 {
+            let noise = (0..<Int.random(in: 0...64, using: &generator)).map { _ in
+                UInt8.random(in: 0...255, using: &generator)
+            }
+            _ = try? Settings(decoding: Array("volt-settings 1\0".utf8) + noise)
+            #expect(throws: VoltError.self) { try Settings(decoding: noise) }
+        }
+    }
+
+    @Test("a status record has one size, whatever its message")
+    func status() throws {
+        for message in ["", "it's gone", String(repeating: "ü", count: 2000), "a\nb"] {
+            let status = PayloadStatus(
+                phase: .failed, code: 127, health: .unhealthy, failures: 3, started: 5, message: message)
+            #expect(status.encoded.count == PayloadStatus.size)
+            let back = try #require(PayloadStatus(decoding: status.encoded))
+            #expect(back.code == 127)
+            #expect(back.phase == .failed)
+            #expect(back.health == .unhealthy)
+        }
+        #expect(PayloadStatus(decoding: []) == nil)
+        #expect(PayloadStatus(decoding: [UInt8](repeating: 32, count: PayloadStatus.size)) == nil)
+    }
+
+    @Test(
+        "users are looked up as in 'docker run --user'",
+        arguments: [
+            ("", 0, 0, "/root", []), ("app", 1000, 1001, "/home/app", [44]),
+            ("1000", 1000, 1001, "/home/app", [44]),
+            ("4711", 4711, 0, "/", []), ("app:extra", 1000, 44, "/home/app", []),
+            ("4711:12", 4711, 12, "/", []),
+        ] as [(String, UInt32, UInt32, String, [UInt32])])
+    func users(text: String, user: UInt32, group: UInt32, home: String, groups: [UInt32]) throws {
+        let passwd = Array("root:x:0:0::/root:/bin/sh\nbroken\napp:x:1000:1001::/home/app:/bin/sh\n".utf8)
+        let found = try PayloadUser(
+            text, passwd: passwd, groupFile: Array("root:x:0:\nextra:x:44:app,other\n".utf8))
+        #expect(found.user == user)
+        #expect(found.group == group)
+        #expect(found.home == home)
+        #expect(found.groups == groups)
+    }
+
+    @Test("a user or group that the image does not have is an error")
+    func unknownUsers() {
+        for text in ["nobody", "0:nobody", "-1"] {
+            #expect(throws: VoltError.self) { try PayloadUser(text, passwd: [], groupFile: []) }
+        }
+    }
+
+    @Test("the standard capabilities are Docker's, and names are taken and given")
+    func capabilities() throws {
+        #expect(Capabilities.standard == 0xa804_25fb)
+        #expect(try Capabilities.effective(drop: ["ALL"], add: ["CAP_NET_BIND_SERVICE"]) == 1 << 10)
+        #expect(throws: VoltError.self) { try Capabilities.parse(["everything"]) }
+    }
+}
