@@ -143,11 +143,11 @@ import VoltTestKit
                 "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:\(target)\(path)\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
             )
         }
-        access.url = "http://127.0.0.1:\(redirect.port)/site.git"
-        let before = gate.requests.count
+        // By a path of its own: the gate may note the last request of the tries above after their answer.
+        access.url = "http://127.0.0.1:\(redirect.port)/redirected.git"
         let redirected = try bench.tip(access)
         #expect(redirected.status == 5, "\(redirected.failure)")
-        #expect(gate.requests.dropFirst(before).allSatisfy { !$0.contains("Authorization") })
+        #expect(gate.requests.allSatisfy { !$0.contains("/redirected.git") || !$0.contains("Authorization") })
         #expect(redirect.requests.allSatisfy { !$0.contains("Authorization") })
 
         access.url = "http://git.example/site.git"
