@@ -1,3 +1,4 @@
+internal import CVoltSystem
 internal import ContainerSandbox
 internal import Glibc
 internal import VoltCore
@@ -88,9 +89,24 @@ struct ControlGroups {
         try Files.write(Array(text.utf8), to: descriptor, named: path)
     }
 
+    /// fork(2) with the child in the groups of version 2 already, where the kernel can do that.
+    func fork() -> (pid: Int32, isInside: Bool) {
+        if let unified {
+            let descriptor = volt_open(unified, O_RDONLY | O_DIRECTORY, 0)
+            defer { close(descriptor) }
+            let pid = descriptor >= 0 ? volt_fork_into(descriptor) : -1
+            if pid >= 0 { return (pid, true) }
+        }
+        return (volt_fork(), false)
+    }
+
     /// Moves the calling process into the groups.
-    func join() throws(VoltError) {
-        for directory in directories.values { try write("0", "\(directory)/cgroup.procs") }
+    ///
+    /// - Parameter isInside: whether it is in those of version 2 already.
+    func join(isInside: Bool) throws(VoltError) {
+        for directory in directories.values where !(isInside && directory == unified) {
+            try write("0", "\(directory)/cgroup.procs")
+        }
     }
 
     /// Kills everything in the groups and waits until they are empty.

@@ -4,11 +4,10 @@ internal import Glibc
 internal import VoltCore
 internal import VoltSystem
 
-/// What the child of the supervisor does to become systemd-nspawn: groups, a mount namespace of its own
+/// What the child of the supervisor does to become systemd-nspawn: a mount namespace of its own
 /// with the root file system and everything that is mounted into it below /run, then exec.
 struct Launch {
     let settings: Settings
-    let groups: ControlGroups
     let shimSettings: Int32
     let status: Int32
 
@@ -17,7 +16,6 @@ struct Launch {
         guard volt_die_with_parent() == 0 else {
             throw SystemError.current.during("cannot follow the supervisor")
         }
-        try groups.join()
         guard volt_unshare_mounts() == 0, volt_mounts_enslave() == 0 else {
             throw SystemError.current.during("cannot make a mount namespace")
         }
@@ -51,8 +49,8 @@ struct Launch {
         guard volt_bind(stage, "/run", 0) == 0 else { throw SystemError.current.during("cannot cover /run") }
         // nspawn takes a pure cgroup2 host for what it is; on a hybrid one it would show the payload all of v1.
         if Files.isDirectory("/sys/fs/cgroup/unified") {
-            _ = volt_umount_detach("/sys/fs/cgroup")
-            try mount("cgroup2", on: "/sys/fs/cgroup", type: "cgroup2", nil)
+            // Bound over what is there: a new mount, or to unmount, waits for every processor.
+            try bind("/sys/fs/cgroup/unified", "/sys/fs/cgroup", readOnly: false)
         }
     }
 

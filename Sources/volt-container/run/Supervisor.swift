@@ -114,8 +114,8 @@ struct Supervisor {
         if keepsOutput, volt_pipe(&output) != 0 || volt_pipe(&errors) != 0 {
             throw SystemError.current.during("cannot make a pipe")
         }
-        let child = volt_fork()
-        if child == 0 { launch(output[1], errors[1]) }
+        let (child, isInside) = groups.fork()
+        if child == 0 { launch(output[1], errors[1], isInside: isInside) }
         for end in [output[1], errors[1]] where end >= 0 { close(end) }
         guard child > 0 else { throw SystemError.current.during("cannot start a process") }
         record.phase = .running
@@ -134,7 +134,7 @@ struct Supervisor {
         }
     }
 
-    private func launch(_ output: Int32, _ errors: Int32) -> Never {
+    private func launch(_ output: Int32, _ errors: Int32, isInside: Bool) -> Never {
         if keepsOutput {
             let null = volt_open("/dev/null", O_RDONLY, 0)
             dup2(null, 0)
@@ -144,7 +144,8 @@ struct Supervisor {
         do throws(VoltError) {
             let shim = volt_open(try settings.text("shim"), O_RDONLY, 0)
             guard shim >= 0 else { throw SystemError.current.during("cannot open the settings of the shim") }
-            try Launch(settings: settings, groups: groups, shimSettings: shim, status: status).run()
+            try groups.join(isInside: isInside)
+            try Launch(settings: settings, shimSettings: shim, status: status).run()
         } catch {
             PayloadStatus(phase: .failed, code: 125, message: error.message).write(to: status)
             let line = Array("volt container: error: \(error.message)\n".utf8)

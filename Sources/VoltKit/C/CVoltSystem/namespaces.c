@@ -6,8 +6,10 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <linux/openat2.h>
+#include <linux/sched.h>
 #include <net/if.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -21,6 +23,13 @@
 #include <unistd.h>
 
 int volt_fork(void) { return fork(); }
+
+int volt_fork_into(int cgroup) {
+    struct clone_args arguments = {
+        .flags = CLONE_INTO_CGROUP, .exit_signal = SIGCHLD, .cgroup = (uint64_t)cgroup,
+    };
+    return (int)syscall(SYS_clone3, &arguments, sizeof arguments);
+}
 int volt_unshare_mounts(void) { return unshare(CLONE_NEWNS); }
 int volt_unshare_network(void) { return unshare(CLONE_NEWNET); }
 int volt_setns(int descriptor) { return setns(descriptor, 0); }

@@ -9,6 +9,9 @@
 
 // fork(2); only for programs without threads.
 int volt_fork(void);
+// The same, with the child in a cgroup of version 2 from its first moment (a descriptor of its directory):
+// to move a process there later waits for every processor. ENOSYS or EPERM where that is not possible.
+int volt_fork_into(int cgroup);
 int volt_unshare_mounts(void);
 int volt_unshare_network(void);
 // setns(2) with any kind of namespace.
