@@ -29,6 +29,8 @@ struct ControlGroups {
                 let mount: String
                 switch controller {
                 case "": mount = isHybrid ? "/sys/fs/cgroup/unified" : "/sys/fs/cgroup"
+                // A host of version 1 alone, where this hierarchy is systemd's and nspawn's own.
+                case "name=systemd" where !isHybrid: mount = "/sys/fs/cgroup/systemd"
                 // Each hierarchy more costs milliseconds to join: only those that limit something.
                 case "memory" where limits.optional("memory") != nil: mount = "/sys/fs/cgroup/memory"
                 case "pids" where limits.optional("pids") != nil: mount = "/sys/fs/cgroup/pids"
