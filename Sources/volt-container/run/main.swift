@@ -14,13 +14,19 @@ let words = CommandLine.arguments
 guard words.count == 3 else { exit(64) }
 do throws(VoltError) {
     let settings = try Settings(decoding: try Files.read(words[2], limit: Settings.limit))
-    // They hold variables, and belong to this one command.
-    if words[1] == "exec" { try Files.remove(words[2]) }
     switch words[1] {
     case "supervise", "foreground":
-        var supervisor = try Supervisor(settings, keepsOutput: words[1] == "supervise")
-        exit(try supervisor.run())
+        do throws(VoltError) {
+            var supervisor = try Supervisor(settings, keepsOutput: words[1] == "supervise")
+            exit(try supervisor.run())
+        } catch {
+            // Whoever waits for the start reads it here.
+            let failure = PayloadStatus(phase: .failed, code: 125, message: error.message)
+            try Files.replaceUnsynced("\(try settings.text("directory"))/status", with: failure.encoded)
+            throw error
+        }
     case "exec":
+        // They hold variables, and belong to this one command.
         unlink(words[2])
         var entry = try Entry(settings)
         exit(try entry.run())

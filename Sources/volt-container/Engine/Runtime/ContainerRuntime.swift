@@ -376,7 +376,9 @@ public final class ContainerRuntime: Sendable {
             "TimeoutStopSec=\((spec.stopTimeoutMilliseconds + 5_000) / 1000)",
         ]
         if let memory = spec.limits.memory { properties.append("MemoryMax=\(memory)") }
-        if let pids = spec.limits.pids { properties.append("TasksMax=\(pids)") }
+        if let pids = spec.limits.pids {
+            properties.append("TasksMax=\(pids + NspawnCommand.ownProcesses + 1)")
+        }
         if let cpus = spec.limits.cpus { properties.append("CPUQuota=\(Int(cpus * 100))%") }
         try Units.run(id(name.text), properties: properties, [helper] + arguments)
         return nil

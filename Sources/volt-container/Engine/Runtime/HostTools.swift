@@ -10,10 +10,23 @@ enum Units {
         var arguments = ["--quiet", "--collect", "--unit=\(unit)", "--slice=volt.slice"]
         for property in properties { arguments += ["--property", property] }
         var said = ""
-        let outcome = try Child.start("/usr/bin/systemd-run", arguments + ["--"] + command, environment: [:])
+        for isRetry in [false, true] {
+            let outcome = try Child.start(
+                "/usr/bin/systemd-run", arguments + ["--"] + command, environment: [:]
+            )
             .finish(limit: .seconds(60)) { _, line in said = line }
-        guard outcome == .exited(0) else {
-            throw VoltError(.runtimeFailed, "systemd did not start unit '\(unit)': \(said)")
+            if outcome == .exited(0) { return }
+            // A unit of that name whose main process was killed may be on its way out still.
+            if !isRetry { stop(unit) }
+        }
+        throw VoltError(.runtimeFailed, "systemd did not start unit '\(unit)': \(said)")
+    }
+
+    /// Ends a unit and waits until it is gone.
+    private static func stop(_ unit: String) {
+        for verb in ["stop", "reset-failed"] {
+            _ = try? Child.start("/usr/bin/systemctl", [verb, "\(unit).service"], environment: [:])
+                .finish(limit: .seconds(120)) { _, _ in }
         }
     }
 }

@@ -3,6 +3,9 @@ internal import VoltCore
 
 /// The settings of the static helpers, and the command line of systemd-nspawn, as pure values.
 struct NspawnCommand {
+    /// nspawn, process 1 and a health check, which are in the payload's control group and not in its limit.
+    static let ownProcesses = 3
+
     let spec: ContainerSpec
 
     /// Files of /proc that tell about the host. systemd 252 masks them only where PID 1 is systemd
@@ -113,7 +116,7 @@ struct NspawnCommand {
             return settings
         }
         if let memory = spec.limits.memory { settings.add("memory", String(memory)) }
-        if let pids = spec.limits.pids { settings.add("pids", String(pids)) }
+        if let pids = spec.limits.pids { settings.add("pids", String(pids + Self.ownProcesses)) }
         if let cpus = spec.limits.cpus { settings.add("cpu-quota", String(Int(cpus * 100_000))) }
         return settings
     }
