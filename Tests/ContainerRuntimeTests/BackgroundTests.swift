@@ -22,7 +22,7 @@ struct BackgroundTests {
         #expect(try serve("web", port).stdout == "web\n")
         #expect(try host.page(port) == "hello\n")
         #expect(try host.run("busybox", "wget", "-qO-", "http://[::1]:\(port)/").stdout == "hello\n")
-        #expect(try host.volt("run", "-d", "--name", "web", "busybox", "true").status == 4)
+        #expect(try host.volt("run", "-d", "--name", "web", "busybox", "true").status == 125)
         #expect(try host.volt("rm", "web").status == 4)
         #expect(try host.volt("stop", "web").status == 0)
         #expect(try host.state("web").state == "exited")

@@ -23,7 +23,7 @@ struct ForegroundTests {
     @Test("an image that is not there is an error of the runtime, not of a payload")
     func unknownImage() throws {
         let result = try host.volt("run", "--rm", "nothing", "true")
-        #expect(result.status == 125 || result.status == 3)
+        #expect(result.status == 125)
         #expect(result.stderr.contains("'nothing'"))
     }
 

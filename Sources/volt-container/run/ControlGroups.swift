@@ -16,9 +16,8 @@ struct ControlGroups {
     init(name: String, limits: Settings) throws(VoltError) {
         var directories: [String: String] = [:]
         var unified: String?
-        var systemd: String?
         let table = String(decoding: try Files.read("/proc/self/cgroup"), as: UTF8.self)
-        let isHybrid = Files.isDirectory("/sys/fs/cgroup/unified")
+        let isHybrid = Files.exists("/sys/fs/cgroup/unified/cgroup.procs")
         for line in table.split(separator: "\n") {
             let fields = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false).map(
                 String.init)
@@ -36,25 +35,15 @@ struct ControlGroups {
                 case "memory" where limits.optional("memory") != nil: mount = "/sys/fs/cgroup/memory"
                 case "pids" where limits.optional("pids") != nil: mount = "/sys/fs/cgroup/pids"
                 case "cpu" where limits.optional("cpu-quota") != nil: mount = "/sys/fs/cgroup/cpu"
-                // Where version 2 is not mounted at all, it at least tells whose the processes are.
-                case "name=systemd": mount = "/sys/fs/cgroup/systemd"
                 default: continue
                 }
-                guard Files.isDirectory(mount + path) else { continue }
-                if controller == "name=systemd" {
-                    systemd = "\(mount)\(path)/\(name)"
-                    continue
-                }
+                guard Files.exists("\(mount)\(path)/cgroup.procs") else { continue }
                 let directory = "\(mount)\(path)/\(name)"
                 // A hierarchy that is read-only here has no limits to set.
                 if mkdir(directory, 0o755) != 0, errno != EEXIST { continue }
                 directories[controller] = directory
                 if controller.isEmpty { unified = directory }
             }
-        }
-        if directories.isEmpty, let systemd {
-            mkdir(systemd, 0o755)
-            directories["systemd"] = systemd
         }
         guard !directories.isEmpty else {
             throw VoltError(.failed, "cannot make a control group below /sys/fs/cgroup")

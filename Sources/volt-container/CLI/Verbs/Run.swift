@@ -22,11 +22,16 @@ struct Run: ParsableCommand {
     @OptionGroup var options: ContainerOptions
 
     func run() throws {
-        let context = try ToolContext(tool: VoltContainer.tool.name)
-        var spec: ContainerSpec
-        do { spec = try options.spec(context) } catch let error as VoltError where error.code == .failed {
-            throw VoltError(.runtimeFailed, error.message, hint: error.hint)
+        do { try runContainer() } catch let error as VoltError {
+            // Whatever the reason, the command has not run: callers tell that from its own exit codes by 125.
+            let isOwn = [ExitCode.usage, .cannotRun, .commandNotFound].contains(error.code)
+            throw VoltError(isOwn ? error.code : .runtimeFailed, error.message, hint: error.hint)
         }
+    }
+
+    private func runContainer() throws {
+        let context = try ToolContext(tool: VoltContainer.tool.name)
+        var spec = try options.spec(context)
         // Attached, this process reads the exit code before it removes the container.
         let isAttached = !detach && (!spec.ports.isEmpty || spec.restart != .no)
         spec.removeWhenDone = remove && !isAttached
