@@ -35,6 +35,38 @@ import VoltTestKit
         #expect(again.text.contains("duplicate"))
     }
 
+    @Test("a secret that is lost or empty refuses every delivery", arguments: [true, false])
+    func lostSecret(isRemoved: Bool) throws {
+        let host = try Host()
+        try host.createSite()
+        let file = "\(host.directory)/root/lib/gitops/secrets/site"
+        if isRemoved { try Files.remove(file) } else { try Files.replace(file, with: []) }
+        let server = try Serve(host)
+        let body = host.push(commit: String(repeating: "1", count: 40))
+        for secret in [host.secret, []] {
+            let headers = host.headers(delivery: "d", body: body, secret: secret)
+            #expect(try server.request("POST", "/hooks/github", headers: headers, body: body).status == 403)
+        }
+        let bare = [("Content-Type", "application/json"), ("X-GitHub-Event", "push")]
+        #expect(try server.request("POST", "/hooks/github", headers: bare, body: body).status == 403)
+        #expect(server.text.contains("its deliveries are refused"))
+        #expect(host.applied.isEmpty)
+    }
+
+    @Test("a pipeline that was created without a secret on purpose takes unsigned deliveries")
+    func unsigned() throws {
+        let host = try Host()
+        let created = try host.gitops(
+            "create", "--name", "site", "--repo", "https://git.example.invalid/team/site.git", "--provider",
+            "github",
+            "--branch", "main", "--workload", "web", "--insecure-no-secret")
+        #expect(created.status == 0, "\(created.stderr)")
+        let server = try Serve(host)
+        let bare = [("Content-Type", "application/json"), ("X-GitHub-Event", "ping")]
+        #expect(
+            try server.request("POST", "/hooks/github", headers: bare, body: Array("{}".utf8)).status == 200)
+    }
+
     @Test("a bad signature is 403 with a constant body and one line in the log, and deploys nothing")
     func forbidden() throws {
         let host = try Host()

@@ -88,6 +88,8 @@ public struct Gitops: Sendable {
                 hint: "choose another name with --workload")
         }
         let url = isSubversion ? try reader().location(of: pipeline, limit: .seconds(30)) : pipeline.repo
+        var pipeline = pipeline
+        pipeline.allowsUnsigned = secret == nil && pipeline.provider.hooks != nil
         try journal.transaction { () throws(VoltError) in
             try journal.add(pipeline)
             // Within the transaction: a pipeline never stands without its secret.

@@ -3,6 +3,7 @@ public import VoltCore
 internal import VoltSystem
 
 extension ContainerRuntime: WorkloadRuntime {
+    /// See `StepRunner`.
     public func run(
         _ spec: ContainerSpec, upper: String, output: @escaping @Sendable (String, String) -> Void
     ) async throws -> Int32 {
@@ -15,17 +16,21 @@ extension ContainerRuntime: WorkloadRuntime {
         return try result.get()
     }
 
+    /// See `WorkloadRuntime`.
     public func generations(of workload: Name) async throws -> [GenerationState] {
         try list().filter { $0.spec.workload == workload }.map(Self.generation)
     }
 
+    /// See `WorkloadRuntime`.
     public func imagesInUse() async throws -> [Digest: String] { try imageDigestsInUse() }
 
+    /// See `WorkloadRuntime`.
     public func start(_ spec: ContainerSpec) async throws {
         try create(spec)
         try start(spec.name)
     }
 
+    /// See `WorkloadRuntime`.
     public func state(of container: Name) async throws -> GenerationState? {
         do throws(VoltError) { return Self.generation(try state(container)) } catch
             where error.code == .notFound
@@ -34,29 +39,36 @@ extension ContainerRuntime: WorkloadRuntime {
         }
     }
 
+    /// See `WorkloadRuntime`.
     public func accepts(_ port: UInt16, in container: Name) async throws -> Bool {
         guard let supervisor = try state(container).supervisor else { return false }
         return ProcessTable.listens(port, in: supervisor)
     }
 
+    /// See `WorkloadRuntime`.
     public func publish(_ workload: Name, to container: Name) async throws {
         try publish(workload: workload, ports: try state(container).spec.ports, to: container)
     }
 
+    /// See `WorkloadRuntime`.
     public func withdraw(_ workload: Name) async throws { try unpublish(workload: workload) }
 
+    /// See `WorkloadRuntime`.
     public func remove(_ container: Name) async throws {
         do throws(VoltError) { try remove(container, force: true) } catch  where error.code == .notFound {
             // Whoever asked wants it gone.
         }
     }
 
+    /// See `WorkloadRuntime`.
     public func lastLines(of container: Name, count: Int) async throws -> [(stream: String, line: String)] {
         try lastLog(container, lines: count).map { ($0.stream, $0.text) }
     }
 
+    /// See `WorkloadRuntime`.
     public func removeVolume(_ name: String) async throws { try Files.removeTree(volume(name)) }
 
+    /// See `WorkloadRuntime`.
     public func volumes(of workload: Name) async throws -> [String] {
         try Files.list("\(paths.state)/volumes").filter { $0.hasPrefix("\(workload).") }
     }

@@ -11,8 +11,8 @@ final class HookReceiver: Sendable {
         let provider: Provider
         let repository: String
         let branch: String
-        /// Empty for a pipeline that was created without a secret.
-        let secret: [UInt8]
+        /// Nil for a pipeline that was created to take deliveries without a signature.
+        let secret: [UInt8]?
     }
 
     /// The answer to a request.
@@ -52,10 +52,10 @@ final class HookReceiver: Sendable {
         let all = watches.withLock { $0 }.filter { $0.provider == provider }
         var verdicts: [[UInt8]: Bool] = [:]
         let verified = all.filter { watch in
-            if watch.secret.isEmpty { return true }
-            if let verdict = verdicts[watch.secret] { return verdict }
-            let verdict = hooks.verifies(headers, body: body, secret: watch.secret, now: now)
-            verdicts[watch.secret] = verdict
+            guard let secret = watch.secret else { return true }
+            if let verdict = verdicts[secret] { return verdict }
+            let verdict = hooks.verifies(headers, body: body, secret: secret, now: now)
+            verdicts[secret] = verdict
             return verdict
         }
         guard !verified.isEmpty else {

@@ -47,6 +47,9 @@ public struct Pipeline: Codable, Sendable, Equatable {
     public var allowHTTP = false
     /// Whether `file://` and local paths are allowed.
     public var allowFile = false
+    /// Whether deliveries without a signature are taken; said once, at `create`. A secret that is missing
+    /// later is an error and never means this.
+    public var allowsUnsigned = false
     /// When the pipeline was created.
     public var createdAt: Timestamp
 

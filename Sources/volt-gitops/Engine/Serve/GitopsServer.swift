@@ -124,11 +124,17 @@ public struct GitopsServer: Sendable {
     private func reload(_ hooks: HookReceiver, _ journal: Journal) throws(VoltError) {
         var watches: [HookReceiver.Watch] = []
         for pipeline in try journal.pipelines() where pipeline.provider.hooks != nil {
-            var secret: [UInt8] = []
-            do throws(VoltError) {
-                secret = try Files.read(gitops.paths.secret(pipeline.name), limit: 4096)
-            } catch  where error.code == .notFound {
-                // Created with --insecure-no-secret.
+            var secret: [UInt8]?
+            if !pipeline.allowsUnsigned {
+                let file = gitops.paths.secret(pipeline.name)
+                guard let bytes = try? Files.read(file, limit: 4096), !bytes.isEmpty else {
+                    // Without its secret nothing can be verified, so nothing is taken; the poll goes on.
+                    log(
+                        "error: \(pipeline.name): the secret '\(file)' cannot be read: its deliveries are refused"
+                    )
+                    continue
+                }
+                secret = bytes
             }
             let url = try RepositoryURL(
                 pipeline.repo, system: .git,
