@@ -65,6 +65,7 @@ let package = Package(
         system("CYAML", pkgConfig: "yaml-0.1", apt: "libyaml-dev"),
         system("CArchive", pkgConfig: "libarchive", apt: "libarchive-dev"),
         system("CSQLite", pkgConfig: "sqlite3", apt: "libsqlite3-dev"),
+        system("CCurl", pkgConfig: "libcurl", apt: "libcurl4-openssl-dev"),
 
         // VoltKit
         kit("Core", "VoltCore"),
@@ -76,6 +77,7 @@ let package = Package(
         kit("Git", "VoltGit", ["VoltCore", "VoltSystem", "CGit2", "CVoltSystem"]),
         kit("Archive", "VoltArchive", ["VoltCore", "VoltSystem", "VoltCrypto", "CVoltSystem", "CArchive"]),
         kit("SQLite", "VoltSQLite", ["VoltCore", "CSQLite"]),
+        kit("HTTP", "VoltHTTP", ["VoltCore", "VoltSystem", "CVoltSystem", "CCurl"]),
         kit("Server", "VoltServer", ["VoltCore", nioCore, nioPosix, nioHTTP1]),
         kit("Workload", "VoltWorkload", ["VoltCore", "VoltYAML"]),
         kit("Kit", "VoltKit", ["VoltCore", "VoltSystem", "VoltPlugin", "VoltCLI"]),
@@ -144,6 +146,7 @@ let package = Package(
         tests("VoltSystemTests", ["VoltSystem"]),
         tests("VoltSQLiteTests", ["VoltSQLite", "VoltCore", "VoltSystem"]),
         tests("VoltServerTests", ["VoltServer", "VoltCore", "VoltSystem"]),
+        tests("VoltHTTPTests", ["VoltHTTP", "VoltCore", "VoltSystem"]),
         tests("VoltYAMLTests", ["VoltYAML", "VoltCore"]),
         tests("GitopsEngineTests", ["GitopsEngine", "VoltCore", "VoltCrypto", "VoltSystem", "VoltSQLite"]),
         tests("VoltGitTests", ["VoltGit", "VoltCore", "VoltSystem"]),

@@ -49,6 +49,7 @@ enum Layout {
         Module("VoltKit/Git", ["VoltCore", "VoltSystem", "CGit2", "CVoltSystem"]),
         Module("VoltKit/Archive", ["VoltCore", "VoltSystem", "VoltCrypto", "CVoltSystem", "CArchive"]),
         Module("VoltKit/SQLite", ["VoltCore", "CSQLite"]),
+        Module("VoltKit/HTTP", ["VoltCore", "VoltSystem", "CVoltSystem", "CCurl"]),
         Module("VoltKit/Server", ["VoltCore", "NIOCore", "NIOPosix", "NIOHTTP1"]),
         Module("VoltKit/Workload", ["VoltCore", "VoltYAML", "FoundationEssentials"]),
         Module("VoltKit/Kit", ["VoltCore", "VoltSystem", "VoltPlugin", "VoltCLI"]),

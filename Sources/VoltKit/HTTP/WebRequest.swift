@@ -1,0 +1,73 @@
+/// A request to a server.
+public struct WebRequest: Sendable {
+    /// `GET`, `POST`, `PUT`, `PATCH`, `DELETE` or `HEAD`.
+    public var method: String
+    /// Where to.
+    public var url: WebURL
+    /// Header fields that every server on the way may see.
+    public var headers: [(name: String, value: String)]
+    /// Header fields with a secret, such as `Authorization`: they go to the origin of `url` and, when it
+    /// redirects, to no other one.
+    public var secretHeaders: [(name: String, value: String)]
+    /// The body; empty for none.
+    public var body: [UInt8]
+
+    /// - Parameters: see the properties.
+    public init(
+        _ method: String, _ url: WebURL, headers: [(name: String, value: String)] = [],
+        secretHeaders: [(name: String, value: String)] = [], body: [UInt8] = []
+    ) {
+        self.method = method
+        self.url = url
+        self.headers = headers
+        self.secretHeaders = secretHeaders
+        self.body = body
+    }
+}
+
+/// What a server may use of this process.
+public struct WebLimits: Sendable {
+    /// Bytes of a body.
+    public var body: Int
+    /// From the start to the last byte, redirects included.
+    public var total: Duration
+    /// Until the connection stands, TLS included.
+    public var connect: Duration
+    /// A body that brings nothing for so long is given up; in whole seconds.
+    public var stall: Duration
+    /// How often a redirect is followed.
+    public var redirects: Int
+    /// Bytes of all header fields.
+    public static let header = 256 << 10
+
+    /// - Parameters: see the properties.
+    public init(
+        body: Int = 1 << 20, total: Duration = .seconds(30), connect: Duration = .seconds(10),
+        stall: Duration = .seconds(15), redirects: Int = 5
+    ) {
+        self.body = body
+        self.total = total
+        self.connect = connect
+        self.stall = stall
+        self.redirects = redirects
+    }
+}
+
+/// What a server answered.
+public struct WebAnswer: Sendable {
+    /// The status code.
+    public let status: Int
+    /// The header fields in their order, the names in lower case.
+    public let headers: [(name: String, value: String)]
+    /// The body; empty when it went to a file or a sink.
+    public let body: [UInt8]
+    /// Who answered, after redirects.
+    public let url: WebURL
+
+    /// Whether the status is 200 to 299.
+    public var isSuccess: Bool { (200...299).contains(status) }
+    /// The first field of this name, which is given in lower case.
+    public subscript(name: String) -> String? { headers.first { $0.name == name }?.value }
+    /// The body as text.
+    public var text: String { String(decoding: body, as: UTF8.self) }
+}
