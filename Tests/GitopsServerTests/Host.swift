@@ -149,20 +149,26 @@ final class Serve {
     private let log: String
     private var ended = false
 
-    /// - Parameter prefix: what the server is run by, such as strace and its options.
-    init(_ host: Host, by prefix: [String] = []) throws {
+    /// - Parameters:
+    ///   - prefix: what the server is run by, such as strace and its options.
+    ///   - options: further options of `serve`.
+    ///   - scheme: what it says it listens on.
+    init(_ host: Host, by prefix: [String] = [], with options: [String] = [], scheme: String = "http") throws
+    {
         log = "\(host.directory)/serve-\(UInt32.random(in: 0...UInt32.max)).log"
         let output = creat(log, 0o600)
         defer { close(output) }
         let words =
-            prefix + ["\(ToolRunner.products)/volt-gitops", "serve", "--port", "0", "--listen", "127.0.0.1"]
+            ["/usr/bin/env", "-C", host.directory, "--"] + prefix
+            + ["\(ToolRunner.products)/volt-gitops", "serve", "--port", "0", "--listen", "127.0.0.1"]
+            + options
         pid = try Processes.spawnDetached(
             words[0], Array(words.dropFirst()), environment: host.tool.environment, descriptors: [2: output])
         var found: UInt16?
         let log = self.log
         try host.wait("for the server to listen") {
             let text = String(decoding: try Files.read(log), as: UTF8.self)
-            found = text.firstRange(of: "listening on http://127.0.0.1:").flatMap {
+            found = text.firstRange(of: "listening on \(scheme)://127.0.0.1:").flatMap {
                 UInt16(text[$0.upperBound...].prefix { $0.isNumber })
             }
             return found != nil

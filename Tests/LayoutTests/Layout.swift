@@ -50,7 +50,7 @@ enum Layout {
         Module("VoltKit/Archive", ["VoltCore", "VoltSystem", "VoltCrypto", "CVoltSystem", "CArchive"]),
         Module("VoltKit/SQLite", ["VoltCore", "CSQLite"]),
         Module("VoltKit/HTTP", ["VoltCore", "VoltSystem", "CVoltSystem", "CCurl"]),
-        Module("VoltKit/Server", ["VoltCore", "NIOCore", "NIOPosix", "NIOHTTP1"]),
+        Module("VoltKit/Server", ["VoltCore", "CTLS", "NIOCore", "NIOPosix", "NIOHTTP1"]),
         Module("VoltKit/Workload", ["VoltCore", "VoltYAML", "FoundationEssentials"]),
         Module("VoltKit/Kit", ["VoltCore", "VoltSystem", "VoltPlugin", "VoltCLI"]),
         Module(
@@ -121,7 +121,7 @@ enum Layout {
         Program("volt-container--port", isStatic: true),
         Program("volt-container--run", isStatic: true),
         Program("volt-container", ["libarchive", "libcrypto", "libyaml-0"]),
-        Program("volt-gitops", ["libcrypto", "libsqlite3", "libyaml-0"]),
+        Program("volt-gitops", ["libcrypto", "libssl", "libsqlite3", "libyaml-0"]),
         Program("volt-gitops--worker", ["libcrypto", "libgit2"]),
         Program("volt-demo", ["libcrypto"]),
     ]

@@ -54,6 +54,8 @@ public struct HTTPRoute: Sendable {
 public struct HTTPLimits: Sendable {
     /// Bytes of a body; 25 MiB is the largest payload GitHub and GitLab send.
     public var body = 25 << 20
+    /// Seconds from the connection to the end of the TLS handshake.
+    public var handshakeSeconds: Int64 = 10
     /// Seconds from the first byte of a request to the end of its header.
     public var headerSeconds: Int64 = 5
     /// Seconds from the end of the header to the end of the body.

@@ -19,9 +19,12 @@ public final class HTTPServer: Sendable {
     /// - Parameters:
     ///   - address: an address of this host, or nil for every address, IPv6 and IPv4.
     ///   - port: 0 for a free one.
+    ///   - tls: the certificate of an HTTPS server; nil for plain HTTP.
+    ///   - report: told why a TLS handshake failed, in a line for people, on any thread.
     /// - Throws: `VoltError` with code `missing` when the port is taken.
     public init(
-        address: String?, port: Int, routes: [HTTPRoute], limits: HTTPLimits = HTTPLimits(), threads: Int
+        address: String?, port: Int, routes: [HTTPRoute], limits: HTTPLimits = HTTPLimits(), threads: Int,
+        tls: TLSIdentity? = nil, report: @escaping @Sendable (String) -> Void = { _ in }
     ) throws(VoltError) {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: threads)
         let gate = ConnectionGate(limits: limits)
@@ -34,6 +37,12 @@ public final class HTTPServer: Sendable {
                 channel.eventLoop.makeCompletedFuture {
                     let connection = HTTPConnection(routes: table, limits: limits, gate: gate)
                     let pipeline = channel.pipeline.syncOperations
+                    if let tls {
+                        guard let session = TLSSession(tls.context) else {
+                            throw ChannelError.ioOnClosedChannel
+                        }
+                        try pipeline.addHandler(TLSHandler(session: session, limits: limits, report: report))
+                    }
                     try pipeline.addHandler(FirstByteHandler(connection: connection))
                     try pipeline.configureHTTPServerPipeline(
                         withPipeliningAssistance: true, withErrorHandling: true)

@@ -10,19 +10,35 @@ struct Serve: ParsableCommand {
         discussion: """
             Example:
               volt gitops serve --port 9090
+
+            With a certificate it speaks HTTPS (TLS 1.2 and 1.3) and nothing else on that port. SIGHUP reads the \
+            files again, for the connections from then on:
+              volt gitops serve --port 9443 --tls-cert /etc/volt/hooks.pem --tls-key /etc/volt/hooks.key
             """)
 
     @Option(help: "The port; 0 for a free one.") var port = 9090
     @Option(help: "The address of this host to listen on; every address when not given.") var listen: String?
 
+    @Option(help: "A PEM file with the certificate and those between it and the root: HTTPS.")
+    var tlsCert: String?
+    @Option(help: "A PEM file with the key of the certificate, closed to other users.") var tlsKey: String?
+
     func validate() throws {
+        guard (tlsCert == nil) == (tlsKey == nil) else {
+            throw ValidationError("--tls-cert and --tls-key are given together")
+        }
         guard (0...65535).contains(port) else { throw ValidationError("'\(port)' is not a port") }
     }
 
     func run() throws {
         let (gitops, context) = try VoltGitops.engine()
         let clock = context.clock
-        let server = GitopsServer(gitops, options: .init(address: listen, port: port)) { line in
+        var tls: (certificate: String, key: String)?
+        if let tlsCert, let tlsKey {
+            let here = Files.currentDirectory
+            tls = (Files.absolute(tlsCert, from: here), Files.absolute(tlsKey, from: here))
+        }
+        let server = GitopsServer(gitops, options: .init(address: listen, port: port, tls: tls)) { line in
             Output.note("\(clock.now()) \(line)")
         }
         try server.run()

@@ -14,11 +14,14 @@ public struct GitopsServer: Sendable {
         public var address: String?
         /// The port; 0 for a free one.
         public var port: Int
+        /// The files of an HTTPS server; nil for plain HTTP.
+        public var tls: (certificate: String, key: String)?
 
         /// - Parameters: see the properties.
-        public init(address: String?, port: Int) {
+        public init(address: String?, port: Int, tls: (certificate: String, key: String)? = nil) {
             self.address = address
             self.port = port
+            self.tls = tls
         }
     }
 
@@ -33,7 +36,7 @@ public struct GitopsServer: Sendable {
         self.log = log
     }
 
-    /// Serves until a signal ends it.
+    /// Serves until a signal ends it; SIGHUP reads the pipelines, their secrets and the certificate again.
     ///
     /// - Throws: `VoltError` with code `missing` when the port is taken, `conflict` when a server runs already.
     public func run() throws(VoltError) {
@@ -46,7 +49,11 @@ public struct GitopsServer: Sendable {
                 hint: "stop it first, or use another --root")
         }
         signal(SIGPIPE, SIG_IGN)
-        let signals = try StopSignal.install()
+        let signals = try ServerSignal.install()
+        var identity: TLSIdentity?
+        if let tls = options.tls {
+            identity = try TLSIdentity(certificateFile: tls.certificate, keyFile: tls.key)
+        }
         let bell = try Doorbell.open(paths.doorbell)
         defer { close(bell) }
         let journal = try gitops.journal()
@@ -67,15 +74,18 @@ public struct GitopsServer: Sendable {
         }
         try reload(hooks, journal)
         // The port is taken before anything is recovered: a second server must not touch the first one's work.
-        let server = try listen(hooks)
+        let server = try listen(hooks, identity)
         try Recovery(journal: journal, clock: gitops.clock, log: log).run(try journal.pipelines())
         let host = options.address ?? "0.0.0.0"
-        let url = "http://\(host.contains(":") ? "[\(host)]" : host):\(server.port)"
+        let url =
+            "\(identity == nil ? "http" : "https")://\(host.contains(":") ? "[\(host)]" : host):\(server.port)"
         try ServerAddress.write(Gitops.Server(pid: getpid(), url: url), to: paths.address)
         try scheduler.start()
         log("listening on \(url), with \(try journal.pipelines().count) pipelines")
         gitops.manager.ready(status: "listening on \(url)")
-        wait(signals: signals, bell: bell) {
+        if let identity { tellExpiry(identity) }
+        wait(signals: signals, bell: bell) { isSignal in
+            if isSignal, let identity { renew(identity) }
             do throws(VoltError) { try reload(hooks, journal) } catch { log("error: \(error.message)") }
             scheduler.kick()
         }
@@ -88,7 +98,25 @@ public struct GitopsServer: Sendable {
         log("stopped")
     }
 
-    private func listen(_ hooks: HookReceiver) throws(VoltError) -> HTTPServer {
+    /// Reads the certificate again after SIGHUP; the one in use stays when the new one cannot be used.
+    private func renew(_ identity: TLSIdentity) {
+        do throws(VoltError) {
+            try identity.reload()
+            log("read the certificate '\(identity.certificateFile)' again")
+            tellExpiry(identity)
+        } catch {
+            log("error: the certificate in use stays: \(error.message)")
+        }
+    }
+
+    private func tellExpiry(_ identity: TLSIdentity) {
+        let left = identity.expiry.since(gitops.clock.now())
+        guard left < .seconds(14 * 86_400) else { return }
+        let when = left < .zero ? "ended" : "ends"
+        log("warning: the certificate '\(identity.certificateFile)' \(when) at \(identity.expiry)")
+    }
+
+    private func listen(_ hooks: HookReceiver, _ identity: TLSIdentity?) throws(VoltError) -> HTTPServer {
         let log = self.log
         var routes = [HTTPRoute("GET", "/healthz") { _, answer in answer(HTTPResponse(200, "ok\n")) }]
         for provider in Provider.allCases where provider.hooks != nil {
@@ -111,7 +139,9 @@ public struct GitopsServer: Sendable {
                 })
         }
         do throws(VoltError) {
-            return try HTTPServer(address: options.address, port: options.port, routes: routes, threads: 2)
+            return try HTTPServer(
+                address: options.address, port: options.port, routes: routes, threads: 2, tls: identity,
+                report: log)
         } catch  where error.code == .missing {
             let holder = PortHolder.find(port: options.port).map { " by \($0)" } ?? ""
             throw VoltError(
@@ -147,41 +177,28 @@ public struct GitopsServer: Sendable {
         hooks.watch(watches)
     }
 
-    /// Blocks until a signal comes, and tells the service manager that it does; `rung` is called when the bell rings.
-    private func wait(signals: Int32, bell: Int32, rung: () -> Void) {
+    /// Blocks until a signal ends the server, and tells the service manager that it lives; `rung` is called when
+    /// the bell rings, and with true after SIGHUP.
+    private func wait(signals: ServerSignal, bell: Int32, rung: (Bool) -> Void) {
         while true {
             var polls = [
-                pollfd(fd: signals, events: Int16(POLLIN), revents: 0),
+                pollfd(fd: signals.descriptor, events: Int16(POLLIN), revents: 0),
                 pollfd(fd: bell, events: Int16(POLLIN), revents: 0),
             ]
             let interval = gitops.manager.watchdogInterval.map { Int32(clamping: $0.milliseconds) } ?? -1
             let count = poll(&polls, 2, interval)
             gitops.manager.alive()
             guard count > 0 else { continue }
-            if polls[0].revents != 0 { return }
             var bytes = [UInt8](repeating: 0, count: 4096)
-            _ = read(bell, &bytes, bytes.count)
-            rung()
-        }
-    }
-}
-
-/// Turns SIGTERM and SIGINT into a descriptor that becomes readable.
-enum StopSignal {
-    // Set once before the handlers are installed; a handler may only make calls that are safe in one.
-    nonisolated(unsafe) private static var pipe: Int32 = -1
-
-    static func install() throws(VoltError) -> Int32 {
-        var ends: [Int32] = [-1, -1]
-        guard volt_pipe(&ends) == 0 else { throw SystemError.current.during("cannot make a pipe") }
-        pipe = ends[1]
-        for number in [SIGTERM, SIGINT] {
-            signal(number) { _ in
-                var byte: UInt8 = 1
-                _ = write(StopSignal.pipe, &byte, 1)
+            if polls[0].revents != 0 {
+                if signals.stops() { return }
+                rung(true)
+            }
+            if polls[1].revents != 0 {
+                _ = read(bell, &bytes, bytes.count)
+                rung(false)
             }
         }
-        return ends[0]
     }
 }
 

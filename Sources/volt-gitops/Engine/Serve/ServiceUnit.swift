@@ -36,6 +36,7 @@ public struct ServiceUnit: Sendable, Equatable {
             TimeoutStartSec=10min
             WatchdogSec=60s
             ExecStart=\(executable) serve
+            ExecReload=/bin/kill -HUP $MAINPID
             \(variables)Restart=on-failure
             RestartSec=2s
             KillMode=mixed
