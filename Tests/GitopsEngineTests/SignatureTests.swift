@@ -29,6 +29,16 @@ private let vectors = [
     Vector(
         provider: .bitbucket, header: "X-Hub-Signature", body: Array("Hello World!".utf8),
         signature: "a4771c39fbe90f317c7824e83ddef3caae9cb3d976c214ace1f2937e133263c9"),
+    // Gitea, Forgejo and the generic form sign as GitHub does, so that its vector is theirs.
+    Vector(
+        provider: .gitea, header: "X-Hub-Signature-256", body: Array("Hello, World!".utf8),
+        signature: "757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"),
+    Vector(
+        provider: .forgejo, header: "X-Hub-Signature-256", body: Array("Hello, World!".utf8),
+        signature: "757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"),
+    Vector(
+        provider: .generic, header: "X-Volt-Signature-256", body: Array("Hello, World!".utf8),
+        signature: "757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"),
 ]
 
 @Suite struct SignatureTests {
@@ -87,6 +97,67 @@ private let vectors = [
     }
 }
 
+@Suite struct GiteaSignatureTests {
+    private let json = Array(#"{"ref":"refs/heads/main"}"#.utf8)
+    private let form = Array("payload=%7B%22ref%22%3A%22refs%2fheads%2Fmain%22%7D".utf8)
+    private let formType = (name: "Content-Type", value: "application/x-www-form-urlencoded")
+
+    private func verifies(
+        _ fields: [(name: String, value: String)], _ body: [UInt8], brand: String = "gitea",
+        secret key: [UInt8] = secret
+    ) -> Bool {
+        Gitea(brand: brand).verifies(RequestHeaders(fields), body: body, secret: key, now: 0)
+    }
+
+    private func hex(_ message: [UInt8], key: [UInt8] = secret) -> String {
+        Hex.encode(HMAC.sha256(key: key, message: message))
+    }
+
+    @Test("of a form the JSON within is signed, where GitHub signs the form")
+    func forms() {
+        let ofJSON = (name: "X-Hub-Signature-256", value: "sha256=\(hex(json))")
+        let ofForm = (name: "X-Hub-Signature-256", value: "sha256=\(hex(form))")
+        #expect(verifies([formType, ofJSON], form))
+        #expect(!verifies([formType, ofForm], form))
+        #expect(!GitHub().verifies(RequestHeaders([formType, ofJSON]), body: form, secret: secret, now: 0))
+        #expect(GitHub().verifies(RequestHeaders([formType, ofForm]), body: form, secret: secret, now: 0))
+        for broken in ["", "payload", "x=1", "payload=%7", "payload=%g0"] {
+            #expect(!verifies([formType, ofJSON], Array(broken.utf8)))
+        }
+    }
+
+    @Test("the bare header of old versions is enough", arguments: ["gitea", "forgejo"])
+    func bare(brand: String) {
+        #expect(verifies([(name: "X-Gitea-Signature", value: hex(json))], json, brand: brand))
+        #expect(verifies([(name: "X-\(brand)-Signature", value: hex(json))], json, brand: brand))
+    }
+
+    @Test("without a secret all headers come empty, and nothing verifies, with no secret either")
+    func empty() {
+        let fields = [
+            (name: "X-Gitea-Signature", value: ""), (name: "X-Forgejo-Signature", value: ""),
+            (name: "X-Hub-Signature-256", value: "sha256="), (name: "X-Hub-Signature", value: "sha1="),
+        ]
+        for brand in ["gitea", "forgejo"] {
+            #expect(!verifies(fields, json, brand: brand))
+            #expect(!verifies(fields, json, brand: brand, secret: []))
+            #expect(!verifies([], json, brand: brand))
+        }
+    }
+
+    @Test("each signature that is there must hold")
+    func all() {
+        let good = (name: "X-Gitea-Signature", value: hex(json))
+        for bad in ["", "sha256=", "sha256=\(hex(json, key: [1]))", "sha256=\(hex(json).uppercased())"] {
+            #expect(!verifies([good, (name: "X-Hub-Signature-256", value: bad)], json))
+        }
+        let prefixed = (name: "X-Hub-Signature-256", value: "sha256=\(hex(json))")
+        #expect(verifies([good, prefixed], json))
+        #expect(!verifies([(name: "X-Gitea-Signature", value: ""), prefixed], json))
+        #expect(!verifies([good, good, prefixed], json))
+    }
+}
+
 @Suite struct GitLabSignatureTests {
     /// The reference vector of the Standard Webhooks specification.
     private let key = Array("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".utf8)
@@ -119,6 +190,30 @@ private let vectors = [
         #expect(verifies([fields[0], fields[1], (name: "webhook-signature", value: "v1,AAAA v2,x \(good)")]))
         let renamed = "v2" + good.dropFirst(2)
         #expect(!verifies([fields[0], fields[1], (name: "webhook-signature", value: renamed)]))
+    }
+
+    @Test("a signing token without a key, or with one that is not base 64, verifies nothing")
+    func emptyKey() {
+        let message = Array("msg_p5jXN8AQM9LWM0D4loKWxJek.1614265330.".utf8) + body
+        let forged = "v1," + Base64.encode(HMAC.sha256(key: [], message: message))
+        for key in ["whsec_", "whsec_=", "whsec_!", ""] {
+            let fields = [fields[0], fields[1], (name: "webhook-signature", value: forged)]
+            #expect(!verifies(fields, key: Array(key.utf8)))
+        }
+    }
+
+    @Test("a signature that comes twice is refused, and the token that comes with it does not help")
+    func doubled() {
+        let token = (name: "X-Gitlab-Token", value: String(decoding: key, as: UTF8.self))
+        #expect(!verifies(fields + [fields[2], token]))
+    }
+
+    @Test("the times at the ends of the numbers are refused")
+    func farTimes() {
+        for time in ["9223372036854775807", "-9223372036854775808", "0", "1e9", "99999999999999999999"] {
+            let fields = [fields[0], (name: "webhook-timestamp", value: time), fields[2]]
+            for now in [0, 1_614_265_330, -1] as [Int64] { #expect(!verifies(fields, now: now)) }
+        }
     }
 
     @Test("a signature without its id or time, or with another one, is refused", arguments: [0, 1])

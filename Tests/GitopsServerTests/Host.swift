@@ -91,12 +91,12 @@ final class Host: Sendable {
     func gitops(_ words: String...) throws -> ToolRunner.Result { try tool.run(["volt-gitops"] + words) }
 
     /// Creates the pipeline `site`, which is not polled while the test runs.
-    func createSite(_ more: String...) throws {
+    func createSite(_ more: String..., provider: String = "github") throws {
         let result = try tool.run(
             [
-                "volt-gitops", "create", "--name", "site", "--repo", repository, "--provider", "github",
-                "--branch",
-                "main", "--workload", "web", "--secret-file", "\(directory)/secret", "--allow-file",
+                "volt-gitops", "create", "--name", "site", "--repo", repository, "--provider", provider,
+                "--branch", "main", "--workload", "web", "--secret-file", "\(directory)/secret",
+                "--allow-file",
                 "--poll-interval", "86400",
             ] + more)
         try #require(result.status == 0, "create: \(result.stderr)")

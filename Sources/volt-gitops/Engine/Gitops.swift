@@ -70,9 +70,7 @@ public struct Gitops: Sendable {
                 throw VoltError(.usage, "provider 'svn' is polled and has no hook, so it takes no secret")
             }
         } else if let secret {
-            guard !secret.isEmpty else {
-                throw VoltError(.usage, "the secret is empty", hint: "put it on one line")
-            }
+            try Self.check(secret: secret, of: pipeline.provider)
         } else if !insecure {
             throw VoltError(
                 .refused, "pipeline '\(pipeline.name)' has no secret, so anyone could trigger it",
@@ -101,6 +99,18 @@ public struct Gitops: Sendable {
         }
         ring()
         return url
+    }
+
+    /// Refuses a secret that could never verify a delivery.
+    static func check(secret: [UInt8], of provider: Provider) throws(VoltError) {
+        guard !secret.isEmpty else {
+            throw VoltError(.usage, "the secret is empty", hint: "put it on one line")
+        }
+        guard provider != .gitlab || Signature.standardKey(secret) != nil else {
+            throw VoltError(
+                .usage, "the secret begins with 'whsec_' and the rest is not base 64",
+                hint: "copy the whole signing token that GitLab showed")
+        }
     }
 
     private static func check(path: String) throws(VoltError) {

@@ -18,8 +18,7 @@ struct Bitbucket: HookProvider {
             body,
             keeping: [
                 "push", "changes", "new", "type", "name", "target", "hash", "repository", "links", "html",
-                "href",
-                "clone", "full_name", "ref", "id", "toHash", "slug", "project", "key",
+                "href", "clone", "full_name", "ref", "id", "toHash", "slug", "project", "key",
             ])
         switch headers["x-event-key"] {
         case "repo:push": return cloud(payload)
@@ -35,12 +34,19 @@ struct Bitbucket: HookProvider {
         if let name = repository?["full_name"]?.text { urls.append("https://bitbucket.org/\(name).git") }
         let changes = payload["push"]?["changes"]?.elements ?? []
         let pushes = changes.compactMap { change -> PushEvent? in
-            guard let new = change["new"], let name = new["name"]?.text,
-                ["branch", "named_branch"].contains(new["type"]?.text)
-            else { return nil }
-            return PushEvent(repositories: urls, branch: name, commit: new["target"]?["hash"]?.text)
+            // Null when the ref was deleted.
+            guard let new = change["new"], let name = new["name"]?.text, !name.isEmpty else { return nil }
+            let commit = new["target"]?["hash"]?.text
+            switch new["type"]?.text {
+            case "branch", "named_branch":
+                return PushEvent(repositories: urls, ref: .branch(name), commit: commit)
+            // The target of a tag is the commit, also when it is annotated.
+            case "tag", "annotated_tag":
+                return PushEvent(repositories: urls, ref: .tag(name), commit: commit)
+            default: return nil
+            }
         }
-        return pushes.isEmpty ? .ignored("no branch has a new commit") : .pushes(pushes)
+        return pushes.isEmpty ? .ignored("no branch or tag has a new commit") : .pushes(pushes)
     }
 
     private func dataCenter(_ payload: Payload) -> Delivery {
@@ -53,12 +59,16 @@ struct Bitbucket: HookProvider {
         }
         let changes = payload["changes"]?.elements ?? []
         let pushes = changes.compactMap { change -> PushEvent? in
-            guard change["type"]?.text != "DELETE", change["ref"]?["type"]?.text != "TAG",
-                let ref = change["ref"]?["id"]?.text, ref.hasPrefix("refs/heads/")
+            guard change["type"]?.text != "DELETE",
+                let ref = change["ref"]?["id"]?.text.flatMap(PushedRef.init(full:)),
+                let hash = change["toHash"]?.text, !ObjectID.isZero(hash)
             else { return nil }
-            let branch = String(ref.dropFirst("refs/heads/".count))
-            return PushEvent(repositories: urls, branch: branch, commit: change["toHash"]?.text)
+            switch ref {
+            case .branch: return PushEvent(repositories: urls, ref: ref, commit: hash)
+            // It may be the object of an annotated tag.
+            case .tag: return PushEvent(repositories: urls, ref: ref, commit: nil)
+            }
         }
-        return pushes.isEmpty ? .ignored("no branch has a new commit") : .pushes(pushes)
+        return pushes.isEmpty ? .ignored("no branch or tag has a new commit") : .pushes(pushes)
     }
 }

@@ -1,5 +1,7 @@
 /// GitHub's webhooks: the HMAC covers the body as it was sent, form or JSON.
 struct GitHub: HookProvider {
+    var takesForms: Bool { true }
+
     func verifies(_ headers: RequestHeaders, body: [UInt8], secret: [UInt8], now: Int64) -> Bool {
         Signature.isSHA256(headers["x-hub-signature-256"], of: body, secret: secret)
     }
@@ -12,53 +14,40 @@ struct GitHub: HookProvider {
         case "ping": return .ignored("ping")
         case let event: return .ignored("event '\(event ?? "")' is not a push")
         }
-        let isForm =
-            headers["content-type"]?.lowercased().hasPrefix("application/x-www-form-urlencoded") ?? false
-        let json = isForm ? try Form.value(of: "payload", in: body) : body
         let payload = try PayloadReader.read(
-            json,
-            keeping: ["ref", "after", "deleted", "repository", "clone_url", "ssh_url", "git_url", "html_url"])
-        guard let ref = payload["ref"]?.text else { return .ignored("the payload has no ref") }
-        guard ref.hasPrefix("refs/heads/") else { return .ignored("'\(ref)' is not a branch") }
-        let branch = String(ref.dropFirst("refs/heads/".count))
-        if payload["deleted"]?.boolean == true { return .ignored("branch '\(branch)' was deleted") }
+            headers.isForm ? try Form.value(of: "payload", in: body) : body,
+            keeping: [
+                "ref", "after", "deleted", "head_commit", "id", "repository", "clone_url", "ssh_url",
+                "git_url", "html_url",
+            ])
+        guard let name = payload["ref"]?.text else { return .ignored("the payload has no ref") }
+        guard let ref = PushedRef(full: name) else { return .ignored("'\(name)' is no branch and no tag") }
+        let after = payload["after"]?.text
+        if payload["deleted"]?.boolean == true || after.map(ObjectID.isZero) == true {
+            return .ignored("\(ref.described) was deleted")
+        }
+        let commit =
+            switch ref {
+            case .branch: after
+            // `after` is the tag object when the tag is annotated.
+            case .tag: payload["head_commit"]?["id"]?.text
+            }
         let repository = payload["repository"]
         let urls = ["clone_url", "ssh_url", "git_url", "html_url"].compactMap { repository?[$0]?.text }
-        return .pushes([PushEvent(repositories: urls, branch: branch, commit: payload["after"]?.text)])
+        return .pushes([PushEvent(repositories: urls, ref: ref, commit: commit)])
     }
 }
 
-/// `application/x-www-form-urlencoded`, as the URL Standard has it.
-enum Form {
-    /// The first value with a name.
-    static func value(of name: String, in body: [UInt8]) throws(PayloadReader.Malformed) -> [UInt8] {
-        for pair in body.split(separator: UInt8(ascii: "&")) {
-            let parts = pair.split(
-                separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
-            guard parts.count == 2, parts[0].elementsEqual(name.utf8) else { continue }
-            return try decode(parts[1])
-        }
-        throw PayloadReader.Malformed()
+/// Ids of Git objects as payloads write them.
+enum ObjectID {
+    /// Whether the id is the one of no object, by which a deleted ref is told.
+    static func isZero(_ text: String) -> Bool {
+        [40, 64].contains(text.utf8.count) && text.utf8.allSatisfy { $0 == UInt8(ascii: "0") }
     }
 
-    private static func decode(_ bytes: ArraySlice<UInt8>) throws(PayloadReader.Malformed) -> [UInt8] {
-        var result: [UInt8] = []
-        result.reserveCapacity(bytes.count)
-        var index = bytes.startIndex
-        while index < bytes.endIndex {
-            switch bytes[index] {
-            case UInt8(ascii: "+"): result.append(32)
-            case UInt8(ascii: "%"):
-                guard index + 2 < bytes.endIndex,
-                    let high = Character(Unicode.Scalar(bytes[index + 1])).hexDigitValue,
-                    let low = Character(Unicode.Scalar(bytes[index + 2])).hexDigitValue
-                else { throw PayloadReader.Malformed() }
-                result.append(UInt8(high << 4 | low))
-                index += 2
-            case let byte: result.append(byte)
-            }
-            index += 1
-        }
-        return result
+    /// Whether the text is the full id of an object, SHA-1 or SHA-256, in lower case.
+    static func isFull(_ text: String) -> Bool {
+        [40, 64].contains(text.utf8.count)
+            && text.utf8.allSatisfy { (48...57).contains($0) || (97...102).contains($0) }
     }
 }

@@ -9,8 +9,10 @@ final class HookReceiver: Sendable {
     struct Watch: Sendable {
         let pipeline: String
         let provider: Provider
+        /// The normalised URL.
         let repository: String
-        let branch: String
+        /// Whether a push to a ref concerns it.
+        let follows: @Sendable (PushedRef) -> Bool
         /// Nil for a pipeline that was created to take deliveries without a signature.
         let secret: [UInt8]?
     }
@@ -78,23 +80,29 @@ final class HookReceiver: Sendable {
         let id = hooks.deliveryID(headers).map { String($0.prefix(128)) }
         var items: [AcceptQueue.Item] = []
         var knowsRepository = false
+        var urls: [String] = []
+        var keys: Set<String> = []
         for push in pushes {
-            let keys = Set(push.repositories.compactMap(matchKey))
+            // The same for all pushes of a delivery.
+            if push.repositories != urls {
+                urls = push.repositories
+                keys = Set(urls.compactMap(matchKey))
+            }
             for watch in verified where matches(watch, keys) {
                 knowsRepository = true
-                guard watch.branch == push.branch else { continue }
+                guard watch.follows(push.ref) else { continue }
                 items.append(
                     AcceptQueue.Item(
-                        pipeline: watch.pipeline, delivery: id, branch: push.branch,
-                        commit: push.commit.flatMap(Self.commit), note: "webhook (\(provider.rawValue))"))
+                        pipeline: watch.pipeline, delivery: id, branch: push.ref.name,
+                        commit: push.commit.flatMap { ObjectID.isFull($0) ? $0 : nil },
+                        note: "webhook (\(provider.rawValue))"))
             }
         }
         guard !items.isEmpty else {
-            let branches = pushes.map(\.branch).joined(separator: ", ")
+            let refs = pushes.prefix(4).map(\.ref.described).joined(separator: " or ")
             return reply(
                 .ignored(
-                    knowsRepository
-                        ? "no pipeline follows branch '\(branches)'" : "no pipeline watches this repository"))
+                    knowsRepository ? "no pipeline follows \(refs)" : "no pipeline watches this repository"))
         }
         queue.submit(items) { answer in
             switch answer {
@@ -115,12 +123,6 @@ final class HookReceiver: Sendable {
     private func matches(_ watch: Watch, _ keys: Set<String>) -> Bool {
         if keys.contains(watch.repository) { return true }
         return keys.contains { $0.hasPrefix("/") && watch.repository.hasSuffix($0) }
-    }
-
-    /// A commit id as the payload gives it, when it is one.
-    private static func commit(_ text: String) -> String? {
-        let isHex = text.utf8.allSatisfy { (48...57).contains($0) || (97...102).contains($0) }
-        return isHex && [40, 64].contains(text.utf8.count) ? text : nil
     }
 }
 

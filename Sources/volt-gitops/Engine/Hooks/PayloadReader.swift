@@ -35,16 +35,19 @@ indirect enum Payload: Equatable {
 /// Reads a payload whole, but keeps only the members with wanted names: what a provider adds costs a
 /// scan and no memory.
 struct PayloadReader {
-    /// The payload is not JSON, or nested deeper than any provider's.
+    /// The payload is not JSON, or nested deeper or with more values than any provider's.
     struct Malformed: Error {}
 
     /// No provider nests deeper than 8.
     static let depthLimit = 64
+    /// How many values may be kept: a push of 5,000 refs has about 50,000.
+    static let keptLimit = 100_000
 
     private let bytes: UnsafeBufferPointer<UInt8>
     private let wanted: Set<String>
     private var index = 0
     private var depth = 0
+    private var kept = 0
 
     /// Reads a payload.
     ///
@@ -72,7 +75,8 @@ struct PayloadReader {
 
     private mutating func value(keep: Bool) throws(Malformed) -> Payload {
         space()
-        guard index < bytes.count else { throw Malformed() }
+        if keep { kept += 1 }
+        guard index < bytes.count, kept <= Self.keptLimit else { throw Malformed() }
         switch bytes[index] {
         case UInt8(ascii: "{"): return try object(keep: keep)
         case UInt8(ascii: "["): return try array(keep: keep)

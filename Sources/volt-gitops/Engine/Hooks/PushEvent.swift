@@ -1,17 +1,17 @@
-/// A branch that a verified delivery says was pushed. It is a hint: what is deployed is the tip of the
-/// branch at the pipeline's own URL.
+/// A branch or tag that a verified delivery says was pushed. It is a hint: what is deployed is read from
+/// the pipeline's own URL.
 struct PushEvent: Equatable {
     /// The URLs and names that the payload gives for its repository, any of which may match a pipeline.
     var repositories: [String]
-    /// The branch, without `refs/heads/`.
-    var branch: String
-    /// The commit the branch points to now, when the payload has it.
+    /// What was pushed.
+    var ref: PushedRef
+    /// The commit it points to now, when the payload has it; never the object of an annotated tag.
     var commit: String?
 }
 
 /// What a delivery asks for.
 enum Delivery: Equatable {
-    /// Branches that were pushed; Bitbucket may send several in one delivery.
+    /// What was pushed; Bitbucket and GitLab's system hooks may send several in one delivery.
     case pushes([PushEvent])
     /// Nothing to do, and why.
     case ignored(String)
@@ -34,13 +34,25 @@ public struct RequestHeaders: Sendable {
         }
         return found
     }
+
+    /// Whether a field occurs, be it empty or twice.
+    func has(_ name: String) -> Bool {
+        fields.contains { $0.name.utf8.count == name.utf8.count && $0.name.lowercased() == name }
+    }
+
+    /// Whether the body is a form with the payload in one of its fields.
+    var isForm: Bool {
+        self["content-type"]?.lowercased().hasPrefix("application/x-www-form-urlencoded") ?? false
+    }
 }
 
 /// A forge that sends webhooks.
 protocol HookProvider: Sendable {
+    /// Whether the payload may come as a form.
+    var takesForms: Bool { get }
     /// Whether the request may be answered without a signature; then nothing is touched.
     func isUnsignedPing(_ headers: RequestHeaders) -> Bool
-    /// Whether the body was signed with the secret. Nothing of the body is parsed before this holds.
+    /// Whether the body was signed with the secret. Nothing of the JSON is parsed before this holds.
     ///
     /// - Parameter now: seconds since 1970, for signatures that cover the time.
     func verifies(_ headers: RequestHeaders, body: [UInt8], secret: [UInt8], now: Int64) -> Bool
@@ -51,5 +63,6 @@ protocol HookProvider: Sendable {
 }
 
 extension HookProvider {
+    var takesForms: Bool { false }
     func isUnsignedPing(_ headers: RequestHeaders) -> Bool { false }
 }

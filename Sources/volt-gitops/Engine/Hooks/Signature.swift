@@ -21,23 +21,27 @@ enum Signature {
             Array(SHA256Hasher.digest(of: secret).hex.utf8))
     }
 
+    /// Seconds by which the time of a signature may be off (Standard Webhooks, "Verifying webhook
+    /// authenticity").
+    static let window: Int64 = 300
+
+    /// The key that a secret stands for: what follows `whsec_` is its base 64, any other secret is the key
+    /// itself. Nil for a key that is empty or not base 64, which verifies nothing.
+    static func standardKey(_ secret: [UInt8]) -> [UInt8]? {
+        let prefix = Array("whsec_".utf8)
+        guard secret.starts(with: prefix) else { return secret.isEmpty ? nil : secret }
+        let key = Base64.decode(String(decoding: secret.dropFirst(prefix.count), as: UTF8.self))
+        return key?.isEmpty == true ? nil : key
+    }
+
     /// Standard Webhooks: `v1,<base64>` of the HMAC over `id.timestamp.body`, one or more in the header
     /// separated by spaces; the time may be five minutes off.
     static func isStandard(
-        _ header: String, id: String?, timestamp: String?, of body: [UInt8], secret: [UInt8], now: Int64
+        _ header: String?, id: String?, timestamp: String?, of body: [UInt8], secret: [UInt8], now: Int64
     ) -> Bool {
-        guard let id, let timestamp, let sent = Int64(timestamp), sent > 0, abs(now - sent) <= 300,
-            !secret.isEmpty
+        guard let header, let id, !id.isEmpty, let timestamp, let sent = Int64(timestamp), sent > 0,
+            sent >= now - window, sent <= now + window, let key = standardKey(secret)
         else { return false }
-        var key = secret
-        let prefix = Array("whsec_".utf8)
-        if secret.starts(with: prefix) {
-            guard let decoded = Base64.decode(String(decoding: secret.dropFirst(prefix.count), as: UTF8.self))
-            else {
-                return false
-            }
-            key = decoded
-        }
         let expected = HMAC.sha256(key: key, message: Array("\(id).\(timestamp).".utf8) + body)
         var matches = false
         for part in header.split(separator: " ").prefix(16) where part.hasPrefix("v1,") {

@@ -155,7 +155,7 @@ public final class Journal {
         try database.integer(
             """
             SELECT 1 FROM attempts WHERE delivery = ? AND pipeline = ?
-            AND state NOT IN ('failed', 'interrupted', 'held') LIMIT 1
+            AND (finished IS NULL OR state = 'done') LIMIT 1
             """, .text(delivery), .text(pipeline)) != nil
     }
 

@@ -2,7 +2,7 @@ public import VoltCore
 
 /// Where a pipeline's pushes come from.
 public enum Provider: String, Codable, CaseIterable, Sendable {
-    case github, gitlab, bitbucket, svn
+    case github, gitlab, bitbucket, gitea, forgejo, generic, svn
 
     /// The receiver of its webhooks; nil for a provider that is polled only.
     var hooks: (any HookProvider)? {
@@ -10,6 +10,9 @@ public enum Provider: String, Codable, CaseIterable, Sendable {
         case .github: GitHub()
         case .gitlab: GitLab()
         case .bitbucket: Bitbucket()
+        case .gitea: Gitea(brand: "gitea")
+        case .forgejo: Gitea(brand: "forgejo")
+        case .generic: Generic()
         case .svn: nil
         }
     }

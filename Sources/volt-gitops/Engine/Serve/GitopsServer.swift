@@ -119,11 +119,13 @@ public struct GitopsServer: Sendable {
     private func listen(_ hooks: HookReceiver, _ identity: TLSIdentity?) throws(VoltError) -> HTTPServer {
         let log = self.log
         var routes = [HTTPRoute("GET", "/healthz") { _, answer in answer(HTTPResponse(200, "ok\n")) }]
-        for provider in Provider.allCases where provider.hooks != nil {
+        for provider in Provider.allCases {
+            guard let receiver = provider.hooks else { continue }
+            let forms = receiver.takesForms ? ["application/x-www-form-urlencoded"] : []
             routes.append(
                 HTTPRoute(
                     "POST", "/hooks/\(provider.rawValue)",
-                    mediaTypes: ["application/json", "application/x-www-form-urlencoded"]
+                    mediaTypes: ["application/json"] + forms
                 ) { request, answer in
                     hooks.receive(
                         provider: provider, headers: RequestHeaders(request.headers), body: request.body
@@ -172,7 +174,7 @@ public struct GitopsServer: Sendable {
             watches.append(
                 HookReceiver.Watch(
                     pipeline: pipeline.name.text, provider: pipeline.provider, repository: url.normalised,
-                    branch: pipeline.branch, secret: secret))
+                    follows: { pipeline.follows($0) }, secret: secret))
         }
         hooks.watch(watches)
     }
