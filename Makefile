@@ -3,12 +3,13 @@
 SHELL := /bin/bash
 PREFIX ?= /usr/local
 DESTDIR ?=
-TOOLS := volt container gitops
+TOOLS := volt container gitops service
 
 # The programs of each tool; private helpers have '--' in their names.
 programs_volt := volt
 programs_container := volt-container volt-container--init volt-container--run volt-container--port
 programs_gitops := volt-gitops volt-gitops--worker
+programs_service := volt-service
 
 # A release links the Swift runtime into each program, so that it runs without a toolchain.
 release_flags := -c release --static-swift-stdlib --disable-index-store
@@ -45,7 +46,7 @@ release: setup
 ## make install           release, and install every tool below PREFIX (/usr/local)
 install: $(TOOLS:%=install-%)
 
-## make install-TOOL      one tool: volt, container or gitops
+## make install-TOOL      one tool: volt, container, gitops or service
 $(TOOLS:%=install-%): install-%: setup
 	@set -e; for program in $(programs_$*); do swift build $(release_flags) --product $$program; done
 	scripts/install "$(DESTDIR)$(PREFIX)" $(programs_$*)

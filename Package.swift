@@ -50,6 +50,7 @@ let package = Package(
         .executable(name: "volt", targets: ["volt"]),
         .executable(name: "volt-container", targets: ["volt-container"]),
         .executable(name: "volt-gitops", targets: ["volt-gitops"]),
+        .executable(name: "volt-service", targets: ["volt-service"]),
         .library(name: "VoltKit", targets: ["VoltKit"]),
         .library(name: "VoltTestKit", targets: ["VoltTestKit"]),
     ],
@@ -130,6 +131,14 @@ let package = Package(
             "volt-gitops--worker", path: "Sources/volt-gitops/worker",
             ["GitopsSource", "VoltGit", "VoltCore", "VoltSystem", "CVoltSystem"]),
 
+        // volt-service
+        .target(
+            name: "ServiceEngine", dependencies: ["VoltCore", "VoltSystem", "VoltPlugin"],
+            path: "Sources/volt-service/Engine", swiftSettings: settings),
+        program(
+            "volt-service", path: "Sources/volt-service/CLI",
+            ["ServiceEngine", "VoltCLI", "VoltCore", "VoltSystem", argumentParser]),
+
         // What the demo, the benchmarks and the tests on other hosts need; not installed
         program(
             "volt-demo", path: "Sources/volt-demo",
@@ -164,6 +173,7 @@ let package = Package(
             ["ContainerEngine", "VoltArchive", "VoltCore", "VoltCrypto", "VoltSystem"]),
         tests("ContainerRuntimeTests", ["ContainerEngine", "ContainerSandbox", "VoltCore", "VoltSystem"]),
         tests("ContainerApplyTests", ["ContainerEngine", "VoltCore", "VoltSystem", "VoltWorkload"]),
+        tests("ServiceTests", ["ServiceEngine", "VoltCore", "VoltSystem", "volt-service"]),
         tests("VoltArchiveTests", ["VoltArchive", "VoltCore", "VoltSystem", "VoltCrypto"]),
     ]
 )

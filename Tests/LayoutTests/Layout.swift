@@ -99,6 +99,12 @@ enum Layout {
             "volt-gitops/worker",
             ["GitopsSource", "VoltGit", "VoltCore", "VoltSystem", "CVoltSystem", "FoundationEssentials"]),
 
+        // volt-service
+        Module(
+            "volt-service/Engine", ["VoltCore", "VoltSystem", "VoltPlugin", "FoundationEssentials"],
+            isEngine: true),
+        Module("volt-service/CLI", ["ServiceEngine", "VoltCLI", "VoltCore", "VoltSystem", "ArgumentParser"]),
+
         // What the demo and the tests on other hosts need
         Module(
             "volt-demo",
@@ -123,6 +129,7 @@ enum Layout {
         Program("volt-container", ["libarchive", "libcrypto", "libyaml-0"]),
         Program("volt-gitops", ["libcrypto", "libssl", "libsqlite3", "libyaml-0"]),
         Program("volt-gitops--worker", ["libcrypto", "libgit2"]),
+        Program("volt-service"),
         Program("volt-demo", ["libcrypto"]),
     ]
 

@@ -16,7 +16,7 @@ struct Serve: ParsableCommand {
               volt gitops serve --port 9443 --tls-cert /etc/volt/hooks.pem --tls-key /etc/volt/hooks.key
             """)
 
-    @Option(help: "The port; 0 for a free one.") var port = 9090
+    @Option(help: "The port; 0 for a free one. Not given: VOLT_GITOPS_PORT, or 9090.") var port: Int?
     @Option(help: "The address of this host to listen on; every address when not given.") var listen: String?
 
     @Option(help: "A PEM file with the certificate and those between it and the root: HTTPS.")
@@ -27,20 +27,30 @@ struct Serve: ParsableCommand {
         guard (tlsCert == nil) == (tlsKey == nil) else {
             throw ValidationError("--tls-cert and --tls-key are given together")
         }
-        guard (0...65535).contains(port) else { throw ValidationError("'\(port)' is not a port") }
+        if let port, !(0...65535).contains(port) { throw ValidationError("'\(port)' is not a port") }
     }
 
     func run() throws {
         let (gitops, context) = try VoltGitops.engine()
         let clock = context.clock
+        let chosen = try port ?? Self.port(of: context.environment["VOLT_GITOPS_PORT"])
         var tls: (certificate: String, key: String)?
         if let tlsCert, let tlsKey {
             let here = Files.currentDirectory
             tls = (Files.absolute(tlsCert, from: here), Files.absolute(tlsKey, from: here))
         }
-        let server = GitopsServer(gitops, options: .init(address: listen, port: port, tls: tls)) { line in
+        let server = GitopsServer(gitops, options: .init(address: listen, port: chosen, tls: tls)) { line in
             Output.note("\(clock.now()) \(line)")
         }
         try server.run()
+    }
+
+    /// The port that the unit of 'volt service edit' sets.
+    private static func port(of variable: String?) throws(VoltError) -> Int {
+        guard let variable, !variable.isEmpty else { return 9090 }
+        guard let port = Int(variable), (0...65535).contains(port) else {
+            throw VoltError(.usage, "VOLT_GITOPS_PORT is '\(variable)', which is not a port")
+        }
+        return port
     }
 }

@@ -24,7 +24,7 @@ public struct ServiceUnit: Sendable, Equatable {
     public var text: String {
         let variables = root.map { "Environment=\"VOLT_ROOT=\($0)\"\n" } ?? ""
         return """
-            # Written by 'volt gitops install-service'; change it with 'systemctl edit volt-gitops'.
+            # Written by 'volt gitops install-service'; change it with 'volt service edit volt-gitops'.
             [Unit]
             Description=Volt GitOps: webhooks, polls and deploys
             Documentation=man:volt-gitops(1)

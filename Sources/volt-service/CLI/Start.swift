@@ -1,0 +1,16 @@
+internal import ArgumentParser
+internal import ServiceEngine
+internal import VoltCLI
+
+struct Start: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Start services or workloads that do not run.",
+        discussion: """
+            Example:
+              volt service start volt-gitops
+            """)
+
+    @OptionGroup var services: ServiceNames
+
+    func run() throws { try services.each { try $0.perform(.start, on: $1) } }
+}
