@@ -36,6 +36,8 @@ struct Create: ParsableCommand {
     var allowHTTP = false
     @Flag(help: "Allow file:// and local paths.") var allowFile = false
 
+    @OptionGroup(title: "When to deploy") var control: ControlArguments
+
     func run() throws {
         let (gitops, context) = try VoltGitops.engine()
         guard let from = Provider(rawValue: provider) else {
@@ -56,6 +58,7 @@ struct Create: ParsableCommand {
         pipeline.caFile = try existing(caFile, "--ca-file")
         pipeline.allowHTTP = allowHTTP
         pipeline.allowFile = allowFile
+        try control.fill(&pipeline)
         let url = try gitops.create(pipeline, secret: try readSecret(), insecure: insecureNoSecret)
         Output.note("created pipeline '\(name)': branch '\(branch)' of '\(url)' to workload '\(workload)'")
         if from == .svn {

@@ -32,7 +32,7 @@ struct Logs: ParsableCommand {
                 table.add([
                     attempt.acceptedAt.tableText, attempt.commit.map { String($0.prefix(7)) } ?? "-",
                     attempt.branch, attempt.status, Self.seconds(end.since(attempt.startedAt ?? end)),
-                    attempt.note,
+                    attempt.note + (attempt.wait.map { ": \($0.reason)" } ?? ""),
                 ])
             }
             return table

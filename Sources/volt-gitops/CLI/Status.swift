@@ -28,6 +28,7 @@ struct Status: ParsableCommand {
             let lastAttempt: Attempt?
             let polledAt: Timestamp?
             let pollError: String?
+            let suspension: Suspension?
         }
         let server: Gitops.Server?
         let pipelines: [Line]
@@ -41,13 +42,15 @@ struct Status: ParsableCommand {
             let last = try journal.history(of: pipeline.name.text, limit: 1).first
             let poll = try journal.poll(of: pipeline.name.text)
             let deployed = try journal.lastSuccess(of: pipeline.name.text)
+            let suspension = try journal.suspension(of: pipeline.name.text)
             lines.append(
                 Report.Line(
                     name: pipeline.name.text, repo: pipeline.repo, branch: pipeline.branch,
                     provider: pipeline.provider.rawValue, workload: pipeline.workload.text,
-                    status: last?.status ?? "never", lastDeploy: deployed?.finishedAt,
+                    status: Self.word(last, suspension), lastDeploy: deployed?.finishedAt,
                     commit: deployed?.commit,
-                    lastAttempt: last, polledAt: poll.at, pollError: poll.error))
+                    lastAttempt: last, polledAt: poll.at, pollError: poll.error,
+                    suspension: suspension))
         }
         let report = Report(server: gitops.server(), pipelines: lines)
         if output.format == .table { say(report) }
@@ -63,6 +66,12 @@ struct Status: ParsableCommand {
         }
     }
 
+    /// What is under way says more than a suspension, and that more than how the last attempt ended.
+    private static func word(_ last: Attempt?, _ suspension: Suspension?) -> String {
+        if let last, last.finishedAt == nil, last.state != .accepted { return last.status }
+        return suspension == nil ? last?.status ?? "never" : "suspended"
+    }
+
     /// What people want to know beside the table.
     private func say(_ report: Report) {
         if let server = report.server {
@@ -71,6 +80,11 @@ struct Status: ParsableCommand {
             Output.note("webhook server: not running; start it with 'volt gitops serve'")
         }
         for line in report.pipelines {
+            if let suspension = line.suspension {
+                Output.note("\(line.name): \(suspension.text)")
+            } else if let wait = line.lastAttempt?.wait {
+                Output.note("\(line.name): \(wait.shown): \(wait.reason)")
+            }
             if let error = line.pollError { Output.note("\(line.name): the last poll failed: \(error)") }
             if line.lastAttempt?.trigger == .poll, line.provider != "svn", line.lastAttempt?.state == .done {
                 Output.note("\(line.name): the last commit was found by the poll; no webhook came for it")

@@ -17,6 +17,8 @@ struct Sync: ParsableCommand {
     @Option(help: "The name of the pipeline.") var name: String
     @Flag(name: .customLong("no-wait"), help: "Queue it and do not wait; a running server is needed.")
     var noWait = false
+    @Flag(help: "Deploy although the pipeline is suspended, outside its windows, or before others.")
+    var force = false
     @OptionGroup var output: OutputOptions
 
     func run() throws {
@@ -27,13 +29,18 @@ struct Sync: ParsableCommand {
                 .tryAgain, "no server runs that would work on it",
                 hint: "leave --no-wait out, or start 'volt gitops serve'")
         }
-        let id = try gitops.queueSync(name)
+        let id = try gitops.queueSync(name, forced: force)
         if noWait {
             Output.note("queued attempt \(id)")
             return
         }
         let isTable = output.format == .table
         let attempt = try gitops.wait(for: id) { state in if isTable { Output.note("\(state) …") } }
+        if let wait = attempt.wait, attempt.finishedAt == nil {
+            if !isTable { Output.line(try Output.json(attempt)) }
+            throw VoltError(
+                .tryAgain, "attempt \(id) stays in the queue: \(wait.reason)", hint: hint(for: wait.kind))
+        }
         if isTable {
             let duration = (attempt.finishedAt ?? context.clock.now()).since(attempt.acceptedAt)
             let commit = attempt.commit.map { " at \($0.prefix(7))" } ?? ""
@@ -46,5 +53,13 @@ struct Sync: ParsableCommand {
             for line in try gitops.journal().log(of: id, last: 20) { Output.note("  \(line)") }
         }
         throw ExitStatus(attempt.state == .superseded ? 75 : 1)
+    }
+
+    private func hint(for kind: Wait.Kind) -> String {
+        switch kind {
+        case .approval: "look at it, then run 'volt gitops approve --name \(name)'"
+        case .suspended: "run 'volt gitops resume --name \(name)', or deploy now with --force"
+        case .window, .after: "'volt gitops serve' deploys it then; --force does it now"
+        }
     }
 }

@@ -15,8 +15,8 @@ import VoltSystem
             workload, and the old one runs until the new one is.
             """,
         subcommands: [
-            Create.self, List.self, Status.self, Sync.self, Logs.self, Delete.self, Serve.self,
-            InstallService.self,
+            Create.self, List.self, Status.self, Sync.self, Logs.self, Suspend.self, Resume.self, Window.self,
+            Approve.self, Reject.self, Delete.self, Serve.self, InstallService.self,
         ])
     static func main() async { await runTool() }
 

@@ -11,6 +11,7 @@ public struct Gitops: Sendable {
     let environment: [String: String]
     let clock: any WallClock
     let selfPath: String
+    let zones: ZoneCache
     let manager: ServiceManager
 
     /// - Parameters:
@@ -23,6 +24,7 @@ public struct Gitops: Sendable {
         self.environment = environment.filter { !Self.ownVariables.contains($0.key) }
         self.clock = clock
         self.selfPath = selfPath
+        zones = ZoneCache(directory: environment["TZDIR"] ?? "/usr/share/zoneinfo")
     }
 
     /// What a service manager tells this process alone (sd_notify(3), sd_listen_fds(3)).
@@ -88,6 +90,7 @@ public struct Gitops: Sendable {
         let url = isSubversion ? try reader().location(of: pipeline, limit: .seconds(30)) : pipeline.repo
         var pipeline = pipeline
         pipeline.allowsUnsigned = secret == nil && pipeline.provider.hooks != nil
+        try check(pipeline.control, of: pipeline.name, among: try journal.pipelines())
         try journal.transaction { () throws(VoltError) in
             try journal.add(pipeline)
             // Within the transaction: a pipeline never stands without its secret.
@@ -187,13 +190,19 @@ public struct Gitops: Sendable {
 
     /// Queues a deploy of the tip.
     ///
+    /// - Parameter forced: whether a suspension, deploy windows and pipelines that come first do not hold it.
     /// - Returns: the number of the attempt.
-    public func queueSync(_ name: String) throws(VoltError) -> Int64 {
+    public func queueSync(_ name: String, forced: Bool = false) throws(VoltError) -> Int64 {
         let journal = try journal()
         let pipeline = try journal.pipeline(name)
-        let id = try journal.accept(
-            pipeline: name, trigger: .manual, branch: pipeline.branch, commit: nil, note: "manual sync",
-            at: clock.now())
+        if !forced { try refuseSuspended(name, journal) }
+        let id = try journal.transaction { () throws(VoltError) in
+            let id = try journal.accept(
+                pipeline: name, trigger: .manual, branch: pipeline.branch, commit: nil,
+                note: forced ? "manual sync (forced)" : "manual sync", at: clock.now())
+            if forced { try journal.mark(id, .forced) }
+            return id
+        }
         ring()
         return id
     }
@@ -214,7 +223,7 @@ public struct Gitops: Sendable {
             let steps = try journal.steps(of: id)
             for step in steps.dropFirst(shown) { progress(step.state.rawValue) }
             shown = steps.count
-            if attempt.finishedAt != nil { return attempt }
+            if attempt.finishedAt != nil || attempt.wait?.isLong == true { return attempt }
             if let lock = try? FileLock.tryLock(paths.lock) {
                 try workAlone(on: attempt, journal)
                 _ = consume lock
@@ -227,8 +236,7 @@ public struct Gitops: Sendable {
     private func workAlone(on attempt: Attempt, _ journal: Journal) throws(VoltError) {
         let pipeline = try journal.pipeline(attempt.pipeline)
         try Recovery(journal: journal, clock: clock, log: { _ in }).run([pipeline])
-        guard let newest = try journal.newestQueued(of: attempt.pipeline) else { return }
-        try journal.supersedeQueued(of: attempt.pipeline, before: newest.id, at: clock.now())
+        guard let newest = try gatekeeper.next(of: attempt.pipeline, journal, looks: true) else { return }
         try deployer(journal, shutsDown: { false }, progress: { _ in }).run(newest, of: pipeline)
     }
 
@@ -247,6 +255,6 @@ public struct Gitops: Sendable {
     ) throws(VoltError) -> Deployer {
         Deployer(
             journal: journal, paths: paths, environment: environment, clock: clock, reader: try reader(),
-            plugins: plugins, shutsDown: shutsDown, progress: progress)
+            plugins: plugins, gatekeeper: gatekeeper, shutsDown: shutsDown, progress: progress)
     }
 }

@@ -31,6 +31,7 @@ struct Deployer {
     let clock: any WallClock
     let reader: SourceReader
     let plugins: PluginSearch
+    let gatekeeper: Gatekeeper
     /// Whether the server is to end.
     let shutsDown: @Sendable () -> Bool
     /// Told each state and note of the attempt, for people who wait.
@@ -49,6 +50,7 @@ struct Deployer {
             work.commit = snapshot.commit
             let deployed = try journal.deployedCommit(of: pipeline.name.text)
             try journal.setCommits(old: deployed, new: snapshot.commit, attempt: attempt.id)
+            if try waits(attempt, for: snapshot.commit, pipeline, &work) { return }
             if attempt.trigger != .manual, deployed == snapshot.commit {
                 return try finish(.done, "\(attempt.note), already deployed", &work)
             }
@@ -74,6 +76,23 @@ struct Deployer {
         } catch {
             try end(with: error, &work, pipeline)
         }
+    }
+
+    /// Puts an attempt that was fetched back into the queue, or ends it, when its commit may not be deployed yet.
+    private func waits(_ attempt: Attempt, for commit: String, _ pipeline: Pipeline, _ work: inout Work)
+        throws(VoltError) -> Bool
+    {
+        switch try gatekeeper.decideFetched(attempt, commit: commit, pipeline, journal) {
+        case .run: return false
+        case .end(let state, let reason): try finish(state, "\(attempt.note), \(reason)", &work)
+        case .wait(let kind, let reason, let until):
+            try flush(&work, all: true)
+            try journal.requeue(attempt.id, note: attempt.note)
+            let wait = Wait(kind: kind, reason: reason, until: until, since: clock.now())
+            try gatekeeper.note(wait, attempt, journal)
+            progress("\(wait.shown): \(reason)")
+        }
+        return true
     }
 
     /// What is known of the attempt so far.
@@ -154,7 +173,8 @@ struct Deployer {
         }
         guard known.finishedAt == nil, work.state.isCancellable, let commit = work.commit,
             let next = try? journal.newestQueued(of: pipeline.name.text), next.id > work.attempt.id,
-            let newer = next.commit, newer != commit
+            let newer = next.commit, newer != commit,
+            (try? gatekeeper.maySupersede(next, pipeline, journal)) == true
         else { return nil }
         work.stop = .superseded(by: next.id)
         return work.stop

@@ -15,6 +15,9 @@ final class Scheduler: Sendable {
     /// Between two attempts of a pipeline, so that a burst of deliveries costs a few fetches and not one each.
     static let rest = Duration.milliseconds(500)
 
+    /// Between two looks at the workloads that a pipeline waits for.
+    static let waitingRest = Duration.seconds(3)
+
     private struct State {
         var running: Set<String> = []
         var restsUntil: [String: ContinuousClock.Instant] = [:]
@@ -32,10 +35,11 @@ final class Scheduler: Sendable {
     private let clock: any WallClock
     private let log: @Sendable (String) -> Void
     private let reader: SourceReader
+    private let gatekeeper: Gatekeeper
     private let makeDeployer: @Sendable (Journal, @escaping @Sendable () -> Bool, String) -> Deployer
 
     init(
-        paths: GitopsPaths, clock: any WallClock, reader: SourceReader,
+        paths: GitopsPaths, clock: any WallClock, reader: SourceReader, gatekeeper: Gatekeeper,
         log: @escaping @Sendable (String) -> Void,
         makeDeployer: @escaping @Sendable (Journal, @escaping @Sendable () -> Bool, String) -> Deployer
     ) {
@@ -43,6 +47,7 @@ final class Scheduler: Sendable {
         self.clock = clock
         self.reader = reader
         self.log = log
+        self.gatekeeper = gatekeeper
         self.makeDeployer = makeDeployer
     }
 
@@ -83,6 +88,7 @@ final class Scheduler: Sendable {
         let now = ContinuousClock.now
         state.withLock { state in state.restsUntil = state.restsUntil.filter { $0.value > now } }
         for name in try journal.pipelinesWithQueue() {
+            guard try gatekeeper.next(of: name, journal, looks: false) != nil else { continue }
             let starts = state.withLock { state in
                 guard !state.stopped, !state.running.contains(name), state.restsUntil[name] == nil,
                     state.running.count < Self.parallelAttempts
@@ -93,10 +99,10 @@ final class Scheduler: Sendable {
             guard starts else { continue }
             done.enter()
             work.async { [self] in
-                runNewest(of: name)
+                let ran = runNewest(of: name)
                 state.withLock { state in
                     state.running.remove(name)
-                    state.restsUntil[name] = .now + Self.rest
+                    state.restsUntil[name] = .now + (ran ? Self.rest : Self.waitingRest)
                 }
                 kick()
                 done.leave()
@@ -104,19 +110,21 @@ final class Scheduler: Sendable {
         }
     }
 
-    private func runNewest(of name: String) {
+    /// Whether there was an attempt that could run.
+    private func runNewest(of name: String) -> Bool {
         do throws(VoltError) {
             let journal = try Journal(state: paths.state)
-            guard let attempt = try journal.newestQueued(of: name) else { return }
+            guard let attempt = try gatekeeper.next(of: name, journal, looks: true) else { return false }
             let pipeline = try journal.pipeline(name)
-            try journal.supersedeQueued(of: name, before: attempt.id, at: clock.now())
             log("\(name): attempt \(attempt.id) starts: \(attempt.note)")
             try makeDeployer(journal, { [self] in isStopped }, "\(name): attempt \(attempt.id)").run(
                 attempt, of: pipeline)
+            return true
         } catch {
             log("error: \(name): \(error.message)")
             // The attempt is still in the journal; without a pause a full disk would make this a busy loop.
             if !isStopped { _ = DispatchSemaphore(value: 0).wait(timeout: .now() + 1) }
+            return true
         }
     }
 

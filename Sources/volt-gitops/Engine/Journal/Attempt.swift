@@ -2,7 +2,7 @@ public import VoltCore
 
 /// What made an attempt.
 public enum Trigger: String, Codable, Sendable {
-    case webhook, poll, manual
+    case webhook, poll, manual, drift
 }
 
 /// The states of an attempt in the journal.
@@ -63,9 +63,11 @@ public struct Attempt: Codable, Sendable, Equatable {
     public var startedAt: Timestamp?
     /// When it ended.
     public var finishedAt: Timestamp?
+    /// What it waits for, while it is queued.
+    public var wait: Wait?
 
     /// The word that `status` and `logs` show.
-    public var status: String { state.shown }
+    public var status: String { wait?.shown ?? state.shown }
 }
 
 /// A step of an attempt and when it began.

@@ -7,7 +7,7 @@ internal import VoltSystem
 ///
 /// A journal belongs to one thread; other threads and processes open their own on the same file.
 public final class Journal {
-    private let database: Database
+    let database: Database
 
     /// Opens the journal below a state directory, which is made with mode 0700.
     ///
@@ -42,7 +42,8 @@ public final class Journal {
             attempt INTEGER NOT NULL REFERENCES attempts(id) ON DELETE CASCADE, line TEXT NOT NULL
         ) STRICT;
         CREATE INDEX log_by_attempt ON log(attempt);
-        """
+        """,
+        controlMigration,
     ]
 
     /// Runs several writes as one.
@@ -160,7 +161,10 @@ public final class Journal {
     }
 
     private static let columns =
-        "id, pipeline, state, trigger, delivery, branch, old_commit, new_commit, note, accepted, started, finished"
+        """
+        id, pipeline, state, trigger, delivery, branch, old_commit, new_commit, note, accepted, started, finished,
+        (SELECT wait FROM waits WHERE attempt = attempts.id)
+        """
 
     private func attempt(_ row: Row) -> Attempt {
         Attempt(
@@ -170,7 +174,8 @@ public final class Journal {
             oldCommit: row.optionalText(6), commit: row.optionalText(7), note: row.text(8),
             acceptedAt: Timestamp(milliseconds: row.integer(9)),
             startedAt: row.optionalInteger(10).map { Timestamp(milliseconds: $0) },
-            finishedAt: row.optionalInteger(11).map { Timestamp(milliseconds: $0) })
+            finishedAt: row.optionalInteger(11).map { Timestamp(milliseconds: $0) },
+            wait: Self.wait(from: row.optionalText(12)))
     }
 
     /// The newest attempts of a pipeline, the newest first.

@@ -53,6 +53,8 @@ public struct Pipeline: Codable, Sendable, Equatable {
     /// Whether deliveries without a signature are taken; said once, at `create`. A secret that is missing
     /// later is an error and never means this.
     public var allowsUnsigned = false
+    /// What decides when it deploys, and what it does on its own.
+    public var control: ControlOptions?
     /// When the pipeline was created.
     public var createdAt: Timestamp
 

@@ -59,12 +59,12 @@ public struct GitopsServer: Sendable {
         let journal = try gitops.journal()
         let reader = try gitops.reader()
         let scheduler = Scheduler(
-            paths: paths, clock: gitops.clock, reader: reader, log: log,
+            paths: paths, clock: gitops.clock, reader: reader, gatekeeper: gitops.gatekeeper, log: log,
             makeDeployer: { [gitops, log] journal, shutsDown, name in
                 Deployer(
                     journal: journal, paths: gitops.paths, environment: gitops.environment,
                     clock: gitops.clock,
-                    reader: reader, plugins: gitops.plugins, shutsDown: shutsDown,
+                    reader: reader, plugins: gitops.plugins, gatekeeper: gitops.gatekeeper, shutsDown: shutsDown,
                     progress: { log("\(name): \($0)") })
             })
         let queue = AcceptQueue(state: paths.state, clock: gitops.clock) { _ in scheduler.kick() }

@@ -1,0 +1,144 @@
+internal import Synchronization
+internal import VoltCore
+internal import VoltSystem
+
+/// Takes the next attempt of a pipeline from the queue, or notes on it why it waits.
+struct Gatekeeper: Sendable {
+    let clock: any WallClock
+    /// The database of time zones.
+    let zones: ZoneCache
+    /// Looks at the workload of a pipeline that comes first.
+    let health: @Sendable (Pipeline, Journal) -> Gate.Neighbour.Health
+
+    /// The attempt that may run now. What it supersedes is closed, and those that wait have their reason in
+    /// the journal.
+    ///
+    /// - Parameter looks: whether the workloads of other pipelines may be looked at, which takes a while;
+    ///   otherwise they count as healthy.
+    func next(of name: String, _ journal: Journal, looks: Bool) throws(VoltError) -> Attempt? {
+        let pipeline = try journal.pipeline(name)
+        guard let newest = try journal.newestQueued(of: name) else { return nil }
+        try journal.supersedeUnforced(of: name, before: newest.id, at: clock.now())
+        if try admits(newest, pipeline, journal, looks: looks) {
+            try journal.supersedeQueued(of: name, before: newest.id, at: clock.now())
+            return newest
+        }
+        // A forced one does not wait behind a newer one that has to.
+        guard let id = try journal.newestForced(of: name), id < newest.id, let forced = try journal.attempt(id),
+            try admits(forced, pipeline, journal, looks: looks)
+        else { return nil }
+        try journal.supersedeQueued(of: name, before: id, at: clock.now())
+        return forced
+    }
+
+    private func admits(_ attempt: Attempt, _ pipeline: Pipeline, _ journal: Journal, looks: Bool)
+        throws(VoltError) -> Bool
+    {
+        switch try decide(attempt, pipeline, journal, looks: looks) {
+        case .run: return true
+        case .wait(let kind, let reason, let until):
+            try note(Wait(kind: kind, reason: reason, until: until, since: clock.now()), attempt, journal)
+        case .end(let state, let reason):
+            try journal.finish(attempt.id, as: state, note: "\(attempt.note), \(reason)", at: clock.now())
+        }
+        return false
+    }
+
+    /// Decides about an attempt whose commit was fetched: the second look, when the commit is known.
+    ///
+    /// - Returns: nil when it goes on; otherwise it is back in the queue or has ended.
+    func decideFetched(_ attempt: Attempt, commit: String, _ pipeline: Pipeline, _ journal: Journal)
+        throws(VoltError) -> Gate.Decision
+    {
+        guard pipeline.control?.requiresApproval == true else { return .run }
+        var fetched = attempt
+        fetched.commit = commit
+        fetched.startedAt = fetched.startedAt ?? clock.now()
+        return try decide(fetched, pipeline, journal, looks: true)
+    }
+
+    /// Whether a queued attempt would run if nothing else did: only then may it take the place of a running one.
+    func maySupersede(_ attempt: Attempt, _ pipeline: Pipeline, _ journal: Journal) throws(VoltError) -> Bool {
+        if pipeline.control?.requiresApproval == true {
+            guard let commit = attempt.commit,
+                try journal.verdict(on: commit, of: pipeline.name.text)?.isApproved == true
+            else { return false }
+        }
+        return try decide(attempt, pipeline, journal, looks: false) == .run
+    }
+
+    /// Writes a wait down when it is another one than before.
+    func note(_ wait: Wait, _ attempt: Attempt, _ journal: Journal) throws(VoltError) {
+        if let old = attempt.wait, old.kind == wait.kind {
+            if old.reason == wait.reason, old.until == wait.until { return }
+            var same = wait
+            same.since = old.since
+            return try journal.wait(attempt.id, for: same)
+        }
+        try journal.wait(attempt.id, for: wait)
+    }
+
+    private func decide(_ attempt: Attempt, _ pipeline: Pipeline, _ journal: Journal, looks: Bool)
+        throws(VoltError) -> Gate.Decision
+    {
+        let name = pipeline.name.text
+        var state = Gate.State()
+        state.suspension = try journal.suspension(of: name)
+        state.isForced = try journal.has(.forced, attempt: attempt.id)
+        if let control = pipeline.control {
+            state.isFetched = attempt.startedAt != nil && attempt.commit != nil
+            if control.requiresApproval == true, let commit = attempt.commit {
+                state.verdict = try journal.verdict(on: commit, of: name)
+            }
+            if let windows = control.windows, !windows.isEmpty {
+                do throws(VoltError) {
+                    state.windows = .success(try WindowPlan(windows, zones: zones.rules))
+                } catch { state.windows = .failure(error) }
+            }
+            state.neighbours = try neighbours(control.after ?? [], journal, looks: looks)
+            if let wait = attempt.wait, wait.kind == .after { state.waitsForNeighboursSince = wait.since }
+        }
+        return Gate.decide(pipeline: pipeline, attempt: attempt, state: state, now: clock.now())
+    }
+
+    private func neighbours(_ names: [Name], _ journal: Journal, looks: Bool) throws(VoltError)
+        -> [Gate.Neighbour]
+    {
+        guard !names.isEmpty else { return [] }
+        let all = try journal.pipelines()
+        var found: [Gate.Neighbour] = []
+        for name in names {
+            var neighbour = Gate.Neighbour(name: name.text)
+            if let pipeline = all.first(where: { $0.name == name }) {
+                neighbour.isBusy = try !journal.open(of: name.text).isEmpty
+                neighbour.last = try journal.history(of: name.text, limit: 1).first?.state
+                if looks, !neighbour.isBusy, neighbour.last == .done {
+                    neighbour.health = health(pipeline, journal)
+                }
+            } else {
+                neighbour.exists = false
+            }
+            found.append(neighbour)
+        }
+        return found
+    }
+}
+
+/// The rules of time zones that were read once.
+final class ZoneCache: Sendable {
+    private let directory: String
+    private let known = Mutex<[String: ZoneRules]>([:])
+
+    /// - Parameter directory: the database, `/usr/share/zoneinfo` on Debian.
+    init(directory: String) { self.directory = directory }
+
+    /// The rules of a zone by its name.
+    ///
+    /// - Throws: `VoltError` with code `usage` when there is no such zone.
+    func rules(_ name: String) throws(VoltError) -> ZoneRules {
+        if let rules = known.withLock({ $0[name] }) { return rules }
+        let rules = try ZoneRules.read(name, from: directory)
+        known.withLock { $0[name] = rules }
+        return rules
+    }
+}

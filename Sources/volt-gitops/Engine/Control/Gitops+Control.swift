@@ -1,0 +1,217 @@
+public import VoltCore
+internal import VoltSystem
+
+extension Gitops {
+    var gatekeeper: Gatekeeper {
+        let reader = WorkloadReader(paths: paths, environment: environment, plugins: plugins)
+        return Gatekeeper(clock: clock, zones: zones, health: { reader.health(of: $0, $1) })
+    }
+
+    // MARK: Suspension
+
+    /// Makes a pipeline wait: what is under way ends, and what comes is kept in the queue.
+    ///
+    /// - Parameters:
+    ///   - reason: why, for people; may be empty.
+    ///   - by: who.
+    public func suspend(_ name: String, reason: String, by: String) throws(VoltError) {
+        let journal = try journal()
+        _ = try journal.pipeline(name)
+        try journal.suspend(name, Suspension(reason: Self.oneLine(reason), by: by, at: clock.now()))
+        ring()
+    }
+
+    /// Lets a pipeline deploy again; the newest of what waits is deployed.
+    ///
+    /// - Returns: false when it was not suspended.
+    public func resume(_ name: String) throws(VoltError) -> Bool {
+        let journal = try journal()
+        _ = try journal.pipeline(name)
+        guard try journal.suspension(of: name) != nil else { return false }
+        try journal.suspend(name, nil)
+        ring()
+        return true
+    }
+
+    func refuseSuspended(_ name: String, _ journal: Journal) throws(VoltError) {
+        guard let suspension = try journal.suspension(of: name) else { return }
+        throw VoltError(
+            .refused, "pipeline '\(name)' is \(suspension.text)",
+            hint: "run 'volt gitops resume --name \(name)', or deploy now with --force")
+    }
+
+    // MARK: Windows
+
+    /// Adds a deploy window to a pipeline.
+    ///
+    /// - Throws: `VoltError`; code `conflict` when the pipeline has it already.
+    public func addWindow(_ window: DeployWindow, to name: String) throws(VoltError) {
+        _ = try zones.rules(window.zone)
+        try change(name) { (control) throws(VoltError) in
+            guard control.windows?.contains(window) != true else {
+                throw VoltError(.conflict, "pipeline '\(name)' has the window '\(window.text)' already")
+            }
+            control.windows = (control.windows ?? []) + [window]
+        }
+    }
+
+    /// Removes a deploy window of a pipeline.
+    ///
+    /// - Parameter number: counted from 1, in the order of the list.
+    /// - Returns: the window.
+    /// - Throws: `VoltError`; code `notFound` when there is none with the number.
+    @discardableResult
+    public func removeWindow(_ number: Int, of name: String) throws(VoltError) -> DeployWindow {
+        var removed: DeployWindow?
+        try change(name) { (control) throws(VoltError) in
+            var windows = control.windows ?? []
+            guard windows.indices.contains(number - 1) else {
+                throw VoltError(
+                    .notFound, "pipeline '\(name)' has no window \(number)",
+                    hint: "'volt gitops window list --name \(name)' shows those there are")
+            }
+            removed = windows.remove(at: number - 1)
+            control.windows = windows.isEmpty ? nil : windows
+        }
+        guard let removed else { throw VoltError(.failed, "no window was removed") }
+        return removed
+    }
+
+    /// A window of a pipeline as it is now.
+    public struct WindowState: Encodable, Sendable {
+        /// Counted from 1.
+        public var number: Int
+        /// The window as it is written.
+        public var window: String
+        /// Whether it is open now.
+        public var isOpen: Bool
+        /// When it closes, or when it opens next.
+        public var changesAt: Timestamp?
+    }
+
+    /// The windows of a pipeline and where they are now.
+    public func windows(of name: String) throws(VoltError) -> [WindowState] {
+        let now = clock.now().milliseconds.floorDivided(by: 1000)
+        var states: [WindowState] = []
+        for (index, window) in (try journal().pipeline(name).control?.windows ?? []).enumerated() {
+            let clock = WindowClock(
+                cron: try CronExpression(window.cron), seconds: window.seconds, zone: try zones.rules(window.zone))
+            let closes = clock.closes(at: now)
+            let change = closes ?? clock.next(after: now)
+            states.append(
+                WindowState(
+                    number: index + 1, window: window.text, isOpen: closes != nil,
+                    changesAt: change.map { Timestamp(milliseconds: $0 * 1000) }))
+        }
+        return states
+    }
+
+    private func change(_ name: String, _ body: (inout ControlOptions) throws(VoltError) -> Void)
+        throws(VoltError)
+    {
+        let journal = try journal()
+        try journal.transaction { () throws(VoltError) in
+            var pipeline = try journal.pipeline(name)
+            var control = pipeline.control ?? ControlOptions()
+            try body(&control)
+            pipeline.control = control
+            try journal.update(pipeline)
+        }
+        ring()
+    }
+
+    // MARK: Approval
+
+    /// Decides about a commit that waits, or will wait, for approval.
+    ///
+    /// - Parameters:
+    ///   - subject: the number of an attempt or the beginning of a commit id; nil for the one that waits.
+    ///   - by: who decides.
+    ///   - reason: why, for people; may be empty.
+    /// - Returns: the verdict as it was written.
+    /// - Throws: `VoltError`; code `notFound` when nothing that waits is meant, `conflict` when it is no longer
+    ///   the newest.
+    public func decide(_ name: String, on subject: String?, approves: Bool, by: String, reason: String)
+        throws(VoltError) -> Verdict
+    {
+        let journal = try journal()
+        let verdict = try journal.transaction { () throws(VoltError) in
+            let pipeline = try journal.pipeline(name)
+            guard pipeline.control?.requiresApproval == true else {
+                throw VoltError(
+                    .conflict, "pipeline '\(name)' needs no approval",
+                    hint: "only pipelines created with --require-approval wait for one")
+            }
+            let waiting = try journal.open(of: name).last { $0.wait?.kind == .approval }
+            guard let waiting, let commit = waiting.commit else {
+                throw VoltError(
+                    .notFound, "no commit of pipeline '\(name)' waits for approval",
+                    hint: "'volt gitops logs --name \(name)' shows what became of the last ones")
+            }
+            if let subject, subject != String(waiting.id), subject.count < 4 || !commit.hasPrefix(subject) {
+                throw VoltError(
+                    .conflict,
+                    "'\(subject)' is not what waits: that is attempt \(waiting.id) at commit \(commit.prefix(12))",
+                    hint: "the newest commit wins; look at it, then name it")
+            }
+            let verdict = Verdict(
+                commit: commit, isApproved: approves, by: by, reason: Self.oneLine(reason), at: clock.now())
+            try journal.record(verdict, of: name)
+            if approves { try journal.setNote("\(waiting.note), approved by \(by)", attempt: waiting.id) }
+            return verdict
+        }
+        ring()
+        return verdict
+    }
+
+    // MARK: Checks
+
+    /// What `create` checks of the options.
+    ///
+    /// - Throws: `VoltError`; code `usage` or `notFound`.
+    func check(_ control: ControlOptions?, of name: Name, among pipelines: [Pipeline]) throws(VoltError) {
+        guard let control else { return }
+        for window in control.windows ?? [] { _ = try zones.rules(window.zone) }
+        for other in control.after ?? [] where other != name {
+            guard pipelines.contains(where: { $0.name == other }) else {
+                throw VoltError(
+                    .notFound, "there is no pipeline '\(other)' to come first",
+                    hint: "create it before the one that waits for it")
+            }
+        }
+        if let circle = Self.circle(from: name, after: control.after ?? [], among: pipelines) {
+            throw VoltError(
+                .usage, "pipelines would wait for each other: \(circle.map(\.text).joined(separator: " after "))",
+                hint: "leave one --after out")
+        }
+        let ranges: [(String, Int64?, ClosedRange<Int64>)] = [
+            ("wait for other pipelines", control.afterTimeout, 1...86_400 * 7),
+            ("drift interval", control.driftInterval, 1...86_400),
+        ]
+        for case (let what, let value?, let range) in ranges where !range.contains(value) {
+            throw VoltError(
+                .usage, "a \(what) of \(value) s is out of range",
+                hint: "use \(range.lowerBound) to \(range.upperBound) seconds")
+        }
+        if control.allowsEmpty == true, control.prunes != true {
+            throw VoltError(.usage, "--allow-empty means nothing without --prune")
+        }
+    }
+
+    /// The way from a pipeline through those that come before it back to itself, or nil.
+    static func circle(from name: Name, after: [Name], among pipelines: [Pipeline]) -> [Name]? {
+        func search(_ current: Name, _ path: [Name]) -> [Name]? {
+            if current == name { return path + [current] }
+            guard !path.contains(current) else { return nil }
+            let before = pipelines.first { $0.name == current }?.control?.after ?? []
+            for next in before { if let found = search(next, path + [current]) { return found } }
+            return nil
+        }
+        for next in after { if let found = search(next, [name]) { return found } }
+        return nil
+    }
+
+    private static func oneLine(_ text: String) -> String {
+        String(text.map { $0.isNewline ? " " : $0 }.prefix(500))
+    }
+}

@@ -1,0 +1,153 @@
+internal import FoundationEssentials
+public import VoltCore
+internal import VoltSQLite
+
+extension Journal {
+    /// Suspensions, verdicts, marks on attempts, and what queued attempts wait for.
+    static let controlMigration = """
+        CREATE TABLE suspensions (
+            pipeline TEXT PRIMARY KEY REFERENCES pipelines(name) ON DELETE CASCADE,
+            reason TEXT NOT NULL, actor TEXT NOT NULL, at INTEGER NOT NULL
+        ) STRICT;
+        CREATE TABLE verdicts (
+            pipeline TEXT NOT NULL REFERENCES pipelines(name) ON DELETE CASCADE, commit_id TEXT NOT NULL,
+            approved INTEGER NOT NULL, actor TEXT NOT NULL, reason TEXT NOT NULL, at INTEGER NOT NULL,
+            PRIMARY KEY (pipeline, commit_id)
+        ) STRICT;
+        CREATE TABLE marks (
+            attempt INTEGER NOT NULL REFERENCES attempts(id) ON DELETE CASCADE, mark TEXT NOT NULL,
+            value TEXT NOT NULL, PRIMARY KEY (attempt, mark)
+        ) STRICT;
+        CREATE TABLE waits (
+            attempt INTEGER PRIMARY KEY REFERENCES attempts(id) ON DELETE CASCADE, wait TEXT NOT NULL
+        ) STRICT;
+        CREATE TRIGGER waits_end AFTER UPDATE OF state ON attempts WHEN NEW.state <> 'accepted'
+        BEGIN DELETE FROM waits WHERE attempt = NEW.id; END;
+        CREATE TABLE drift (
+            pipeline TEXT PRIMARY KEY REFERENCES pipelines(name) ON DELETE CASCADE, record TEXT NOT NULL
+        ) STRICT;
+        """
+
+    // MARK: Pipelines
+
+    /// Writes the settings of a pipeline that is there already.
+    ///
+    /// - Throws: `VoltError` with code `notFound`.
+    func update(_ pipeline: Pipeline) throws(VoltError) {
+        try database.execute(
+            "UPDATE pipelines SET settings = ? WHERE name = ?", .text(try Self.json(pipeline)),
+            .text(pipeline.name.text))
+        guard database.changes == 1 else {
+            throw VoltError(.notFound, "there is no pipeline '\(pipeline.name)'")
+        }
+    }
+
+    // MARK: Suspension
+
+    /// The suspension of a pipeline, or nil while it deploys.
+    public func suspension(of pipeline: String) throws(VoltError) -> Suspension? {
+        try database.rows("SELECT reason, actor, at FROM suspensions WHERE pipeline = ?", .text(pipeline)) {
+            Suspension(reason: $0.text(0), by: $0.text(1), at: Timestamp(milliseconds: $0.integer(2)))
+        }.first
+    }
+
+    func suspend(_ pipeline: String, _ suspension: Suspension?) throws(VoltError) {
+        guard let suspension else {
+            return try database.execute("DELETE FROM suspensions WHERE pipeline = ?", .text(pipeline))
+        }
+        try database.execute(
+            "INSERT OR REPLACE INTO suspensions (pipeline, reason, actor, at) VALUES (?, ?, ?, ?)",
+            .text(pipeline), .text(suspension.reason), .text(suspension.by),
+            .integer(suspension.at.milliseconds))
+    }
+
+    // MARK: Verdicts
+
+    /// What was decided about a commit, or nil.
+    func verdict(on commit: String, of pipeline: String) throws(VoltError) -> Verdict? {
+        try database.rows(
+            "SELECT commit_id, approved, actor, reason, at FROM verdicts WHERE pipeline = ? AND commit_id = ?",
+            .text(pipeline), .text(commit)
+        ) {
+            Verdict(
+                commit: $0.text(0), isApproved: $0.integer(1) != 0, by: $0.text(2), reason: $0.text(3),
+                at: Timestamp(milliseconds: $0.integer(4)))
+        }.first
+    }
+
+    func record(_ verdict: Verdict, of pipeline: String) throws(VoltError) {
+        try database.execute(
+            """
+            INSERT OR REPLACE INTO verdicts (pipeline, commit_id, approved, actor, reason, at)
+            VALUES (?, ?, ?, ?, ?, ?)
+            """, .text(pipeline), .text(verdict.commit), SQLValue(verdict.isApproved), .text(verdict.by),
+            .text(verdict.reason), .integer(verdict.at.milliseconds))
+    }
+
+    // MARK: Marks
+
+    /// What is noted on an attempt beside its state.
+    enum Mark: String {
+        /// Windows, a suspension and pipelines that come first do not hold it.
+        case forced
+        /// It removed the workload, whose manifest had vanished.
+        case pruned
+    }
+
+    func mark(_ attempt: Int64, _ mark: Mark, _ value: String = "") throws(VoltError) {
+        try database.execute(
+            "INSERT OR REPLACE INTO marks (attempt, mark, value) VALUES (?, ?, ?)", .integer(attempt),
+            .text(mark.rawValue), .text(value))
+    }
+
+    func has(_ mark: Mark, attempt: Int64) throws(VoltError) -> Bool {
+        try database.integer(
+            "SELECT 1 FROM marks WHERE attempt = ? AND mark = ?", .integer(attempt), .text(mark.rawValue)) != nil
+    }
+
+    // MARK: The queue
+
+    /// Notes what a queued attempt waits for; does nothing when it has left the queue.
+    func wait(_ attempt: Int64, for wait: Wait) throws(VoltError) {
+        try database.execute(
+            """
+            INSERT OR REPLACE INTO waits (attempt, wait)
+            SELECT id, ? FROM attempts WHERE id = ? AND state = 'accepted' AND finished IS NULL
+            """, .text(try Self.json(wait)), .integer(attempt))
+    }
+
+    static func wait(from text: String?) -> Wait? {
+        text.flatMap { try? JSONDecoder().decode(Wait.self, from: Data($0.utf8)) }
+    }
+
+    /// Changes the note of an attempt that has not ended.
+    func setNote(_ note: String, attempt id: Int64) throws(VoltError) {
+        try database.execute(
+            "UPDATE attempts SET note = ? WHERE id = ? AND finished IS NULL", .text(note), .integer(id))
+    }
+
+    /// The newest queued attempt that was forced.
+    func newestForced(of pipeline: String) throws(VoltError) -> Int64? {
+        try database.integer(
+            """
+            SELECT id FROM attempts WHERE pipeline = ? AND finished IS NULL AND state = 'accepted'
+            AND EXISTS (SELECT 1 FROM marks WHERE attempt = id AND mark = 'forced') ORDER BY id DESC LIMIT 1
+            """, .text(pipeline))
+    }
+
+    /// Closes the queued attempts of a pipeline that are older than a given one, but none that was forced.
+    func supersedeUnforced(of pipeline: String, before id: Int64, at: Timestamp) throws(VoltError) {
+        try database.execute(
+            """
+            UPDATE attempts SET state = 'superseded', note = note || ', superseded by attempt ' || ?1, finished = ?2
+            WHERE pipeline = ?3 AND finished IS NULL AND state = 'accepted' AND id < ?1
+            AND NOT EXISTS (SELECT 1 FROM marks WHERE attempt = attempts.id AND mark = 'forced')
+            """, .integer(id), .integer(at.milliseconds), .text(pipeline))
+    }
+
+    static func json(_ value: some Encodable) throws(VoltError) -> String {
+        do { return String(decoding: try JSONEncoder().encode(value), as: UTF8.self) } catch {
+            throw VoltError(.failed, "cannot encode a value of the journal: \(error)")
+        }
+    }
+}

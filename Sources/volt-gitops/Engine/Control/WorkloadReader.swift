@@ -1,0 +1,63 @@
+internal import FoundationEssentials
+internal import VoltCore
+internal import VoltPlugin
+internal import VoltSystem
+internal import VoltWorkload
+
+/// Asks `volt-<kind> status` what a workload is now.
+struct WorkloadReader: Sendable {
+    /// How long the tool may take.
+    static let limit = Duration.seconds(20)
+
+    let paths: GitopsPaths
+    let environment: [String: String]
+    let plugins: PluginSearch
+
+    /// What the workload of a pipeline is now; nil when the pipeline was never deployed.
+    ///
+    /// - Throws: `VoltError`; code `missing` when the kind's tool or the snapshot is not there.
+    func status(of pipeline: Pipeline, _ journal: Journal) throws(VoltError) -> WorkloadStatus? {
+        guard let commit = try journal.deployedCommit(of: pipeline.name.text) else { return nil }
+        return try status(of: pipeline, kind: try kind(of: pipeline, at: commit))
+    }
+
+    /// The kind of workload that a deployed commit asks for.
+    func kind(of pipeline: Pipeline, at commit: String) throws(VoltError) -> String {
+        let snapshot = "\(paths.snapshots(pipeline.name))/\(commit)"
+        guard Files.isDirectory(snapshot) else {
+            throw VoltError(
+                .missing, "the snapshot of commit '\(commit.prefix(12))' is gone",
+                hint: "run 'volt gitops sync --name \(pipeline.name)'")
+        }
+        return try ManifestFinder.find(in: snapshot, path: pipeline.path, workload: pipeline.workload).kind
+    }
+
+    private func status(of pipeline: Pipeline, kind: String) throws(VoltError) -> WorkloadStatus {
+        guard let tool = plugins.path(of: kind) else {
+            throw VoltError(.missing, "'volt-\(kind)' is not installed")
+        }
+        var output = ""
+        var said = ""
+        let outcome = try Child.start(
+            tool, ["status", "--workload", pipeline.workload.text, "-o", "json"], environment: environment
+        ).finish(limit: Self.limit) { stream, line in
+            if stream == .stdout, output.utf8.count < 1 << 16 { output += line + "\n" } else { said = line }
+        }
+        guard outcome == .exited(0) else {
+            throw VoltError(.failed, "'volt-\(kind) status' ended with \(outcome): \(said)")
+        }
+        do { return try JSONDecoder().decode(WorkloadStatus.self, from: Data(output.utf8)) } catch {
+            throw VoltError(.failed, "'volt-\(kind) status' printed what is no status of a workload")
+        }
+    }
+
+    /// The health of a workload, for a pipeline that waits for it.
+    func health(of pipeline: Pipeline, _ journal: Journal) -> Gate.Neighbour.Health {
+        do throws(VoltError) {
+            guard let status = try status(of: pipeline, journal) else { return .unknown }
+            guard status.state == "running" else { return .unhealthy("is \(status.state)") }
+            guard ["healthy", "none"].contains(status.health) else { return .unhealthy("is \(status.health)") }
+            return .healthy
+        } catch { return .unhealthy("cannot be looked at: \(error.message)") }
+    }
+}
