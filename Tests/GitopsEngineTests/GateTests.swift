@@ -19,7 +19,8 @@ private let commit = "1111111111111111111111111111111111111111"
 
     private func attempt(_ trigger: Trigger = .webhook, commit: String? = nil) -> Attempt {
         Attempt(
-            id: 7, pipeline: "site", state: .accepted, trigger: trigger, branch: "main", commit: commit, note: "",
+            id: 7, pipeline: "site", state: .accepted, trigger: trigger, branch: "main", commit: commit,
+            note: "",
             acceptedAt: now)
     }
 
@@ -50,7 +51,8 @@ private let commit = "1111111111111111111111111111111111111111"
                     == .wait(.suspended, reason: "suspended by alice: move", until: nil))
         }
         state.isForced = true
-        #expect(Gate.decide(pipeline: try pipeline(), attempt: attempt(.manual), state: state, now: now) == .run)
+        #expect(
+            Gate.decide(pipeline: try pipeline(), attempt: attempt(.manual), state: state, now: now) == .run)
     }
 
     @Test("a closed window says until when; forced attempts and repairs go through")
@@ -61,11 +63,14 @@ private let commit = "1111111111111111111111111111111111111111"
         #expect(
             Gate.decide(pipeline: try pipeline(), attempt: attempt(), state: state, now: now)
                 == .wait(
-                    .window, reason: "'deny 0 11 * * * 2h UTC' is open until 2026-11-23 13:00:00 UTC", until: until))
+                    .window, reason: "'deny 0 11 * * * 2h UTC' is open until 2026-11-23 13:00:00 UTC",
+                    until: until))
         #expect(Gate.decide(pipeline: try pipeline(), attempt: attempt(), state: state, now: until) == .run)
-        #expect(Gate.decide(pipeline: try pipeline(), attempt: attempt(.drift), state: state, now: now) == .run)
+        #expect(
+            Gate.decide(pipeline: try pipeline(), attempt: attempt(.drift), state: state, now: now) == .run)
         state.isForced = true
-        #expect(Gate.decide(pipeline: try pipeline(), attempt: attempt(.manual), state: state, now: now) == .run)
+        #expect(
+            Gate.decide(pipeline: try pipeline(), attempt: attempt(.manual), state: state, now: now) == .run)
     }
 
     @Test("a window whose zone cannot be read is closed")
@@ -73,7 +78,8 @@ private let commit = "1111111111111111111111111111111111111111"
         var state = Gate.State()
         state.windows = .failure(VoltError(.usage, "'X' is not a time zone"))
         #expect(
-            kind(Gate.decide(pipeline: try pipeline(), attempt: attempt(), state: state, now: now)) == .window)
+            kind(Gate.decide(pipeline: try pipeline(), attempt: attempt(), state: state, now: now)) == .window
+        )
     }
 
     @Test("an attempt is fetched, then waits for approval of its commit, even when it was forced")
@@ -103,7 +109,8 @@ private let commit = "1111111111111111111111111111111111111111"
         state.verdict = Verdict(commit: commit, isApproved: true, by: "alice", reason: "", at: now)
         state.windows = .success(try closed())
         #expect(
-            kind(Gate.decide(pipeline: pipeline, attempt: attempt(commit: commit), state: state, now: now)) == .window)
+            kind(Gate.decide(pipeline: pipeline, attempt: attempt(commit: commit), state: state, now: now))
+                == .window)
     }
 
     @Test(
@@ -114,7 +121,10 @@ private let commit = "1111111111111111111111111111111111111111"
             (Gate.Neighbour(name: "db"), "was never deployed"),
             (Gate.Neighbour(name: "db", last: .failed), "is failed"),
             (Gate.Neighbour(name: "db", last: .held), "is held"),
-            (Gate.Neighbour(name: "db", last: .done, health: .unhealthy("is exited")), "its workload is exited"),
+            (
+                Gate.Neighbour(name: "db", last: .done, health: .unhealthy("is exited")),
+                "its workload is exited"
+            ),
             (Gate.Neighbour(name: "db", last: .done, health: .healthy), nil),
             (Gate.Neighbour(name: "db", last: .done), nil),
         ] as [(Gate.Neighbour, String?)])
@@ -161,7 +171,8 @@ private let commit = "1111111111111111111111111111111111111111"
             try named("d", after: ["site"]),
         ]
         func circle(_ after: [String]) throws -> [String]? {
-            Gitops.circle(from: try Name("site"), after: try after.map { try Name($0) }, among: all)?.map(\.text)
+            Gitops.circle(from: try Name("site"), after: try after.map { try Name($0) }, among: all)?.map(
+                \.text)
         }
         #expect(try circle(["c"]) == nil)
         #expect(try circle(["site"]) == ["site", "site"])

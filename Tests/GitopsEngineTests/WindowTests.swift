@@ -14,7 +14,8 @@ import VoltCore
         "a window that is wrong is refused with a reason",
         arguments: [
             ("", "is not a deploy window"), ("maybe 0 9 * * * 8h", "is not a deploy window"),
-            ("allow 0 9 * * *", "is not a deploy window"), ("allow 0 9 * * * soon", "'soon' is not a duration"),
+            ("allow 0 9 * * *", "is not a deploy window"),
+            ("allow 0 9 * * * soon", "'soon' is not a duration"),
             ("deny 0 25 * * * 8h", "the hour field '25'"), ("deny 0 9 * * * 0s", "is no length"),
             ("deny 0 9 * * * 99d", "is no length"), ("deny 0 9 31 2 * 1h", "never comes"),
             ("allow 0 9 * * * 8h UTC now", "is not a deploy window"),
@@ -49,7 +50,8 @@ import VoltCore
             ([workHours], "2026-11-27T16:00:00Z", "2026-11-30T08:00:00Z"),
             // Summer time: 09:00 is an hour earlier in UTC.
             ([workHours], "2026-07-06T06:59:00Z", "2026-07-06T07:00:00Z"),
-            ([weekend], "2026-11-27T14:59:59Z", nil), ([weekend], "2026-11-27T15:00:00Z", "2026-11-30T07:00:00Z"),
+            ([weekend], "2026-11-27T14:59:59Z", nil),
+            ([weekend], "2026-11-27T15:00:00Z", "2026-11-30T07:00:00Z"),
             ([weekend, workHours], "2026-11-27T15:00:00Z", "2026-11-30T08:00:00Z"),
             ([weekend, "allow * * * * * 1h"], "2026-11-28T00:00:00Z", "2026-11-30T07:00:00Z"),
             // Windows that touch and overlap.
@@ -91,7 +93,8 @@ import VoltCore
     @Test("a window is open exactly in the minutes that a count of every minute finds")
     func everyMinute() throws {
         for text in [
-            "30 2 * * * 45m Europe/Berlin", "*/45 */5 * * * 7m Europe/Berlin", "0 22 * * sat 5h America/New_York",
+            "30 2 * * * 45m Europe/Berlin", "*/45 */5 * * * 7m Europe/Berlin",
+            "0 22 * * sat 5h America/New_York",
         ] {
             let window = try DeployWindow("deny \(text)")
             let cron = try CronExpression(window.cron)

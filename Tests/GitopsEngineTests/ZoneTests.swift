@@ -23,7 +23,8 @@ func seconds(_ text: String) -> Int64 { (Timestamp(rfc3339: text)?.milliseconds 
         var tool = ToolRunner(scratch: scratch.path)
         tool.environment["TZ"] = name
         // Every 9 days and some hours from 1972 to 2099: past 2037 the rules of the footer hold.
-        let moments = Array(stride(from: Int64(63_072_000), to: 4_086_000_000, by: 9 * 86_400 + 5 * 3600 + 60))
+        let moments = Array(
+            stride(from: Int64(63_072_000), to: 4_086_000_000, by: 9 * 86_400 + 5 * 3600 + 60))
         let input = moments.map { "@\($0)\n" }.joined()
         let lines = try tool.run(["date", "-f", "-", "+%s %z"], input: input).stdout.split(separator: "\n")
         try #require(lines.count == moments.count)
@@ -47,7 +48,8 @@ func seconds(_ text: String) -> Int64 { (Timestamp(rfc3339: text)?.milliseconds 
         #expect(twice.moments == [seconds("2026-10-25T00:30:00Z"), seconds("2026-10-25T01:30:00Z")])
         let before = berlin.moments(of: local("2026-03-29T01:59:00Z"))
         #expect(before.moments == [seconds("2026-03-29T00:59:00Z")] && !before.isSkipped)
-        #expect(berlin.moments(of: local("2026-03-29T03:00:00Z")).moments == [seconds("2026-03-29T01:00:00Z")])
+        #expect(
+            berlin.moments(of: local("2026-03-29T03:00:00Z")).moments == [seconds("2026-03-29T01:00:00Z")])
         // Half an hour only.
         let howe = try ZoneRules.read("Australia/Lord_Howe", from: database)
         #expect(howe.moments(of: local("2026-04-05T01:45:00Z")).moments.count == 2)
@@ -58,7 +60,10 @@ func seconds(_ text: String) -> Int64 { (Timestamp(rfc3339: text)?.milliseconds 
 
     @Test(
         "a name that is no zone is refused, and no file outside of the database is read",
-        arguments: ["Europe/Nowhere", "../../../etc/passwd", "/etc/passwd", "", "Europe", "a//b", "Europe/Berlin ", "."])
+        arguments: [
+            "Europe/Nowhere", "../../../etc/passwd", "/etc/passwd", "", "Europe", "a//b", "Europe/Berlin ",
+            ".",
+        ])
     func names(name: String) throws {
         let error = try #require(throws: VoltError.self) { try ZoneRules.read(name, from: database) }
         #expect(error.code == .usage)
@@ -100,6 +105,9 @@ func seconds(_ text: String) -> Int64 { (Timestamp(rfc3339: text)?.milliseconds 
 
     @Test(
         "a rule that is not of POSIX is refused",
-        arguments: ["", "CE", "CET", "CET-25", "CET-1CEST", "CET-1CEST,M3.5.0", "CET-1CEST,M13.1.0,M1.1.0", "<+03", "A1B2"])
+        arguments: [
+            "", "CE", "CET", "CET-25", "CET-1CEST", "CET-1CEST,M3.5.0", "CET-1CEST,M13.1.0,M1.1.0", "<+03",
+            "A1B2",
+        ])
     func notPosix(text: String) { #expect(PosixZone(text) == nil) }
 }

@@ -15,13 +15,16 @@ import VoltTestKit
     private func statuses(_ host: Host, _ name: String = "site") throws -> [String] {
         let rows = try host.gitops("logs", "--name", name).stdout.split(separator: "\n").dropFirst()
         let words = [
-            "waiting for approval", "suspended", "waiting", "success", "superseded", "failed", "held", "queued",
+            "waiting for approval", "suspended", "waiting", "success", "superseded", "failed", "held",
+            "queued",
             "deploying",
         ]
         return rows.map { row in words.first { row.contains("  \($0)  ") } ?? "?" }
     }
 
-    @Test("pushes to a suspended pipeline wait with the reason, over a restart, and resume deploys the newest only")
+    @Test(
+        "pushes to a suspended pipeline wait with the reason, over a restart, and resume deploys the newest only"
+    )
     func suspension() throws {
         let host = try Host()
         try host.createSite()
@@ -96,11 +99,14 @@ import VoltTestKit
         #expect(try host.gitops("window", "remove", "--name", "site", "2").status == 3)
         #expect(try host.gitops("window", "remove", "--name", "site", "1").status == 0)
         try host.wait("for the deploy") { host.applied.last == "done \(two)" }
-        #expect(try host.gitops("window", "add", "--name", "site", "deny 0 0 * * * 1d Mars/Base").status == 64)
+        #expect(
+            try host.gitops("window", "add", "--name", "site", "deny 0 0 * * * 1d Mars/Base").status == 64)
         #expect(server.end(SIGTERM) == 0)
     }
 
-    @Test("a commit waits for approval, over a restart; the approval is of that commit, and the history says whose")
+    @Test(
+        "a commit waits for approval, over a restart; the approval is of that commit, and the history says whose"
+    )
     func approval() throws {
         let host = try Host()
         try host.createSite("--require-approval")
@@ -139,7 +145,8 @@ import VoltTestKit
         let one = try host.git("rev-parse", "HEAD")
         try deliver(one, to: server, of: host, id: "d1")
         try host.wait("for the wait") { try statuses(host) == ["waiting for approval"] }
-        #expect(try host.gitops("reject", "--name", "site", "--by", "bob", "--reason", "too soon").status == 0)
+        #expect(
+            try host.gitops("reject", "--name", "site", "--by", "bob", "--reason", "too soon").status == 0)
         try host.wait("for the end") { try statuses(host) == ["held"] }
         #expect(try host.gitops("logs", "--name", "site").stdout.contains("rejected by bob, as"))
         let two = try host.commit("two")
@@ -157,7 +164,8 @@ import VoltTestKit
         func create(_ name: String, _ more: String...) throws -> ToolRunner.Result {
             try host.tool.run(
                 [
-                    "volt-gitops", "create", "--name", name, "--repo", host.repository, "--provider", "github",
+                    "volt-gitops", "create", "--name", name, "--repo", host.repository, "--provider",
+                    "github",
                     "--branch", "main", "--workload", name, "--secret-file", "\(host.directory)/secret",
                     "--allow-file", "--poll-interval", "86400",
                 ] + more)

@@ -15,6 +15,7 @@ enum Caller {
 
     /// A name on one line.
     static func clean(_ text: String) -> String {
-        String(text.unicodeScalars.filter { $0.value >= 32 && $0.value != 127 }.prefix(100).map(Character.init))
+        String(
+            text.unicodeScalars.filter { $0.value >= 32 && $0.value != 127 }.prefix(100).map(Character.init))
     }
 }

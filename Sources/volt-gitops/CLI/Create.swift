@@ -15,7 +15,8 @@ struct Create: ParsableCommand {
 
     @Option(help: "The name of the pipeline.") var name: String
     @Option(help: "The URL of the repository: https://, ssh://, user@host:path, svn://.") var repo: String
-    @Option(help: "Where pushes come from: github, gitlab, bitbucket, gitea, forgejo, generic or svn.") var provider: String
+    @Option(help: "Where pushes come from: github, gitlab, bitbucket, gitea, forgejo, generic or svn.")
+    var provider: String
     @Option(help: "The branch to follow.") var branch: String
     @Option(help: "The workload on this host that follows it.") var workload: String
     @Option(help: "The secret of the hook; it shows in the process list, --secret-file does not.")

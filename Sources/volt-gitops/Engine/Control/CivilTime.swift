@@ -32,7 +32,8 @@ struct CivilTime: Equatable, Sendable {
         // 1970-01-01 was a Thursday.
         let weekday = days + 4 - (days + 4).floorDivided(by: 7) * 7
         return (
-            yearOfEra + era * 400 + (month <= 2 ? 1 : 0), Int(month), Int(dayOfYear - (153 * index + 2) / 5) + 1,
+            yearOfEra + era * 400 + (month <= 2 ? 1 : 0), Int(month),
+            Int(dayOfYear - (153 * index + 2) / 5) + 1,
             Int(weekday)
         )
     }

@@ -41,7 +41,8 @@ struct CronExpression: Equatable, Sendable {
         guard parts.count == 5 else {
             throw VoltError(
                 .usage, "'\(text)' has \(parts.count) fields, and a cron expression has 5",
-                hint: "write minute, hour, day of the month, month and day of the week, such as '0 22 * * fri'")
+                hint:
+                    "write minute, hour, day of the month, month and day of the week, such as '0 22 * * fri'")
         }
         var sets: [UInt64] = []
         for (part, field) in zip(parts, Self.fields) { sets.append(try Self.parse(part, field)) }
@@ -58,11 +59,13 @@ struct CronExpression: Equatable, Sendable {
 
     private static func parse(_ text: String, _ field: Field) throws(VoltError) -> UInt64 {
         func failure(_ part: some StringProtocol, _ why: String) -> VoltError {
-            VoltError(.usage, "the \(field.name) field '\(text)' of a cron expression is wrong: '\(part)' \(why)")
+            VoltError(
+                .usage, "the \(field.name) field '\(text)' of a cron expression is wrong: '\(part)' \(why)")
         }
         func number(_ part: Substring) throws(VoltError) -> Int {
             if let index = field.words.firstIndex(of: part.lowercased()) { return index + field.firstWord }
-            guard part.utf8.allSatisfy({ (48...57).contains($0) }), part.utf8.count <= 2, let value = Int(part)
+            guard part.utf8.allSatisfy({ (48...57).contains($0) }), part.utf8.count <= 2,
+                let value = Int(part)
             else { throw failure(part, "is not a number") }
             guard field.range.contains(value) else {
                 throw failure(part, "is not in \(field.range.lowerBound)-\(field.range.upperBound)")
@@ -84,7 +87,9 @@ struct CronExpression: Equatable, Sendable {
             let last: Int
             if halves[0] == "*" {
                 // '*' of the day of the week must not count Sunday twice.
-                (first, last) = (field.range.lowerBound, field.name == "day-of-week" ? 6 : field.range.upperBound)
+                (first, last) = (
+                    field.range.lowerBound, field.name == "day-of-week" ? 6 : field.range.upperBound
+                )
             } else if ends.count == 2 {
                 first = try number(ends[0])
                 let end = try number(ends[1])

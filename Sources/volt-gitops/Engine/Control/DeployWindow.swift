@@ -65,7 +65,8 @@ struct WindowClock: Sendable {
         if cron.isEveryHour { return search(from: moment, forwards: false) }
         let today = zone.local(moment).day
         // A time that is skipped or shifted belongs to another day at most.
-        for day in stride(from: today + 1, through: today - Self.horizon, by: -1) where cron.matches(day: day) {
+        for day in stride(from: today + 1, through: today - Self.horizon, by: -1) where cron.matches(day: day)
+        {
             for minute in stride(from: 1439, through: 0, by: -1) where cron.matches(minute: minute) {
                 if let found = appointment(day, minute), found <= moment { return found }
             }
@@ -77,7 +78,8 @@ struct WindowClock: Sendable {
     func next(after moment: Int64) -> Int64? {
         if cron.isEveryHour { return search(from: moment, forwards: true) }
         let today = zone.local(moment).day
-        for day in stride(from: today - 1, through: today + Self.horizon, by: 1) where cron.matches(day: day) {
+        for day in stride(from: today - 1, through: today + Self.horizon, by: 1) where cron.matches(day: day)
+        {
             for minute in 0..<1440 where cron.matches(minute: minute) {
                 if let found = appointment(day, minute), found > moment { return found }
             }
@@ -132,7 +134,8 @@ struct WindowPlan: Sendable {
                 (
                     window,
                     WindowClock(
-                        cron: try CronExpression(window.cron), seconds: window.seconds, zone: try zones(window.zone))
+                        cron: try CronExpression(window.cron), seconds: window.seconds,
+                        zone: try zones(window.zone))
                 ))
         }
         self.windows = list
@@ -152,7 +155,9 @@ struct WindowPlan: Sendable {
             if clock.closes(at: moment) != nil { return .denied(by: window) }
         }
         let allows = windows.filter { $0.window.effect == .allow }
-        guard !allows.isEmpty, !allows.contains(where: { $0.clock.closes(at: moment) != nil }) else { return nil }
+        guard !allows.isEmpty, !allows.contains(where: { $0.clock.closes(at: moment) != nil }) else {
+            return nil
+        }
         return .notAllowed
     }
 
@@ -164,7 +169,9 @@ struct WindowPlan: Sendable {
             switch closed(at: moment) {
             case nil: return moment
             case .denied:
-                let ends = windows.filter { $0.window.effect == .deny }.compactMap { $0.clock.closes(at: moment) }
+                let ends = windows.filter { $0.window.effect == .deny }.compactMap {
+                    $0.clock.closes(at: moment)
+                }
                 guard let end = ends.max() else { return nil }
                 moment = end
             case .notAllowed:

@@ -64,7 +64,8 @@ enum Gate {
             case nil:
                 return .wait(
                     .approval,
-                    reason: "commit \(commit.prefix(7)) waits for 'volt gitops approve --name \(pipeline.name)'",
+                    reason:
+                        "commit \(commit.prefix(7)) waits for 'volt gitops approve --name \(pipeline.name)'",
                     until: nil)
             case let verdict? where !verdict.isApproved:
                 let reason = verdict.reason.isEmpty ? "" : ": \(verdict.reason)"

@@ -24,7 +24,8 @@ struct Gatekeeper: Sendable {
             return newest
         }
         // A forced one does not wait behind a newer one that has to.
-        guard let id = try journal.newestForced(of: name), id < newest.id, let forced = try journal.attempt(id),
+        guard let id = try journal.newestForced(of: name), id < newest.id,
+            let forced = try journal.attempt(id),
             try admits(forced, pipeline, journal, looks: looks)
         else { return nil }
         try journal.supersedeQueued(of: name, before: id, at: clock.now())
@@ -58,7 +59,8 @@ struct Gatekeeper: Sendable {
     }
 
     /// Whether a queued attempt would run if nothing else did: only then may it take the place of a running one.
-    func maySupersede(_ attempt: Attempt, _ pipeline: Pipeline, _ journal: Journal) throws(VoltError) -> Bool {
+    func maySupersede(_ attempt: Attempt, _ pipeline: Pipeline, _ journal: Journal) throws(VoltError) -> Bool
+    {
         if pipeline.control?.requiresApproval == true {
             guard let commit = attempt.commit,
                 try journal.verdict(on: commit, of: pipeline.name.text)?.isApproved == true

@@ -95,7 +95,8 @@ extension Gitops {
         var states: [WindowState] = []
         for (index, window) in (try journal().pipeline(name).control?.windows ?? []).enumerated() {
             let clock = WindowClock(
-                cron: try CronExpression(window.cron), seconds: window.seconds, zone: try zones.rules(window.zone))
+                cron: try CronExpression(window.cron), seconds: window.seconds,
+                zone: try zones.rules(window.zone))
             let closes = clock.closes(at: now)
             let change = closes ?? clock.next(after: now)
             states.append(
@@ -181,7 +182,8 @@ extension Gitops {
         }
         if let circle = Self.circle(from: name, after: control.after ?? [], among: pipelines) {
             throw VoltError(
-                .usage, "pipelines would wait for each other: \(circle.map(\.text).joined(separator: " after "))",
+                .usage,
+                "pipelines would wait for each other: \(circle.map(\.text).joined(separator: " after "))",
                 hint: "leave one --after out")
         }
         let ranges: [(String, Int64?, ClosedRange<Int64>)] = [

@@ -102,7 +102,8 @@ extension Journal {
 
     func has(_ mark: Mark, attempt: Int64) throws(VoltError) -> Bool {
         try database.integer(
-            "SELECT 1 FROM marks WHERE attempt = ? AND mark = ?", .integer(attempt), .text(mark.rawValue)) != nil
+            "SELECT 1 FROM marks WHERE attempt = ? AND mark = ?", .integer(attempt), .text(mark.rawValue))
+            != nil
     }
 
     // MARK: The queue

@@ -48,7 +48,8 @@ struct PosixZone: Equatable, Sendable {
         let year = CivilTime.date(ofDay: (moment + standard).floorDivided(by: 86_400)).year
         let begins = Self.seconds(start, in: year) - standard
         let ends = Self.seconds(end, in: year) - daylight
-        let isDaylight = begins < ends ? begins <= moment && moment < ends : !(ends <= moment && moment < begins)
+        let isDaylight =
+            begins < ends ? begins <= moment && moment < ends : !(ends <= moment && moment < begins)
         return isDaylight ? daylight : standard
     }
 
@@ -66,7 +67,8 @@ struct PosixZone: Equatable, Sendable {
                 month == 12
                 ? CivilTime.day(year: year + 1, month: 1, day: 1)
                 : CivilTime.day(year: year, month: month + 1, day: 1)
-            var found = start + Int64((weekday - CivilTime.date(ofDay: start).weekday + 7) % 7 + 7 * (week - 1))
+            var found =
+                start + Int64((weekday - CivilTime.date(ofDay: start).weekday + 7) % 7 + 7 * (week - 1))
             while found >= next { found -= 7 }
             day = found
         }

@@ -56,7 +56,9 @@ struct WorkloadReader: Sendable {
         do throws(VoltError) {
             guard let status = try status(of: pipeline, journal) else { return .unknown }
             guard status.state == "running" else { return .unhealthy("is \(status.state)") }
-            guard ["healthy", "none"].contains(status.health) else { return .unhealthy("is \(status.health)") }
+            guard ["healthy", "none"].contains(status.health) else {
+                return .unhealthy("is \(status.health)")
+            }
             return .healthy
         } catch { return .unhealthy("cannot be looked at: \(error.message)") }
     }

@@ -29,7 +29,8 @@ struct ZoneRules: Equatable, Sendable {
         if ["UTC", "Etc/UTC", "Z"].contains(name) { return .utc }
         let unknown = VoltError(
             .usage, "'\(name)' is not a time zone of '\(directory)'",
-            hint: "write its name in the IANA database, such as Europe/Berlin; Debian has it in package tzdata")
+            hint:
+                "write its name in the IANA database, such as Europe/Berlin; Debian has it in package tzdata")
         let parts = name.split(separator: "/", omittingEmptySubsequences: false)
         let isName = parts.allSatisfy { part in
             !part.isEmpty
@@ -82,7 +83,9 @@ struct ZoneRules: Equatable, Sendable {
             guard let offset = reader.integer32(), reader.skip(2) else { return false }
             types.append(offset)
         }
-        guard indexes.allSatisfy({ $0 < types.count }), reader.skip(header.tail(wide: wide)) else { return false }
+        guard indexes.allSatisfy({ $0 < types.count }), reader.skip(header.tail(wide: wide)) else {
+            return false
+        }
         transitions = times
         offsets = indexes.map { types[$0] }
         first = types[0]
@@ -148,7 +151,8 @@ struct ZoneRules: Equatable, Sendable {
         init(bytes: [UInt8]) { self.bytes = bytes }
 
         mutating func header() -> Header? {
-            guard position + 44 <= bytes.count, Array(bytes[position..<position + 4]) == Array("TZif".utf8) else {
+            guard position + 44 <= bytes.count, Array(bytes[position..<position + 4]) == Array("TZif".utf8)
+            else {
                 return nil
             }
             let version = bytes[position + 4]
@@ -184,7 +188,8 @@ struct ZoneRules: Equatable, Sendable {
         mutating func integer64() -> Int64? {
             guard position + 8 <= bytes.count else { return nil }
             defer { position += 8 }
-            return Int64(bitPattern: bytes[position..<position + 8].reduce(UInt64(0)) { $0 << 8 | UInt64($1) })
+            return Int64(
+                bitPattern: bytes[position..<position + 8].reduce(UInt64(0)) { $0 << 8 | UInt64($1) })
         }
 
         /// The text between the newlines at the end.

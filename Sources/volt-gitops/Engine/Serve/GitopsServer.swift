@@ -64,7 +64,8 @@ public struct GitopsServer: Sendable {
                 Deployer(
                     journal: journal, paths: gitops.paths, environment: gitops.environment,
                     clock: gitops.clock,
-                    reader: reader, plugins: gitops.plugins, gatekeeper: gitops.gatekeeper, shutsDown: shutsDown,
+                    reader: reader, plugins: gitops.plugins, gatekeeper: gitops.gatekeeper,
+                    shutsDown: shutsDown,
                     progress: { log("\(name): \($0)") })
             })
         let queue = AcceptQueue(state: paths.state, clock: gitops.clock) { _ in scheduler.kick() }
