@@ -118,18 +118,26 @@ let package = Package(
             path: "Sources/volt-gitops/Source",
             swiftSettings: settings),
         .target(
+            name: "GitopsMessage", dependencies: ["GitopsSource", "VoltCore", "VoltCrypto"],
+            path: "Sources/volt-gitops/Message", swiftSettings: settings),
+        .target(
             name: "GitopsEngine",
             dependencies: [
-                "VoltCore", "VoltSystem", "VoltCrypto", "VoltSQLite", "VoltServer", "VoltPlugin",
+                "GitopsMessage", "VoltCore", "VoltSystem", "VoltCrypto", "VoltSQLite", "VoltServer",
+                "VoltPlugin",
                 "VoltWorkload", "GitopsSource", "CVoltSystem",
             ],
             path: "Sources/volt-gitops/Engine", swiftSettings: settings),
         program(
             "volt-gitops", path: "Sources/volt-gitops/CLI",
-            ["GitopsEngine", "VoltCLI", "VoltCore", "VoltSystem", argumentParser]),
+            ["GitopsEngine", "GitopsMessage", "VoltCLI", "VoltCore", "VoltSystem", argumentParser]),
         program(
             "volt-gitops--worker", path: "Sources/volt-gitops/worker",
             ["GitopsSource", "VoltGit", "VoltCore", "VoltSystem", "CVoltSystem"]),
+
+        program(
+            "volt-gitops--notify", path: "Sources/volt-gitops/notify",
+            ["GitopsMessage", "VoltHTTP", "VoltCore", "VoltCrypto", "VoltSystem", "CVoltSystem"]),
 
         // volt-service
         .target(
@@ -165,7 +173,15 @@ let package = Package(
             ["GitopsSource", "VoltCore", "VoltSystem", "CVoltSystem", "volt-gitops--worker"]),
         tests(
             "GitopsServerTests",
-            ["VoltCore", "VoltCrypto", "VoltSystem", "volt-gitops", "volt-gitops--worker"]),
+            [
+                "VoltCore", "VoltCrypto", "VoltSystem", "volt-gitops", "volt-gitops--notify",
+                "volt-gitops--worker",
+            ]),
+        tests(
+            "GitopsNotifyTests",
+            [
+                "GitopsMessage", "GitopsSource", "VoltCore", "VoltCrypto", "VoltSystem",
+            ]),
         tests("GitopsSourceTests", ["GitopsSource", "VoltCore"]),
         tests("VoltWorkloadTests", ["VoltWorkload", "VoltCore"]),
         tests(

@@ -83,8 +83,12 @@ enum Layout {
             ["VoltCore", "VoltSystem", "VoltCrypto", "CVoltSystem", "FoundationEssentials"],
             isEngine: true),
         Module(
+            "volt-gitops/Message",
+            ["GitopsSource", "VoltCore", "VoltCrypto", "FoundationEssentials"], isEngine: true),
+        Module(
             "volt-gitops/Engine",
             [
+                "GitopsMessage",
                 "VoltCore", "VoltSystem", "VoltCrypto", "VoltSQLite", "VoltServer", "VoltPlugin",
                 "VoltWorkload",
                 "GitopsSource", "CVoltSystem", "FoundationEssentials", "Dispatch",
@@ -92,12 +96,16 @@ enum Layout {
         Module(
             "volt-gitops/CLI",
             [
-                "GitopsEngine", "GitopsSource", "VoltCLI", "VoltCore", "VoltSystem", "ArgumentParser",
+                "GitopsEngine", "GitopsMessage", "GitopsSource", "VoltCLI", "VoltCore", "VoltSystem",
+                "ArgumentParser",
                 "FoundationEssentials",
             ]),
         Module(
             "volt-gitops/worker",
             ["GitopsSource", "VoltGit", "VoltCore", "VoltSystem", "CVoltSystem", "FoundationEssentials"]),
+        Module(
+            "volt-gitops/notify",
+            ["GitopsMessage", "VoltHTTP", "VoltCore", "VoltCrypto", "VoltSystem", "CVoltSystem"]),
 
         // volt-service
         Module(
@@ -129,6 +137,7 @@ enum Layout {
         Program("volt-container", ["libarchive", "libcrypto", "libyaml-0"]),
         Program("volt-gitops", ["libcrypto", "libssl", "libsqlite3", "libyaml-0"]),
         Program("volt-gitops--worker", ["libcrypto", "libgit2"]),
+        Program("volt-gitops--notify", ["libcrypto", "libcurl"]),
         Program("volt-service"),
         Program("volt-demo", ["libcrypto"]),
     ]

@@ -36,6 +36,7 @@ struct Create: ParsableCommand {
     @Flag(name: .customLong("allow-http"), help: "Allow http://, which anyone on the way can change.")
     var allowHTTP = false
     @Flag(help: "Allow file:// and local paths.") var allowFile = false
+    @OptionGroup(title: "Notifications") var notify: NotifyOptions
 
     @OptionGroup(title: "When to deploy") var control: ControlArguments
 
@@ -60,6 +61,7 @@ struct Create: ParsableCommand {
         pipeline.allowHTTP = allowHTTP
         pipeline.allowFile = allowFile
         try control.fill(&pipeline)
+        pipeline.notify = try notify.settings(for: pipeline, gitops)
         let url = try gitops.create(pipeline, secret: try readSecret(), insecure: insecureNoSecret)
         Output.note("created pipeline '\(name)': branch '\(branch)' of '\(url)' to workload '\(workload)'")
         if from == .svn {

@@ -136,6 +136,7 @@ public struct Gitops: Sendable {
         try journal.delete(name)
         ring()
         try Files.remove(paths.secret(pipeline.name))
+        try forgetAddresses(of: pipeline, journal)
         if try !journal.pipelines().contains(where: { $0.repo == pipeline.repo }) {
             try Files.removeTree(paths.mirror(of: pipeline.repo))
         }

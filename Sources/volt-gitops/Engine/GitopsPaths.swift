@@ -25,6 +25,9 @@ public struct GitopsPaths: Sendable {
     /// The secret of a pipeline's hook.
     public func secret(_ pipeline: Name) -> String { "\(state)/secrets/\(pipeline)" }
 
+    /// The addresses that are notified: they may be secrets.
+    var addresses: String { "\(state)/addresses" }
+
     /// The mirror of a repository, shared by the pipelines that read it.
     func mirror(of url: String) -> String {
         "\(state)/mirrors/\(SHA256Hasher.digest(of: url.utf8).hex.prefix(32))"

@@ -9,7 +9,7 @@ import VoltSystem
 let events = EventWriter()
 do {
     try Confinement.apply()
-    try Confinement.endWithParent()
+    try ParentWatch.endWithParent()
     let request = try SourceStream.request(try EventWriter.readRequest())
     switch request.repository.system {
     case .git: try GitJob(request, events: events).run()

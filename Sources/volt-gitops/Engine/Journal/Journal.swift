@@ -44,6 +44,7 @@ public final class Journal {
         CREATE INDEX log_by_attempt ON log(attempt);
         """,
         controlMigration,
+        outsideMigration,
     ]
 
     /// Runs several writes as one.

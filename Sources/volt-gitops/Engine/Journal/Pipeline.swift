@@ -1,3 +1,4 @@
+public import GitopsMessage
 public import VoltCore
 
 /// Where a pipeline's pushes come from.
@@ -55,6 +56,8 @@ public struct Pipeline: Codable, Sendable, Equatable {
     public var allowsUnsigned = false
     /// What decides when it deploys, and what it does on its own.
     public var control: ControlOptions?
+    /// Who is told about its attempts; nil for nobody.
+    public var notify: NotifySettings?
     /// When the pipeline was created.
     public var createdAt: Timestamp
 

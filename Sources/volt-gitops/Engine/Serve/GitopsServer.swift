@@ -81,6 +81,9 @@ public struct GitopsServer: Sendable {
         let url =
             "\(identity == nil ? "http" : "https")://\(host.contains(":") ? "[\(host)]" : host):\(server.port)"
         try ServerAddress.write(Gitops.Server(pid: getpid(), url: url), to: paths.address)
+        let sender = OutboxSender(
+            state: paths.state, clock: gitops.clock, messenger: gitops.messenger, log: log)
+        try sender.start()
         try scheduler.start()
         log("listening on \(url), with \(try journal.pipelines().count) pipelines")
         gitops.manager.ready(status: "listening on \(url)")
@@ -94,6 +97,7 @@ public struct GitopsServer: Sendable {
         log("stopping: what is under way is asked to stop and is resumed by the next start")
         server.stop()
         scheduler.stop()
+        sender.stop()
         try Files.remove(paths.address)
         _ = consume lock
         log("stopped")

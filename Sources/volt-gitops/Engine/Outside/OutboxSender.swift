@@ -1,0 +1,145 @@
+internal import Dispatch
+internal import GitopsMessage
+internal import Synchronization
+internal import VoltCore
+internal import VoltSystem
+
+/// Delivers what is in the outbox, beside the deploys and never in their way.
+final class OutboxSender: Sendable {
+    /// Deliveries at the same time; a receiver has one at a time.
+    static let parallel = 4
+    /// A letter that failed so often is given up, after about two hours.
+    static let tryLimit = 8
+
+    private struct State {
+        var busy: Set<String> = []
+        var stopped = false
+    }
+
+    private let state = Mutex(State())
+    private let wake = DispatchSemaphore(value: 0)
+    private let work = DispatchQueue(label: "volt.gitops.outbox.work", attributes: .concurrent)
+    private let done = DispatchGroup()
+    private let directory: String
+    private let clock: any WallClock
+    private let messenger: Messenger
+    private let log: @Sendable (String) -> Void
+
+    /// - Parameter state: the directory of the journal.
+    init(
+        state directory: String, clock: any WallClock, messenger: Messenger,
+        log: @escaping @Sendable (String) -> Void
+    ) {
+        self.directory = directory
+        self.clock = clock
+        self.messenger = messenger
+        self.log = log
+    }
+
+    /// Starts the thread that looks into the outbox.
+    func start() throws(VoltError) {
+        let journal = try Journal(state: directory)
+        try journal.hurryLetters(at: clock.now())
+        // The journal moves to the thread that alone uses it from here on.
+        nonisolated(unsafe) let owned = journal
+        done.enter()
+        DispatchQueue(label: "volt.gitops.outbox").async { [self] in
+            while !isStopped {
+                do throws(VoltError) { try look(owned) } catch { log("error: \(error.message)") }
+                _ = wake.wait(timeout: .now() + .seconds(1))
+            }
+            done.leave()
+        }
+    }
+
+    /// Stops what is under way, which the next start takes up, and waits for it.
+    func stop() {
+        state.withLock { $0.stopped = true }
+        wake.signal()
+        done.wait()
+    }
+
+    private var isStopped: Bool { state.withLock { $0.stopped } }
+
+    private func look(_ journal: Journal) throws(VoltError) {
+        try journal.spreadTidings(at: clock.now())
+        for letter in try journal.dueLetters(at: clock.now(), limit: 100) {
+            let key = "\(letter.pipeline) \(letter.target)"
+            let starts = state.withLock { state in
+                guard !state.stopped, state.busy.count < Self.parallel, !state.busy.contains(key) else {
+                    return false
+                }
+                state.busy.insert(key)
+                return true
+            }
+            guard starts else { continue }
+            done.enter()
+            work.async { [self] in
+                do throws(VoltError) {
+                    try deliver(letter, try Journal(state: directory))
+                } catch { log("error: \(letter.pipeline): \(error.message)") }
+                state.withLock { _ = $0.busy.remove(key) }
+                wake.signal()
+                done.leave()
+            }
+        }
+    }
+
+    /// Delivers what is due now, each once, for a command that works without a server.
+    ///
+    /// - Parameter limit: after this time the rest waits for the next one.
+    func sendOnce(within limit: Duration) throws(VoltError) {
+        let journal = try Journal(state: directory)
+        let end = ContinuousClock.now + limit
+        try journal.spreadTidings(at: clock.now())
+        for letter in try journal.dueLetters(at: clock.now(), limit: 100) {
+            guard ContinuousClock.now < end else { return }
+            try deliver(letter, journal, stop: { ContinuousClock.now >= end })
+        }
+    }
+
+    private func deliver(_ letter: Journal.Letter, _ journal: Journal, stop: () -> Bool = { false })
+        throws(VoltError)
+    {
+        let pipeline = try journal.pipeline(letter.pipeline)
+        guard let settings = pipeline.notify,
+            let name = Messenger.name(of: letter.target, settings)
+        else { return try journal.drop(letter) }
+        let wait = Self.wait(after: letter.tries + 1)
+        guard try journal.beginTry(of: letter, next: clock.now().advanced(by: wait)) else { return }
+        let outcome = messenger.send(
+            letter.tiding, of: pipeline, to: letter.target, id: Self.id(of: letter),
+            stop: { stop() || isStopped })
+        switch outcome {
+        case .delivered: try journal.drop(letter)
+        case .refused(let reason):
+            log("error: \(letter.pipeline): cannot tell \(name), given up: \(reason)")
+            try journal.drop(letter)
+        case .failed where isStopped: break
+        case .failed(let reason, let after):
+            guard letter.tries + 1 < Self.tryLimit else {
+                log(
+                    "error: \(letter.pipeline): cannot tell \(name), given up after \(Self.tryLimit) tries: \(reason)"
+                )
+                return try journal.drop(letter)
+            }
+            let pause = after ?? wait
+            log(
+                "\(letter.pipeline): cannot tell \(name), next try in \(DurationText.format(pause)): \(reason)"
+            )
+            try journal.putOff(letter, until: clock.now().advanced(by: pause))
+        }
+    }
+
+    /// The same for every try of a letter, and for no other letter of this host.
+    private static func id(of letter: Journal.Letter) -> String {
+        "volt-\(letter.tiding.at.milliseconds)-\(letter.id)"
+    }
+
+    /// 10 s, 30 s, 90 s, … up to an hour.
+    static func wait(after tries: Int) -> Duration {
+        var seconds: Int64 = 10
+        for _ in 1..<max(1, tries) where seconds < 3600 { seconds *= 3 }
+        return .seconds(min(seconds, 3600))
+    }
+}
