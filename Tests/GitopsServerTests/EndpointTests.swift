@@ -16,7 +16,7 @@ import VoltTestKit
         let answer = try server.request(
             "POST", "/hooks/github", headers: host.headers(delivery: "d1", body: body), body: body)
         #expect(answer.status == 202)
-        #expect(answer.text == "{\"status\":\"queued\",\"attempts\":[1]}\n")
+        #expect(answer.text == "{\"status\":\"queued\",\"pipelines\":[\"site\"]}\n")
         try host.wait("for the deploy") { host.applied.contains("done \(commit)") }
         try host.wait("for the history") {
             try host.gitops("logs", "--name", "site").stdout.contains("success")

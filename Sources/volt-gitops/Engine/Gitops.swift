@@ -32,10 +32,16 @@ public struct Gitops: Sendable {
         "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES",
     ]
 
-    /// Opens the journal.
+    /// Opens the journal, with the deliveries that a server that died had accepted.
     public func journal() throws(VoltError) -> Journal {
         try paths.make()
-        return try Journal(state: paths.state)
+        let journal = try Journal(state: paths.state)
+        // A server that runs holds the lock, and takes them over itself.
+        if let lock = try FileLock.tryLock(paths.deliveriesLock) {
+            try journal.drainLog(in: paths.state, at: clock.now())
+            _ = consume lock
+        }
+        return journal
     }
 
     // MARK: Pipelines

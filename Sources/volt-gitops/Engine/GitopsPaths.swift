@@ -39,6 +39,9 @@ public struct GitopsPaths: Sendable {
     /// Held by the one process that works on the queue.
     var lock: String { "\(runtime)/serve.lock" }
 
+    /// Held by the one process that writes the log of deliveries, or takes it over into the journal.
+    var deliveriesLock: String { "\(runtime)/deliveries.lock" }
+
     /// Where the running server listens, as JSON.
     var address: String { "\(runtime)/serve.json" }
 

@@ -50,13 +50,13 @@ final class HookReceiver: Sendable {
     ) {
         guard let hooks = provider.hooks else { return reply(Reply(status: 404, body: "not found\n")) }
         if hooks.isUnsignedPing(headers) { return reply(.ignored("ping")) }
-        let now = clock.now().milliseconds / 1000
+        let now = clock.now()
         let all = watches.withLock { $0 }.filter { $0.provider == provider }
         var verdicts: [[UInt8]: Bool] = [:]
         let verified = all.filter { watch in
             guard let secret = watch.secret else { return true }
             if let verdict = verdicts[secret] { return verdict }
-            let verdict = hooks.verifies(headers, body: body, secret: secret, now: now)
+            let verdict = hooks.verifies(headers, body: body, secret: secret, now: now.milliseconds / 1000)
             verdicts[secret] = verdict
             return verdict
         }
@@ -78,7 +78,7 @@ final class HookReceiver: Sendable {
             return
         }
         let id = hooks.deliveryID(headers).map { String($0.prefix(128)) }
-        var items: [AcceptQueue.Item] = []
+        var items: [AcceptedDelivery] = []
         var knowsRepository = false
         var urls: [String] = []
         var keys: Set<String> = []
@@ -92,10 +92,10 @@ final class HookReceiver: Sendable {
                 knowsRepository = true
                 guard watch.follows(push.ref) else { continue }
                 items.append(
-                    AcceptQueue.Item(
+                    AcceptedDelivery(
                         pipeline: watch.pipeline, delivery: id, branch: push.ref.name,
                         commit: push.commit.flatMap { ObjectID.isFull($0) ? $0 : nil },
-                        note: "webhook (\(provider.rawValue))"))
+                        note: "webhook (\(provider.rawValue))", at: now))
             }
         }
         guard !items.isEmpty else {
@@ -106,9 +106,9 @@ final class HookReceiver: Sendable {
         }
         queue.submit(items) { answer in
             switch answer {
-            case .accepted(let ids):
-                let numbers = ids.map(String.init).joined(separator: ",")
-                reply(Reply(status: 202, body: "{\"status\":\"queued\",\"attempts\":[\(numbers)]}\n"))
+            case .accepted(let pipelines):
+                let names = pipelines.map { "\"\($0)\"" }.joined(separator: ",")
+                reply(Reply(status: 202, body: "{\"status\":\"queued\",\"pipelines\":[\(names)]}\n"))
             case .duplicate: reply(.ignored("duplicate"))
             case .failed(let error):
                 reply(

@@ -1,24 +1,17 @@
 internal import Dispatch
+internal import Glibc
 internal import Synchronization
 internal import VoltCore
 internal import VoltSystem
 
-/// Writes accepted deliveries in groups: all that wait while one transaction is synced go into the next,
-/// so that many connections share one sync. Each is answered after the sync that holds it.
+/// Writes accepted deliveries in groups: all that wait while one group is synced go into the next, so that
+/// many connections share one sync. Each is answered after the sync that holds it. A second thread takes
+/// them over from the log into the journal, where they become attempts.
 final class AcceptQueue: Sendable {
-    /// A push that a verified delivery brought to a pipeline.
-    struct Item: Sendable {
-        var pipeline: String
-        var delivery: String?
-        var branch: String
-        var commit: String?
-        var note: String
-    }
-
     /// What became of a delivery.
     enum Answer: Sendable {
-        /// The numbers of its attempts, on disk.
-        case accepted([Int64])
+        /// It is on disk; the pipelines it reached.
+        case accepted([String])
         /// It is in flight or was deployed.
         case duplicate
         /// The journal cannot be written.
@@ -26,82 +19,180 @@ final class AcceptQueue: Sendable {
     }
 
     private struct Waiting: Sendable {
-        let items: [Item]
+        let deliveries: [AcceptedDelivery]
         let answer: @Sendable (Answer) -> Void
     }
 
-    private let waiting = Mutex<[Waiting]>([])
-    private let wake = DispatchSemaphore(value: 0)
-    private let state: String
+    private struct State {
+        var waiting: [Waiting] = []
+        /// On disk in the log, not yet in the journal; each with where its group ends.
+        var undrained: [(delivery: AcceptedDelivery, end: DeliveryLog.Position)] = []
+        var keys: Set<String> = []
+        /// Why the journal could not be written the last time.
+        var failure: VoltError?
+        /// How often it was tried.
+        var tries = 0
+    }
+
+    /// Between two groups that are taken over under load: each costs a sync of the journal.
+    private static let pause: UInt32 = 50_000
+    /// How long a delivery waits for the journal before it is answered that it cannot be written.
+    private static let patience = Duration.seconds(5)
+
+    private let state = Mutex(State())
+    private let arrived = DispatchSemaphore(value: 0)
+    private let logged = DispatchSemaphore(value: 0)
+    private let directory: String
     private let clock: any WallClock
     private let accepted: @Sendable (Set<String>) -> Void
 
     /// - Parameters:
-    ///   - state: the directory of the journal.
+    ///   - directory: of the journal.
     ///   - accepted: told the pipelines that got an attempt.
-    init(state: String, clock: any WallClock, accepted: @escaping @Sendable (Set<String>) -> Void) {
-        self.state = state
+    init(directory: String, clock: any WallClock, accepted: @escaping @Sendable (Set<String>) -> Void) {
+        self.directory = directory
         self.clock = clock
         self.accepted = accepted
     }
 
-    /// Starts the writing thread.
+    /// Takes over what an earlier server left, and starts both threads. The caller holds the lock of the log.
     func start() throws(VoltError) {
-        let journal = try Journal(state: state)
-        // The journal moves to the thread that alone uses it from here on.
-        nonisolated(unsafe) let owned = journal
-        let thread = DispatchQueue(label: "volt.gitops.accept")
-        thread.async { [self] in
+        let journal = try Journal(state: directory)
+        try journal.drainLog(in: directory, at: clock.now())
+        let log = try DeliveryLog(state: directory, after: journal.drained())
+        let reader = try Journal(state: directory)
+        // Each moves to the thread that alone uses it from here on.
+        nonisolated(unsafe) let (owned, ownedLog, ownedReader) = (journal, log, reader)
+        DispatchQueue(label: "volt.gitops.accept").async { [self] in
             while true {
-                wake.wait()
-                let group = waiting.withLock { waiting in
-                    defer { waiting.removeAll(keepingCapacity: true) }
-                    return waiting
+                arrived.wait()
+                let group = state.withLock { state in
+                    defer { state.waiting.removeAll(keepingCapacity: true) }
+                    return state.waiting
                 }
-                if !group.isEmpty { write(group, to: owned) }
+                if !group.isEmpty { write(group, to: ownedLog, knownTo: ownedReader) }
+            }
+        }
+        DispatchQueue(label: "volt.gitops.drain").async { [self] in
+            while true {
+                let fails = state.withLock { $0.failure != nil }
+                _ = logged.wait(timeout: fails ? .now() + 1 : .distantFuture)
+                if drain(into: owned) > 32 { usleep(Self.pause) }
             }
         }
     }
 
-    /// Queues a delivery; `answer` is called on the writing thread.
-    func submit(_ items: [Item], answer: @escaping @Sendable (Answer) -> Void) {
-        let wasEmpty = waiting.withLock { waiting in
-            waiting.append(Waiting(items: items, answer: answer))
-            return waiting.count == 1
-        }
-        if wasEmpty { wake.signal() }
+    /// Waits until the journal holds everything, for at most five seconds: what it does not hold then is
+    /// taken over by the next start. Nothing may be submitted any more.
+    func stop() {
+        _ = wait { $0.waiting.isEmpty && $0.undrained.isEmpty || $0.failure != nil }
     }
 
-    private func write(_ group: [Waiting], to journal: Journal) {
-        let now = clock.now()
-        var pipelines: Set<String> = []
-        let answers: [Answer]
+    /// Queues a delivery; `answer` is called on the writing thread.
+    func submit(_ deliveries: [AcceptedDelivery], answer: @escaping @Sendable (Answer) -> Void) {
+        let wasEmpty = state.withLock { state in
+            state.waiting.append(Waiting(deliveries: deliveries, answer: answer))
+            return state.waiting.count == 1
+        }
+        if wasEmpty { arrived.signal() }
+    }
+
+    private func write(_ group: [Waiting], to log: DeliveryLog, knownTo journal: Journal) {
+        var answers: [Answer] = []
         do throws(VoltError) {
-            answers = try journal.transaction { () throws(VoltError) in
-                var answers: [Answer] = []
-                for waiting in group {
-                    var ids: [Int64] = []
-                    for item in waiting.items {
-                        if let delivery = item.delivery,
-                            try journal.knows(delivery: delivery, of: item.pipeline)
-                        {
-                            continue
-                        }
-                        ids.append(
-                            try journal.accept(
-                                pipeline: item.pipeline, trigger: .webhook, delivery: item.delivery,
-                                branch: item.branch, commit: item.commit, note: item.note, at: now))
-                        pipelines.insert(item.pipeline)
+            try awaitJournal()
+            var keys = state.withLock { $0.keys }
+            var fresh: [AcceptedDelivery] = []
+            var bytes: [UInt8] = []
+            for waiting in group {
+                var pipelines: [String] = []
+                for delivery in waiting.deliveries {
+                    if let key = delivery.key, let id = delivery.delivery {
+                        guard !keys.contains(key) else { continue }
+                        guard try !journal.knows(delivery: id, of: delivery.pipeline) else { continue }
+                        keys.insert(key)
                     }
-                    answers.append(ids.isEmpty ? .duplicate : .accepted(ids))
+                    pipelines.append(delivery.pipeline)
+                    fresh.append(delivery)
+                    delivery.encode(into: &bytes)
                 }
-                return answers
+                answers.append(pipelines.isEmpty ? .duplicate : .accepted(pipelines))
+            }
+            if !fresh.isEmpty {
+                try append(bytes, to: log)
+                let end = log.end
+                state.withLock { state in
+                    state.undrained += fresh.map { ($0, end) }
+                    state.keys.formUnion(fresh.compactMap(\.key))
+                }
             }
         } catch {
             for waiting in group { waiting.answer(.failed(error)) }
             return
         }
         for (waiting, answer) in zip(group, answers) { waiting.answer(answer) }
-        if !pipelines.isEmpty { accepted(pipelines) }
+        logged.signal()
+    }
+
+    private func append(_ bytes: [UInt8], to log: DeliveryLog) throws(VoltError) {
+        if !log.hasRoom(for: bytes.count) { try takeTurn(log) }
+        guard log.hasRoom(for: bytes.count) else {
+            throw VoltError(.tryAgain, "\(bytes.count) bytes of deliveries came at once")
+        }
+        do throws(VoltError) { try log.append(bytes) } catch {
+            // What was half written ends the groups of this file.
+            try takeTurn(log)
+            throw error
+        }
+    }
+
+    /// Goes on with the other file of the log when the journal holds all of it.
+    private func takeTurn(_ log: DeliveryLog) throws(VoltError) {
+        let current = log.end.generation
+        guard wait(until: { $0.undrained.allSatisfy { $0.end.generation == current } }) else {
+            throw VoltError(.tryAgain, "the journal is too slow for the deliveries that come")
+        }
+        log.takeTurn()
+    }
+
+    /// When the journal could not be written the last time, has it tried again before more is promised.
+    private func awaitJournal() throws(VoltError) {
+        guard let tries = state.withLock({ $0.failure == nil ? nil : $0.tries }) else { return }
+        logged.signal()
+        _ = wait { $0.tries != tries }
+        if let failure = state.withLock({ $0.failure }) { throw failure }
+    }
+
+    private func wait(until holds: (State) -> Bool) -> Bool {
+        let deadline = ContinuousClock.now + Self.patience
+        while !state.withLock({ holds($0) }) {
+            guard ContinuousClock.now < deadline else { return false }
+            usleep(2000)
+        }
+        return true
+    }
+
+    /// Takes over what is in the log.
+    ///
+    /// - Returns: how many deliveries.
+    private func drain(into journal: Journal) -> Int {
+        let group = state.withLock { $0.undrained }
+        guard let end = group.last?.end else { return 0 }
+        let deliveries = group.map(\.delivery)
+        do throws(VoltError) { try journal.drain(deliveries, to: end, at: clock.now()) } catch {
+            state.withLock { state in
+                state.failure = error
+                state.tries += 1
+            }
+            return 0
+        }
+        state.withLock { state in
+            state.undrained.removeFirst(group.count)
+            for key in deliveries.compactMap(\.key) { state.keys.remove(key) }
+            state.failure = nil
+            state.tries += 1
+        }
+        accepted(Set(deliveries.map(\.pipeline)))
+        return group.count
     }
 }

@@ -45,6 +45,7 @@ public final class Journal {
         """,
         controlMigration,
         outsideMigration,
+        deliveriesMigration,
     ]
 
     /// Runs several writes as one.

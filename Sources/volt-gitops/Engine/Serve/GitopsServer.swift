@@ -68,7 +68,8 @@ public struct GitopsServer: Sendable {
                     shutsDown: shutsDown,
                     progress: { log("\(name): \($0)") })
             })
-        let queue = AcceptQueue(state: paths.state, clock: gitops.clock) { _ in scheduler.kick() }
+        let deliveries = try FileLock.wait(for: paths.deliveriesLock)
+        let queue = AcceptQueue(directory: paths.state, clock: gitops.clock) { _ in scheduler.kick() }
         try queue.start()
         let hooks = HookReceiver(queue: queue, clock: gitops.clock) { url in
             url.hasPrefix("/") ? url : RepositoryURL.normalised(payloadURL: url)
@@ -96,9 +97,11 @@ public struct GitopsServer: Sendable {
         gitops.manager.stopping()
         log("stopping: what is under way is asked to stop and is resumed by the next start")
         server.stop()
+        queue.stop()
         scheduler.stop()
         sender.stop()
         try Files.remove(paths.address)
+        _ = consume deliveries
         _ = consume lock
         log("stopped")
     }
