@@ -27,64 +27,68 @@ import VoltTestKit
 
     @Test("what was appended is read after a position, and nothing is read twice")
     func positions() throws {
-        let directory = try TemporaryDirectory()
-        let log = try DeliveryLog(state: directory.path, after: start)
+        let scratch = try ScratchDirectory()
+        let directory = scratch.path
+        let log = try DeliveryLog(state: directory, after: start)
         try log.append(bytes("a", "b"))
         let middle = log.end
         try log.append(bytes("c"))
-        #expect(try ids(in: directory.path, after: start) == ["a", "b", "c"])
-        #expect(try ids(in: directory.path, after: middle) == ["c"])
-        #expect(try ids(in: directory.path, after: log.end) == [])
+        #expect(try ids(in: directory, after: start) == ["a", "b", "c"])
+        #expect(try ids(in: directory, after: middle) == ["c"])
+        #expect(try ids(in: directory, after: log.end) == [])
     }
 
     @Test("the files take turns, and an earlier turn's groups are not read again")
     func turns() throws {
-        let directory = try TemporaryDirectory()
-        let log = try DeliveryLog(state: directory.path, after: start)
+        let scratch = try ScratchDirectory()
+        let directory = scratch.path
+        let log = try DeliveryLog(state: directory, after: start)
         let large = [UInt8](repeating: 0, count: DeliveryLog.size / 2)
         try log.append(large)
         #expect(!log.hasRoom(for: large.count))
         log.takeTurn()
         try log.append(bytes("second"))
-        #expect(try DeliveryLog.groups(in: directory.path, after: start).count == 2)
+        #expect(try DeliveryLog.groups(in: directory, after: start).count == 2)
         let second = log.end
         log.takeTurn()
         try log.append(bytes("third"))
-        #expect(try ids(in: directory.path, after: second) == ["third"])
+        #expect(try ids(in: directory, after: second) == ["third"])
     }
 
     @Test("a group that was half written ends the log, and the next start goes on in the other file")
     func torn() throws {
-        let directory = try TemporaryDirectory()
+        let scratch = try ScratchDirectory()
+        let directory = scratch.path
         do {
-            let log = try DeliveryLog(state: directory.path, after: start)
+            let log = try DeliveryLog(state: directory, after: start)
             try log.append(bytes("whole"))
             try log.append(bytes("torn"))
         }
-        let name = "\(directory.path)/deliveries.1"
+        let name = "\(directory)/deliveries.1"
         var contents = try Files.read(name)
         let last = try #require(contents.lastIndex { $0 != 0 })
         contents[last] ^= 1
         try Files.replace(name, with: contents)
-        #expect(try ids(in: directory.path, after: start) == ["whole"])
-        let whole = try #require(try DeliveryLog.groups(in: directory.path, after: start).last?.end)
-        let next = try DeliveryLog(state: directory.path, after: whole)
+        #expect(try ids(in: directory, after: start) == ["whole"])
+        let whole = try #require(try DeliveryLog.groups(in: directory, after: start).last?.end)
+        let next = try DeliveryLog(state: directory, after: whole)
         try next.append(bytes("new"))
-        #expect(try ids(in: directory.path, after: whole) == ["new"])
+        #expect(try ids(in: directory, after: whole) == ["new"])
     }
 
     @Test("any single byte changed in a log loses no group before it and makes none up")
     func changedBytes() throws {
-        let directory = try TemporaryDirectory()
-        let log = try DeliveryLog(state: directory.path, after: start)
+        let scratch = try ScratchDirectory()
+        let directory = scratch.path
+        let log = try DeliveryLog(state: directory, after: start)
         for id in ["a", "b", "c"] { try log.append(bytes(id)) }
-        let name = "\(directory.path)/deliveries.1"
+        let name = "\(directory)/deliveries.1"
         let contents = try Files.read(name)
         for index in stride(from: 0, to: Int(log.end.offset), by: 3) {
             var changed = contents
             changed[index] ^= 0x41
             try Files.replace(name, with: changed)
-            let found = try ids(in: directory.path, after: start)
+            let found = try ids(in: directory, after: start)
             #expect(["a", "b", "c"].starts(with: found), "byte \(index)")
             #expect(found.count < 3, "byte \(index)")
         }
@@ -92,18 +96,19 @@ import VoltTestKit
 
     @Test("of the deliveries of one pipeline the newest is queued, the others were superseded by it")
     func drained() throws {
-        let directory = try TemporaryDirectory()
-        let journal = try Journal(state: directory.path)
+        let scratch = try ScratchDirectory()
+        let directory = scratch.path
+        let journal = try Journal(state: directory)
         let now = Timestamp(milliseconds: 1_700_000_001_000)
         try journal.add(
             Pipeline(
                 name: try Name("site", of: "pipeline"), repo: "https://git.example/site.git", provider: .github,
                 branch: "main", workload: try Name("web", of: "workload"), createdAt: now))
-        let log = try DeliveryLog(state: directory.path, after: journal.drained())
+        let log = try DeliveryLog(state: directory, after: journal.drained())
         try log.append(bytes("a", "b"))
         try log.append(bytes("c"))
-        try journal.drainLog(in: directory.path, at: now)
-        try journal.drainLog(in: directory.path, at: now)
+        try journal.drainLog(in: directory, at: now)
+        try journal.drainLog(in: directory, at: now)
         let history = try journal.history(of: "site", limit: 10)
         #expect(history.map(\.delivery) == ["c", "b", "a"])
         #expect(history.map(\.state) == [.accepted, .superseded, .superseded])
@@ -113,11 +118,12 @@ import VoltTestKit
 
     @Test("a delivery of a pipeline that was deleted is dropped with it")
     func deleted() throws {
-        let directory = try TemporaryDirectory()
-        let journal = try Journal(state: directory.path)
-        let log = try DeliveryLog(state: directory.path, after: journal.drained())
+        let scratch = try ScratchDirectory()
+        let directory = scratch.path
+        let journal = try Journal(state: directory)
+        let log = try DeliveryLog(state: directory, after: journal.drained())
         try log.append(bytes("a"))
-        try journal.drainLog(in: directory.path, at: Timestamp(milliseconds: 0))
+        try journal.drainLog(in: directory, at: Timestamp(milliseconds: 0))
         #expect(try journal.history(of: "site", limit: 10).isEmpty)
         #expect(try journal.drained() == log.end)
     }
