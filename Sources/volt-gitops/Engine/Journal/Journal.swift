@@ -46,6 +46,7 @@ public final class Journal {
         controlMigration,
         outsideMigration,
         deliveriesMigration,
+        leftoversMigration,
     ]
 
     /// Runs several writes as one.
