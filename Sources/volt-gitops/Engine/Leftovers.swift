@@ -1,4 +1,5 @@
 internal import FoundationEssentials
+internal import GitopsMessage
 internal import Glibc
 internal import VoltCore
 internal import VoltPlugin
