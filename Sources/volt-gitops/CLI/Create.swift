@@ -62,13 +62,19 @@ struct Create: ParsableCommand {
         pipeline.allowFile = allowFile
         try control.fill(&pipeline)
         pipeline.notify = try notify.settings(for: pipeline, gitops)
-        let url = try gitops.create(pipeline, secret: try readSecret(), insecure: insecureNoSecret)
+        let url = try gitops.create(pipeline, secret: try given(), insecure: insecureNoSecret)
         Output.note("created pipeline '\(name)': branch '\(branch)' of '\(url)' to workload '\(workload)'")
         if from == .svn {
             Output.note("it is polled every \(pollInterval) s by 'volt gitops serve'")
         } else {
             Output.note("point the hook of the provider to http://HOST:9090/hooks/\(from.rawValue)")
         }
+    }
+
+    private func given() throws(VoltError) -> [UInt8]? {
+        try SecretInput.read(
+            value: secret, file: secretFile, stdin: secretStdin,
+            options: "--secret-file, --secret-stdin, --secret")
     }
 
     private func existing(_ path: String?, _ option: String) throws(VoltError) -> String? {
@@ -78,25 +84,5 @@ struct Create: ParsableCommand {
             throw VoltError(.notFound, "'\(path)' of \(option) does not exist")
         }
         return absolute
-    }
-
-    private func readSecret() throws(VoltError) -> [UInt8]? {
-        guard [secret != nil, secretFile != nil, secretStdin].filter({ $0 }).count <= 1 else {
-            throw VoltError(
-                .usage, "the secret is given twice",
-                hint: "use one of --secret-file, --secret-stdin, --secret")
-        }
-        var bytes: [UInt8]
-        if let secret {
-            bytes = Array(secret.utf8)
-        } else if let secretFile {
-            bytes = try Files.read(secretFile, limit: 4096)
-        } else if secretStdin {
-            bytes = try Files.read("/dev/stdin", limit: 4096)
-        } else {
-            return nil
-        }
-        while bytes.last == 10 || bytes.last == 13 { bytes.removeLast() }
-        return bytes
     }
 }

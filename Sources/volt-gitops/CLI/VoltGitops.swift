@@ -16,7 +16,7 @@ import VoltSystem
             """,
         subcommands: [
             Create.self, List.self, Status.self, Sync.self, Logs.self, Suspend.self, Resume.self, Window.self,
-            Approve.self, Reject.self, Delete.self, Serve.self, InstallService.self, Notify.self,
+            Approve.self, Reject.self, Delete.self, Serve.self, InstallService.self, Notify.self, Secret.self,
         ])
     static func main() async { await runTool() }
 

@@ -100,11 +100,8 @@ public struct Gitops: Sendable {
         try journal.transaction { () throws(VoltError) in
             try journal.add(pipeline)
             // Within the transaction: a pipeline never stands without its secret.
-            if let secret {
-                try Files.replace(paths.secret(pipeline.name), with: secret, mode: 0o600)
-            } else {
-                try Files.remove(paths.secret(pipeline.name))
-            }
+            let files = HookSecretFiles(paths, pipeline.name)
+            if let secret { try files.set(secret) } else { try files.remove() }
         }
         ring()
         return url
@@ -131,32 +128,24 @@ public struct Gitops: Sendable {
         }
     }
 
-    /// Removes a pipeline, its secret, its mirror and its history. The snapshots stay for as long as the workload
-    /// is there.
+    /// Removes a pipeline, its mirror and its history. The snapshot that the workload runs stays.
     ///
     /// - Parameter removesWorkload: whether the workload is removed, too.
     public func delete(_ name: String, removesWorkload: Bool) throws(VoltError) -> Pipeline {
         let journal = try journal()
-        // What an earlier delete that was killed has left.
-        try leftovers(journal).clear()
         let pipeline = try journal.pipeline(name)
         let deployed = try journal.deployedCommit(of: name)
-        let manifest = deployed.flatMap { commit in
-            try? ManifestFinder.find(
-                in: "\(paths.snapshots(pipeline.name))/\(commit)", path: pipeline.path,
-                workload: pipeline.workload)
-        }
         if removesWorkload { try removeWorkload(pipeline, deployed: deployed) }
-        try journal.delete(
-            pipeline, keepingWorkload: deployed != nil && !removesWorkload, kind: manifest?.kind)
+        try journal.delete(name)
         ring()
+        try HookSecretFiles(paths, pipeline.name).remove()
         try forgetAddresses(of: pipeline, journal)
-        try leftovers(journal).clear()
+        if try !journal.pipelines().contains(where: { $0.repo == pipeline.repo }) {
+            try Files.removeTree(paths.mirror(of: pipeline.repo))
+        }
+        // A workload that keeps running may mount any of them.
+        if removesWorkload { try Files.removeTree(paths.snapshots(pipeline.name)) }
         return pipeline
-    }
-
-    func leftovers(_ journal: Journal) -> Leftovers {
-        Leftovers(journal: journal, paths: paths, environment: environment, plugins: plugins)
     }
 
     private func removeWorkload(_ pipeline: Pipeline, deployed: String?) throws(VoltError) {

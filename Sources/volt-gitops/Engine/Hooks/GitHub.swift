@@ -39,9 +39,9 @@ struct GitHub: HookProvider {
 }
 
 /// Ids of Git objects as payloads write them.
-enum ObjectID {
+package enum ObjectID {
     /// Whether the id is the one of no object, by which a deleted ref is told.
-    static func isZero(_ text: String) -> Bool {
+    package static func isZero(_ text: String) -> Bool {
         [40, 64].contains(text.utf8.count) && text.utf8.allSatisfy { $0 == UInt8(ascii: "0") }
     }
 

@@ -4,7 +4,7 @@ internal import VoltSystem
 
 /// Decides what a request to `/hooks/<provider>` means. Nothing of a body is parsed before its signature
 /// holds, and a delivery reaches only the pipelines whose own secret it verifies with.
-final class HookReceiver: Sendable {
+package final class HookReceiver: Sendable {
     /// A pipeline as the receiver needs it.
     struct Watch: Sendable {
         let pipeline: String
@@ -13,14 +13,15 @@ final class HookReceiver: Sendable {
         let repository: String
         /// Whether a push to a ref concerns it.
         let follows: @Sendable (PushedRef) -> Bool
-        /// Nil for a pipeline that was created to take deliveries without a signature.
-        let secret: [UInt8]?
+        /// The current one and the one before; nil for a pipeline that was created to take deliveries
+        /// without a signature.
+        let secrets: [HookSecret]?
     }
 
     /// The answer to a request.
-    struct Reply: Sendable, Equatable {
+    package struct Reply: Sendable, Equatable {
         var status: Int
-        var body: String
+        package var body: String
         /// A line for the log, without any secret.
         var log: String?
     }
@@ -53,12 +54,20 @@ final class HookReceiver: Sendable {
         let now = clock.now()
         let all = watches.withLock { $0 }.filter { $0.provider == provider }
         var verdicts: [[UInt8]: Bool] = [:]
-        let verified = all.filter { watch in
-            guard let secret = watch.secret else { return true }
-            if let verdict = verdicts[secret] { return verdict }
-            let verdict = hooks.verifies(headers, body: body, secret: secret, now: now.milliseconds / 1000)
-            verdicts[secret] = verdict
+        func verifies(_ secret: HookSecret) -> Bool {
+            guard secret.isValid(at: now) else { return false }
+            if let verdict = verdicts[secret.bytes] { return verdict }
+            let verdict = hooks.verifies(
+                headers, body: body, secret: secret.bytes, now: now.milliseconds / 1000)
+            verdicts[secret.bytes] = verdict
             return verdict
+        }
+        var uses: Set<Journal.SecretUse> = []
+        let verified = all.filter { watch in
+            guard let secrets = watch.secrets else { return true }
+            guard let secret = secrets.first(where: verifies) else { return false }
+            uses.insert(Journal.SecretUse(pipeline: watch.pipeline, digest: secret.digest))
+            return true
         }
         guard !verified.isEmpty else {
             return reply(
@@ -66,6 +75,7 @@ final class HookReceiver: Sendable {
                     status: 403, body: "403 Forbidden\n",
                     log: "403 \(provider.rawValue): no pipeline's secret verifies this delivery"))
         }
+        queue.note(uses, at: now)
         let delivery: Delivery
         do { delivery = try hooks.read(headers, body: body) } catch {
             return reply(
@@ -77,7 +87,9 @@ final class HookReceiver: Sendable {
             if case .ignored(let reason) = delivery { reply(.ignored(reason)) }
             return
         }
-        let id = hooks.deliveryID(headers).map { String($0.prefix(128)) }
+        let id = hooks.deliveryID(headers).flatMap {
+            $0.isEmpty ? nil : String(decoding: $0.utf8.prefix(128), as: UTF8.self)
+        }
         var items: [AcceptedDelivery] = []
         var knowsRepository = false
         var urls: [String] = []
@@ -128,7 +140,7 @@ final class HookReceiver: Sendable {
 
 extension HookReceiver.Reply {
     /// Verified, and nothing to do: 2xx, since providers count anything else as a failure of the hook.
-    static func ignored(_ reason: String) -> HookReceiver.Reply {
+    package static func ignored(_ reason: String) -> HookReceiver.Reply {
         let text = reason.unicodeScalars.filter { $0.value >= 32 && $0 != "\"" && $0 != "\\" }.prefix(200)
         return HookReceiver.Reply(
             status: 200,

@@ -34,9 +34,9 @@ indirect enum Payload: Equatable {
 
 /// Reads a payload whole, but keeps only the members with wanted names: what a provider adds costs a
 /// scan and no memory.
-struct PayloadReader {
+package struct PayloadReader {
     /// The payload is not JSON, or nested deeper or with more values than any provider's.
-    struct Malformed: Error {}
+    package struct Malformed: Error {}
 
     /// No provider nests deeper than 8.
     static let depthLimit = 64

@@ -1,16 +1,16 @@
 /// A branch or tag that a verified delivery says was pushed. It is a hint: what is deployed is read from
 /// the pipeline's own URL.
-struct PushEvent: Equatable {
+package struct PushEvent: Equatable {
     /// The URLs and names that the payload gives for its repository, any of which may match a pipeline.
-    var repositories: [String]
+    package var repositories: [String]
     /// What was pushed.
-    var ref: PushedRef
+    package var ref: PushedRef
     /// The commit it points to now, when the payload has it; never the object of an annotated tag.
-    var commit: String?
+    package var commit: String?
 }
 
 /// What a delivery asks for.
-enum Delivery: Equatable {
+package enum Delivery: Equatable {
     /// What was pushed; Bitbucket and GitLab's system hooks may send several in one delivery.
     case pushes([PushEvent])
     /// Nothing to do, and why.
@@ -47,7 +47,7 @@ public struct RequestHeaders: Sendable {
 }
 
 /// A forge that sends webhooks.
-protocol HookProvider: Sendable {
+package protocol HookProvider: Sendable {
     /// Whether the payload may come as a form.
     var takesForms: Bool { get }
     /// Whether the request may be answered without a signature; then nothing is touched.
@@ -63,6 +63,6 @@ protocol HookProvider: Sendable {
 }
 
 extension HookProvider {
-    var takesForms: Bool { false }
-    func isUnsignedPing(_ headers: RequestHeaders) -> Bool { false }
+    package var takesForms: Bool { false }
+    package func isUnsignedPing(_ headers: RequestHeaders) -> Bool { false }
 }

@@ -1,5 +1,5 @@
 /// A branch or a tag, by its name without `refs/heads/` or `refs/tags/`.
-enum PushedRef: Hashable {
+package enum PushedRef: Hashable {
     case branch(String)
     case tag(String)
 
@@ -30,14 +30,14 @@ enum PushedRef: Hashable {
     }
 
     /// The name alone.
-    var name: String {
+    package var name: String {
         switch self {
         case .branch(let name), .tag(let name): name
         }
     }
 
     /// `branch 'main'`.
-    var described: String {
+    package var described: String {
         switch self {
         case .branch(let name): "branch '\(name)'"
         case .tag(let name): "tag '\(name)'"

@@ -2,10 +2,10 @@ internal import VoltCore
 internal import VoltCrypto
 
 /// Signatures of webhook bodies.
-enum Signature {
+package enum Signature {
     /// Whether a header is `sha256=` and the HMAC-SHA256 of the body in 64 lower-case hex digits; any
     /// other algorithm, case or length is refused.
-    static func isSHA256(_ header: String?, of body: [UInt8], secret: [UInt8]) -> Bool {
+    package static func isSHA256(_ header: String?, of body: [UInt8], secret: [UInt8]) -> Bool {
         guard let header, header.utf8.count == 71, header.hasPrefix("sha256="), !secret.isEmpty,
             let given = Hex.decode(header.dropFirst(7))
         else { return false }
@@ -14,7 +14,7 @@ enum Signature {
 
     /// Whether a token is the secret; digests of both are compared, so that the time tells nothing of
     /// either, their lengths included.
-    static func isToken(_ header: String?, secret: [UInt8]) -> Bool {
+    package static func isToken(_ header: String?, secret: [UInt8]) -> Bool {
         guard let header, !header.isEmpty, !secret.isEmpty else { return false }
         return ConstantTime.equal(
             Array(SHA256Hasher.digest(of: header.utf8).hex.utf8),
@@ -36,11 +36,11 @@ enum Signature {
 
     /// Standard Webhooks: `v1,<base64>` of the HMAC over `id.timestamp.body`, one or more in the header
     /// separated by spaces; the time may be five minutes off.
-    static func isStandard(
+    package static func isStandard(
         _ header: String?, id: String?, timestamp: String?, of body: [UInt8], secret: [UInt8], now: Int64
     ) -> Bool {
         guard let header, let id, !id.isEmpty, let timestamp, let sent = Int64(timestamp), sent > 0,
-            sent >= now - window, sent <= now + window, let key = standardKey(secret)
+            now > 0, abs(sent - now) <= window, let key = standardKey(secret)
         else { return false }
         let expected = HMAC.sha256(key: key, message: Array("\(id).\(timestamp).".utf8) + body)
         var matches = false

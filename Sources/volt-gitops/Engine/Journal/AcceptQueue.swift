@@ -28,6 +28,10 @@ final class AcceptQueue: Sendable {
         /// On disk in the log, not yet in the journal; each with where its group ends.
         var undrained: [(delivery: AcceptedDelivery, end: DeliveryLog.Position)] = []
         var keys: Set<String> = []
+        /// Not yet in the journal.
+        var uses: [Journal.SecretUse: Timestamp] = [:]
+        /// The last use of each pipeline.
+        var noted: [String: (digest: String, at: Timestamp)] = [:]
         /// Why the journal could not be written the last time.
         var failure: VoltError?
         /// How often it was tried.
@@ -86,6 +90,20 @@ final class AcceptQueue: Sendable {
     /// taken over by the next start. Nothing may be submitted any more.
     func stop() {
         _ = wait { $0.waiting.isEmpty && $0.undrained.isEmpty || $0.failure != nil }
+    }
+
+    /// Keeps which secrets verified a delivery, to a second; nobody waits for that.
+    func note(_ uses: Set<Journal.SecretUse>, at now: Timestamp) {
+        guard !uses.isEmpty else { return }
+        state.withLock { state in
+            for use in uses {
+                let last = state.noted[use.pipeline]
+                if let last, last.digest == use.digest, now.since(last.at) < .seconds(1) { continue }
+                state.noted[use.pipeline] = (use.digest, now)
+                state.uses[use] = now
+            }
+        }
+        logged.signal()
     }
 
     /// Queues a delivery; `answer` is called on the writing thread.
@@ -176,11 +194,21 @@ final class AcceptQueue: Sendable {
     ///
     /// - Returns: how many deliveries.
     private func drain(into journal: Journal) -> Int {
-        let group = state.withLock { $0.undrained }
-        guard let end = group.last?.end else { return 0 }
+        let (group, uses) = state.withLock { state in
+            defer { state.uses = [:] }
+            return (state.undrained, state.uses)
+        }
+        guard !group.isEmpty || !uses.isEmpty else { return 0 }
         let deliveries = group.map(\.delivery)
-        do throws(VoltError) { try journal.drain(deliveries, to: end, at: clock.now()) } catch {
+        do throws(VoltError) {
+            try journal.transaction { () throws(VoltError) in
+                try journal.record(uses)
+                if let end = group.last?.end { try journal.drain(deliveries, to: end, at: clock.now()) }
+            }
+        } catch {
             state.withLock { state in
+                // What is put back is tried again, and ends the failure.
+                state.uses.merge(uses) { newer, _ in newer }
                 state.failure = error
                 state.tries += 1
             }
@@ -192,7 +220,7 @@ final class AcceptQueue: Sendable {
             state.failure = nil
             state.tries += 1
         }
-        accepted(Set(deliveries.map(\.pipeline)))
+        if !group.isEmpty { accepted(Set(deliveries.map(\.pipeline))) }
         return group.count
     }
 }

@@ -49,7 +49,7 @@ struct AcceptedDelivery: Sendable, Equatable {
         }
 
         /// A text; nil within the optional for one that was not there.
-        mutating func text() -> String??  {
+        mutating func text() -> String?? {
             guard let count = number(bytes: 4) else { return nil }
             guard count != UInt64(UInt32.max) else { return .some(nil) }
             guard bytes.count >= count else { return nil }

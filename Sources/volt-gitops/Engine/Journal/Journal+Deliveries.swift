@@ -26,7 +26,8 @@ extension Journal {
         try transaction { () throws(VoltError) in
             let names = Set(try database.rows("SELECT name FROM pipelines") { $0.text(0) })
             let kept = deliveries.filter { names.contains($0.pipeline) }
-            let first = try (database.integer("SELECT seq FROM sqlite_sequence WHERE name = 'attempts'") ?? 0) + 1
+            let first =
+                try (database.integer("SELECT seq FROM sqlite_sequence WHERE name = 'attempts'") ?? 0) + 1
             var newest: [String: Int64] = [:]
             for (index, delivery) in kept.enumerated() { newest[delivery.pipeline] = first + Int64(index) }
             for (index, delivery) in kept.enumerated() {

@@ -46,7 +46,7 @@ public final class Journal {
         controlMigration,
         outsideMigration,
         deliveriesMigration,
-        leftoversMigration,
+        secretsMigration,
     ]
 
     /// Runs several writes as one.

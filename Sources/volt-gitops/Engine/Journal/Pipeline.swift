@@ -6,7 +6,7 @@ public enum Provider: String, Codable, CaseIterable, Sendable {
     case github, gitlab, bitbucket, gitea, forgejo, generic, svn
 
     /// The receiver of its webhooks; nil for a provider that is polled only.
-    var hooks: (any HookProvider)? {
+    package var hooks: (any HookProvider)? {
         switch self {
         case .github: GitHub()
         case .gitlab: GitLab()

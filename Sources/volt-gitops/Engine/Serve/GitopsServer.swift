@@ -78,9 +78,6 @@ public struct GitopsServer: Sendable {
         // The port is taken before anything is recovered: a second server must not touch the first one's work.
         let server = try listen(hooks, identity)
         try Recovery(journal: journal, clock: gitops.clock, log: log).run(try journal.pipelines())
-        do throws(VoltError) { try gitops.leftovers(journal).clear() } catch {
-            log("error: what a deleted pipeline has left is not removed: \(error.message)")
-        }
         let host = options.address ?? "0.0.0.0"
         let url =
             "\(identity == nil ? "http" : "https")://\(host.contains(":") ? "[\(host)]" : host):\(server.port)"
@@ -165,29 +162,8 @@ public struct GitopsServer: Sendable {
 
     /// Reads the pipelines and their secrets anew.
     private func reload(_ hooks: HookReceiver, _ journal: Journal) throws(VoltError) {
-        var watches: [HookReceiver.Watch] = []
-        for pipeline in try journal.pipelines() where pipeline.provider.hooks != nil {
-            var secret: [UInt8]?
-            if !pipeline.allowsUnsigned {
-                let file = gitops.paths.secret(pipeline.name)
-                guard let bytes = try? Files.read(file, limit: 4096), !bytes.isEmpty else {
-                    // Without its secret nothing can be verified, so nothing is taken; the poll goes on.
-                    log(
-                        "error: \(pipeline.name): the secret '\(file)' cannot be read: its deliveries are refused"
-                    )
-                    continue
-                }
-                secret = bytes
-            }
-            let url = try RepositoryURL(
-                pipeline.repo, system: .git,
-                policy: RepositoryURL.Policy(allowsHTTP: pipeline.allowHTTP, allowsFile: pipeline.allowFile))
-            watches.append(
-                HookReceiver.Watch(
-                    pipeline: pipeline.name.text, provider: pipeline.provider, repository: url.normalised,
-                    follows: { pipeline.follows($0) }, secret: secret))
-        }
-        hooks.watch(watches)
+        hooks.watch(
+            try HookReceiver.Watch.read(journal, paths: gitops.paths, now: gitops.clock.now(), log: log))
     }
 
     /// Blocks until a signal ends the server, and tells the service manager that it lives; `rung` is called when
