@@ -14,7 +14,7 @@ programs_service := volt-service
 # A release links the Swift runtime into each program, so that it runs without a toolchain.
 release_flags := -c release --static-swift-stdlib --disable-index-store
 
-.PHONY: help setup build release demo test soak bench lint format reference install $(TOOLS:%=install-%)
+.PHONY: help setup build release demo test soak fuzz bench lint format reference install $(TOOLS:%=install-%)
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -33,6 +33,12 @@ test:
 soak:
 	scripts/setup toolchain build run test
 	scripts/soak
+
+## make fuzz              every reader of foreign bytes, a minute each, or FUZZ_SECONDS=600
+FUZZ_SECONDS ?= 60
+fuzz:
+	scripts/setup toolchain build
+	scripts/fuzz $(FUZZ_SECONDS)
 
 ## make bench             every benchmark beside its peer, with ratios
 bench: release

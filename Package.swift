@@ -167,6 +167,15 @@ let package = Package(
         tests("VoltHTTPTests", ["VoltHTTP", "VoltCore", "VoltSystem"]),
         tests("VoltYAMLTests", ["VoltYAML", "VoltCore"]),
         tests("GitopsEngineTests", ["GitopsEngine", "VoltCore", "VoltCrypto", "VoltSystem", "VoltSQLite"]),
+        // What reads foreign bytes, for the short run of the tests and for `make fuzz`.
+        .target(
+            name: "FuzzTargets",
+            dependencies: [
+                "GitopsEngine", "GitopsSource", "VoltCore", "VoltCrypto", "VoltWorkload", "VoltYAML",
+            ], path: "Tests/FuzzTargets", swiftSettings: settings),
+        .testTarget(
+            name: "FuzzTests", dependencies: ["FuzzTargets", "VoltCore", "VoltSystem", "VoltTestKit"],
+            path: "Tests/FuzzTests", exclude: ["Corpora"], swiftSettings: settings),
         tests("VoltGitTests", ["VoltGit", "VoltCore", "VoltSystem"]),
         tests(
             "GitopsWorkerTests",
@@ -193,3 +202,11 @@ let package = Package(
         tests("VoltArchiveTests", ["VoltArchive", "VoltCore", "VoltSystem", "VoltCrypto"]),
     ]
 )
+
+// The program for libFuzzer, whose main it takes: built by scripts/fuzz alone, with every module instrumented.
+if Context.environment["VOLT_FUZZ"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "volt-fuzz", dependencies: ["FuzzTargets"], path: "Tests/volt-fuzz",
+            swiftSettings: settings + [.unsafeFlags(["-parse-as-library"])]))
+}

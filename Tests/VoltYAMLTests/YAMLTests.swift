@@ -105,6 +105,16 @@ private func message(_ text: String) -> String? {
         #expect(message(text)?.contains("more than 50000 values") == true)
     }
 
+    @Test("a chain of aliases nests no deeper than brackets may")
+    func aliasDepth() {
+        func chain(_ links: Int) -> String {
+            "- &a0 [1]\n" + (1...links).map { "- &a\($0) [*a\($0 - 1)]\n" }.joined()
+        }
+        #expect(message(chain(61)) == nil)
+        #expect(message(chain(62))?.contains("nested deeper than 64") == true)
+        #expect(message(chain(900))?.contains("nested deeper than 64") == true)
+    }
+
     @Test("depth, size, nodes and aliases have limits")
     func limits() {
         #expect(message(String(repeating: "[", count: 100_000))?.contains("nested deeper than 64") == true)

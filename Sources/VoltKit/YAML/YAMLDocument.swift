@@ -108,12 +108,18 @@ private struct Composer {
             guard let target = anchors[name] else {
                 throw failure(mark, "'*\(name)' names no value above it")
             }
+            // An alias nests as deep as what it stands for.
+            guard depth + target.height <= limits.depth else {
+                throw failure(mark, "nested deeper than \(limits.depth) levels")
+            }
             try count(target.weight, mark)
-            return YAMLNode(content: target.content, mark: mark, weight: target.weight)
+            return YAMLNode(
+                content: target.content, mark: mark, weight: target.weight, height: target.height)
         case .scalar(let text, let isPlain, let anchor):
             try count(1, mark)
             return keep(
-                YAMLNode(content: .scalar(text: text, isPlain: isPlain), mark: mark, weight: 1), anchor)
+                YAMLNode(
+                    content: .scalar(text: text, isPlain: isPlain), mark: mark, weight: 1, height: 1), anchor)
         case .sequenceStart(let anchor):
             try count(1, mark)
             var items: [YAMLNode] = []
@@ -123,12 +129,16 @@ private struct Composer {
                 items.append(try node(event, start, depth: depth + 1))
             }
             let weight = items.reduce(1) { $0 + $1.weight }
-            return keep(YAMLNode(content: .sequence(items), mark: mark, weight: weight), anchor)
+            let height = items.reduce(0) { max($0, $1.height) } + 1
+            return keep(
+                YAMLNode(content: .sequence(items), mark: mark, weight: weight, height: height), anchor)
         case .mappingStart(let anchor):
             try count(1, mark)
             let entries = try mapping(depth: depth)
             let weight = entries.reduce(1) { $0 + 1 + $1.value.weight }
-            return keep(YAMLNode(content: .mapping(entries), mark: mark, weight: weight), anchor)
+            let height = entries.reduce(0) { max($0, $1.value.height) } + 1
+            return keep(
+                YAMLNode(content: .mapping(entries), mark: mark, weight: weight, height: height), anchor)
         case .streamStart, .streamEnd, .documentStart, .documentEnd, .sequenceEnd, .mappingEnd:
             throw failure(mark, "expected a value")
         }

@@ -28,6 +28,8 @@ public struct YAMLNode: Sendable {
     public let mark: YAMLMark
     /// How many nodes it is made of, aliases written out.
     let weight: Int
+    /// Levels of nesting below and with this node, with every alias written out.
+    let height: Int
 
     /// An error at this node: `file:line:column: message`.
     public func failure(_ message: String, hint: String? = nil) -> VoltError {
