@@ -8,5 +8,5 @@ import VoltCore
         name: "demo", version: VoltVersion.text, summary: "what the demo needs beside the tools")
     static let configuration = CommandConfiguration(
         tool: tool, subcommands: [ServeGit.self, PushEvent.self, Load.self, FreePort.self])
-    static func main() async { await runTool() }
+    static func main() { runTool() }
 }

@@ -1,4 +1,5 @@
 public import ArgumentParser
+internal import Dispatch
 internal import FoundationEssentials
 internal import Glibc
 internal import VoltCore
@@ -10,7 +11,7 @@ internal import VoltSystem
 /// @main struct VoltHello: Tool {
 ///     static let tool = ToolDescription(name: "hello", version: "1.0", summary: "say hello")
 ///     static let configuration = CommandConfiguration(tool: tool, subcommands: [Say.self])
-///     static func main() async { await runTool() }
+///     static func main() { runTool() }
 /// }
 /// ```
 public protocol Tool: ParsableCommand {
@@ -83,7 +84,10 @@ public struct ExitStatus: Error, Sendable {
 
 extension Tool {
     /// Parses the command line, runs the command and ends the process with the documented exit code.
-    public static func runTool() async -> Never {
+    ///
+    /// Only an asynchronous command gets threads: starting them, and ending them when a command replaces
+    /// this program by another, costs milliseconds.
+    public static func runTool() -> Never {
         let words = Array(CommandLine.arguments.dropFirst())
         if words == ["--volt-metadata"] {
             print(metadata)
@@ -93,17 +97,30 @@ extension Tool {
         do {
             let rest = try GlobalOptions.apply(words)
             var command = try parseAsRoot(rest)
-            if var asynchronous = command as? any AsyncParsableCommand {
-                try await asynchronous.run()
-            } else {
-                try command.run()
-            }
+            if let asynchronous = command as? any AsyncParsableCommand { run(asynchronous, words) }
+            try command.run()
             fflush(nil)
             Glibc.exit(0)
         } catch {
             fflush(nil)
             Glibc.exit(report(error, words: words))
         }
+    }
+
+    private static func run(_ command: any AsyncParsableCommand, _ words: [String]) -> Never {
+        // The task alone uses it from here on.
+        nonisolated(unsafe) var command = command
+        Task {
+            do {
+                try await command.run()
+                fflush(nil)
+                Glibc.exit(0)
+            } catch {
+                fflush(nil)
+                Glibc.exit(report(error, words: words))
+            }
+        }
+        dispatchMain()
     }
 
     private static var metadata: String {

@@ -22,5 +22,5 @@ internal import VoltCore
             CommandGroup(name: "Workloads:", subcommands: [Apply.self, Status.self, Remove.self]),
         ])
 
-    static func main() async { await runTool() }
+    static func main() { runTool() }
 }

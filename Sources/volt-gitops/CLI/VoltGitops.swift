@@ -18,7 +18,7 @@ import VoltSystem
             Create.self, List.self, Status.self, Sync.self, Logs.self, Suspend.self, Resume.self, Window.self,
             Approve.self, Reject.self, Delete.self, Serve.self, InstallService.self, Notify.self, Secret.self,
         ])
-    static func main() async { await runTool() }
+    static func main() { runTool() }
 
     /// The engine on this host.
     static func engine() throws(VoltError) -> (gitops: Gitops, context: ToolContext) {

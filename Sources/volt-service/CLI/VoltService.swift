@@ -19,7 +19,7 @@ internal import VoltSystem
             List.self, Status.self, Start.self, Stop.self, Restart.self, Enable.self, Disable.self, Edit.self,
             Logs.self,
         ])
-    static func main() async { await runTool() }
+    static func main() { runTool() }
 
     /// The engine on this host.
     static func host() throws(VoltError) -> (host: ServiceHost, context: ToolContext) {

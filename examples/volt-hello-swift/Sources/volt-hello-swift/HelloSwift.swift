@@ -8,7 +8,7 @@ import VoltKit
         name: "hello-swift", version: "1.0", summary: "say hello to someone, from Swift")
     static let configuration = CommandConfiguration(tool: tool, subcommands: [Say.self, Places.self])
 
-    static func main() async { await runTool() }
+    static func main() { runTool() }
 }
 
 struct Say: ParsableCommand {
