@@ -183,7 +183,7 @@ let package = Package(
         tests(
             "GitopsServerTests",
             [
-                "VoltCore", "VoltCrypto", "VoltSystem", "volt-gitops", "volt-gitops--notify",
+                "GitopsEngine", "VoltCore", "VoltCrypto", "VoltSystem", "volt-gitops", "volt-gitops--notify",
                 "volt-gitops--worker",
             ]),
         tests(

@@ -1,3 +1,5 @@
+import FoundationEssentials
+import GitopsEngine
 import Glibc
 import Testing
 import VoltCore
@@ -32,7 +34,9 @@ final class Host: Sendable {
 
     deinit { try? Files.removeTree(directory) }
 
-    /// Writes a line a step into `applied`, and waits at a step while its gate is a file in `gates`.
+    /// Writes a line a step into `applied`, and waits at a step while its gate is a file in `gates`. The file
+    /// `running` has the commit that runs. A commit with the file `broken` fails; one with `fatal` fails and
+    /// takes what ran before down with it.
     private static let probe = """
         #!/bin/sh
         trap 'echo "stopped $revision" >>"$PROBE/applied"; exit 75' TERM
@@ -44,7 +48,9 @@ final class Host: Sendable {
         done
         if [ "$verb" = status ]; then
             [ ! -e "$PROBE/status" ] || exec cat "$PROBE/status"
-            echo '{"workload":"web","state":"running","health":"none","restarts":0}'
+            state=absent
+            [ ! -e "$PROBE/running" ] || state=running
+            echo '{"workload":"web","health":"none","restarts":0,"state":"'$state'"}'
             exit 0
         fi
         [ "$verb" = apply ] || { echo "$verb" >>"$PROBE/applied"; exit 0; }
@@ -53,12 +59,17 @@ final class Host: Sendable {
             echo "$1 $revision" >>"$PROBE/applied"
             while [ -e "$PROBE/gates/$1" ]; do sleep 0.02; done
         }
-        for step in prepare start check switch stop-old; do at $step; done
-        if [ -e "$source/broken" ]; then
+        for step in prepare start check; do at $step; done
+        [ ! -e "$source/fatal" ] || rm -f "$PROBE/running"
+        if [ -e "$source/broken" ] || [ -e "$source/fatal" ]; then
             echo '{"event":"log","stream":"stderr","line":"it does not start"}'
             echo '{"event":"result","status":"failed","message":"the health check failed"}'
             exit 1
         fi
+        at switch
+        echo "$revision" >"$PROBE/running.$$"
+        mv "$PROBE/running.$$" "$PROBE/running"
+        at stop-old
         echo "done $revision" >>"$PROBE/applied"
         echo '{"event":"result","status":"deployed","generation":"1","message":"deployed"}'
 
@@ -111,6 +122,29 @@ final class Host: Sendable {
     var applied: [String] {
         let bytes = (try? Files.read("\(directory)/applied")) ?? []
         return String(decoding: bytes, as: UTF8.self).split(separator: "\n").map(String.init)
+    }
+
+    /// The commit that the probe runs.
+    var running: String? {
+        (try? Files.read("\(directory)/running")).map {
+            String(decoding: $0, as: UTF8.self).filter { $0 != "\n" }
+        }
+    }
+
+    /// The history of the pipeline `site`, the newest first, as `logs -o json` has it.
+    func history() throws -> [Attempt] {
+        let text = try gitops("logs", "--name", "site", "--limit", "1000", "-o", "json").stdout
+        return try JSONDecoder().decode([Attempt].self, from: Data(text.utf8))
+    }
+
+    /// Delivers a push of a commit to a server.
+    @discardableResult
+    func deliver(_ commit: String, to server: Serve) throws -> Int {
+        let body = push(commit: commit)
+        let id = "d-\(UInt32.random(in: 0...UInt32.max))"
+        return try server.request(
+            "POST", "/hooks/github", headers: headers(delivery: id, body: body), body: body
+        ).status
     }
 
     func close(gate: String) throws { try Files.replace("\(directory)/gates/\(gate)", with: []) }

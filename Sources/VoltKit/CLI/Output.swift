@@ -47,12 +47,15 @@ public enum Output {
     }
 
     /// Prints a line for people on stderr.
-    public static func note(_ line: String) {
-        let bytes = Array((line + "\n").utf8)
+    public static func note(_ line: String) { write(line + "\n", to: 2) }
+
+    /// Writes a text as it is on stdout (1) or stderr (2), such as a line that is drawn again and again.
+    public static func write(_ text: String, to descriptor: Int32) {
+        let bytes = Array(text.utf8)
         var offset = 0
         while offset < bytes.count {
             let count = bytes.withUnsafeBytes {
-                write(2, $0.baseAddress?.advanced(by: offset), bytes.count - offset)
+                Glibc.write(descriptor, $0.baseAddress?.advanced(by: offset), bytes.count - offset)
             }
             if count <= 0 { return }
             offset += count

@@ -39,6 +39,7 @@ struct Create: ParsableCommand {
     @OptionGroup(title: "Notifications") var notify: NotifyOptions
 
     @OptionGroup(title: "When to deploy") var control: ControlArguments
+    @OptionGroup var retry: RetryOptions
 
     func run() throws {
         let (gitops, context) = try VoltGitops.engine()
@@ -62,6 +63,7 @@ struct Create: ParsableCommand {
         pipeline.allowFile = allowFile
         try control.fill(&pipeline)
         pipeline.notify = try notify.settings(for: pipeline, gitops)
+        try retry.fill(&pipeline)
         let url = try gitops.create(pipeline, secret: try given(), insecure: insecureNoSecret)
         Output.note("created pipeline '\(name)': branch '\(branch)' of '\(url)' to workload '\(workload)'")
         if from == .svn {

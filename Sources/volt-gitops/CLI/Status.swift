@@ -29,6 +29,8 @@ struct Status: ParsableCommand {
             let polledAt: Timestamp?
             let pollError: String?
             let suspension: Suspension?
+            let held: Hold?
+            let retry: Retry?
         }
         let server: Gitops.Server?
         let pipelines: [Line]
@@ -43,17 +45,18 @@ struct Status: ParsableCommand {
             let poll = try journal.poll(of: pipeline.name.text)
             let deployed = try journal.lastSuccess(of: pipeline.name.text)
             let suspension = try journal.suspension(of: pipeline.name.text)
+            let held = try journal.currentHold(of: pipeline)
             lines.append(
                 Report.Line(
                     name: pipeline.name.text, repo: pipeline.repo, branch: pipeline.branch,
                     provider: pipeline.provider.rawValue, workload: pipeline.workload.text,
-                    status: Self.word(last, suspension), lastDeploy: deployed?.finishedAt,
+                    status: Self.word(last, suspension, held), lastDeploy: deployed?.finishedAt,
                     commit: deployed?.commit,
                     lastAttempt: last, polledAt: poll.at, pollError: poll.error,
-                    suspension: suspension))
+                    suspension: suspension, held: held, retry: try journal.retry(of: pipeline.name.text)))
         }
         let report = Report(server: gitops.server(), pipelines: lines)
-        if output.format == .table { say(report) }
+        if output.format == .table { say(report, now: context.clock.now()) }
         try Output.render(report, as: output.format) {
             var table = Table(["NAME", "REPO", "BRANCH", "PROVIDER", "LAST DEPLOY", "STATUS"])
             for line in lines {
@@ -66,14 +69,17 @@ struct Status: ParsableCommand {
         }
     }
 
-    /// What is under way says more than a suspension, and that more than how the last attempt ended.
-    private static func word(_ last: Attempt?, _ suspension: Suspension?) -> String {
+    /// What is under way says more than a suspension, and that more than a hold, and that more than how the
+    /// last attempt ended.
+    private static func word(_ last: Attempt?, _ suspension: Suspension?, _ held: Hold?) -> String {
         if let last, last.finishedAt == nil, last.state != .accepted { return last.status }
-        return suspension == nil ? last?.status ?? "never" : "suspended"
+        guard suspension == nil else { return "suspended" }
+        if held != nil, last?.finishedAt != nil { return AttemptState.held.shown }
+        return last?.status ?? "never"
     }
 
     /// What people want to know beside the table.
-    private func say(_ report: Report) {
+    private func say(_ report: Report, now: Timestamp) {
         if let server = report.server {
             Output.note("webhook server: running at \(server.url) (process \(server.pid))")
         } else {
@@ -86,6 +92,17 @@ struct Status: ParsableCommand {
                 Output.note("\(line.name): \(wait.shown): \(wait.reason)")
             }
             if let error = line.pollError { Output.note("\(line.name): the last poll failed: \(error)") }
+            if let held = line.held {
+                Output.note(
+                    "\(line.name): \(held.commit.prefix(7)) is held: \(held.reason); a newer commit or 'volt gitops sync --name \(line.name) --force' ends it"
+                )
+            }
+            if let retry = line.retry {
+                let wait = max(retry.due.since(now), .seconds(0))
+                Output.note(
+                    "\(line.name): try \(retry.count + 1) comes in \(DurationText.format(.seconds(wait.milliseconds / 1000)))"
+                )
+            }
             if line.lastAttempt?.trigger == .poll, line.provider != "svn", line.lastAttempt?.state == .done {
                 Output.note("\(line.name): the last commit was found by the poll; no webhook came for it")
             }

@@ -190,60 +190,6 @@ public struct Gitops: Sendable {
     /// Whether the process of this host's server, or another `sync`, holds the queue.
     public var isServed: Bool { server() != nil }
 
-    // MARK: Sync
-
-    /// Queues a deploy of the tip.
-    ///
-    /// - Parameter forced: whether a suspension, deploy windows and pipelines that come first do not hold it.
-    /// - Returns: the number of the attempt.
-    public func queueSync(_ name: String, forced: Bool = false) throws(VoltError) -> Int64 {
-        let journal = try journal()
-        let pipeline = try journal.pipeline(name)
-        if !forced { try refuseSuspended(name, journal) }
-        let id = try journal.transaction { () throws(VoltError) in
-            let id = try journal.accept(
-                pipeline: name, trigger: .manual, branch: pipeline.branch, commit: nil,
-                note: forced ? "manual sync (forced)" : "manual sync", at: clock.now())
-            if forced { try journal.mark(id, .forced) }
-            return id
-        }
-        ring()
-        return id
-    }
-
-    /// Waits until an attempt has ended: a running server works on it, or this process does.
-    ///
-    /// - Parameter progress: told each state the attempt enters.
-    /// - Returns: the attempt as it ended.
-    public func wait(for id: Int64, progress: @escaping @Sendable (String) -> Void) throws(VoltError)
-        -> Attempt
-    {
-        let journal = try journal()
-        var shown = 0
-        while true {
-            guard let attempt = try journal.attempt(id) else {
-                throw VoltError(.notFound, "attempt \(id) is gone: its pipeline was deleted")
-            }
-            let steps = try journal.steps(of: id)
-            for step in steps.dropFirst(shown) { progress(step.state.rawValue) }
-            shown = steps.count
-            if attempt.finishedAt != nil || attempt.wait?.isLong == true { return attempt }
-            if let lock = try? FileLock.tryLock(paths.lock) {
-                try workAlone(on: attempt, journal)
-                _ = consume lock
-            }
-            usleep(50_000)
-        }
-    }
-
-    /// Does what a server would do for the pipeline of one attempt.
-    private func workAlone(on attempt: Attempt, _ journal: Journal) throws(VoltError) {
-        let pipeline = try journal.pipeline(attempt.pipeline)
-        try Recovery(journal: journal, clock: clock, log: { _ in }).run([pipeline])
-        guard let newest = try gatekeeper.next(of: attempt.pipeline, journal, looks: true) else { return }
-        try deployer(journal, shutsDown: { false }, progress: { _ in }).run(newest, of: pipeline)
-    }
-
     // MARK: Parts
 
     var plugins: PluginSearch { PluginSearch(environment: environment, selfPath: selfPath) }

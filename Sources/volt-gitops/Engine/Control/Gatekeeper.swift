@@ -17,10 +17,13 @@ struct Gatekeeper: Sendable {
     ///   otherwise they count as healthy.
     func next(of name: String, _ journal: Journal, looks: Bool) throws(VoltError) -> Attempt? {
         let pipeline = try journal.pipeline(name)
-        guard let newest = try journal.newestQueued(of: name) else { return nil }
-        try journal.supersedeUnforced(of: name, before: newest.id, at: clock.now())
+        guard let newest = try journal.nextQueued(of: name) else { return nil }
+        // A way back takes the place of older ones only: what else is queued is judged once it has run.
+        if newest.trigger != .rollback {
+            try journal.supersedeUnforced(of: name, before: newest.id, at: clock.now())
+        }
         if try admits(newest, pipeline, journal, looks: looks) {
-            try journal.supersedeQueued(of: name, before: newest.id, at: clock.now())
+            try journal.supersedeQueued(before: newest, at: clock.now())
             return newest
         }
         // A forced one does not wait behind a newer one that has to.
@@ -28,7 +31,7 @@ struct Gatekeeper: Sendable {
             let forced = try journal.attempt(id),
             try admits(forced, pipeline, journal, looks: looks)
         else { return nil }
-        try journal.supersedeQueued(of: name, before: id, at: clock.now())
+        try journal.supersedeQueued(before: forced, at: clock.now())
         return forced
     }
 
@@ -40,7 +43,9 @@ struct Gatekeeper: Sendable {
         case .wait(let kind, let reason, let until):
             try note(Wait(kind: kind, reason: reason, until: until, since: clock.now()), attempt, journal)
         case .end(let state, let reason):
-            try journal.finish(attempt.id, as: state, note: "\(attempt.note), \(reason)", at: clock.now())
+            try journal.finish(
+                attempt.id, as: state, note: "\(attempt.note), \(reason)",
+                decision: "\(state.shown): \(reason)", at: clock.now())
         }
         return false
     }

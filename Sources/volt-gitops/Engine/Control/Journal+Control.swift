@@ -33,7 +33,7 @@ extension Journal {
     /// Writes the settings of a pipeline that is there already.
     ///
     /// - Throws: `VoltError` with code `notFound`.
-    func update(_ pipeline: Pipeline) throws(VoltError) {
+    public func update(_ pipeline: Pipeline) throws(VoltError) {
         try database.execute(
             "UPDATE pipelines SET settings = ? WHERE name = ?", .text(try Self.json(pipeline)),
             .text(pipeline.name.text))
@@ -88,7 +88,7 @@ extension Journal {
 
     /// What is noted on an attempt beside its state.
     enum Mark: String {
-        /// Windows, a suspension and pipelines that come first do not hold it.
+        /// A hold on its commit, windows, a suspension and pipelines that come first do not keep it back.
         case forced
         /// It removed the workload, whose manifest had vanished.
         case pruned
@@ -140,8 +140,9 @@ extension Journal {
     func supersedeUnforced(of pipeline: String, before id: Int64, at: Timestamp) throws(VoltError) {
         try database.execute(
             """
-            UPDATE attempts SET state = 'superseded', note = note || ', superseded by attempt ' || ?1, finished = ?2
-            WHERE pipeline = ?3 AND finished IS NULL AND state = 'accepted' AND id < ?1
+            UPDATE attempts SET state = 'superseded', note = note || ', superseded by attempt ' || ?1,
+                decision = 'not started: attempt ' || ?1 || ' was queued after it', finished = ?2
+            WHERE pipeline = ?3 AND finished IS NULL AND state = 'accepted' AND id < ?1 AND trigger <> 'rollback'
             AND NOT EXISTS (SELECT 1 FROM marks WHERE attempt = attempts.id AND mark = 'forced')
             """, .integer(id), .integer(at.milliseconds), .text(pipeline))
     }

@@ -1,4 +1,3 @@
-internal import Glibc
 internal import VoltCore
 internal import VoltSystem
 
@@ -8,47 +7,56 @@ struct Recovery {
     static let resumeLimit = 3
 
     let journal: Journal
+    let paths: GitopsPaths
     let clock: any WallClock
     let log: (String) -> Void
 
-    /// Ends the processes that still work on them, and queues each attempt again or closes it.
+    /// Ends the processes that still work on them, and queues each attempt again or closes it. Where none is
+    /// left that would settle a deploy that was cut off, the last good commit is applied again.
     ///
     /// - Parameter pipelines: those to look at.
     func run(_ pipelines: [Pipeline]) throws(VoltError) {
         for pipeline in pipelines {
-            for attempt in try journal.open(of: pipeline.name.text) where attempt.state != .accepted {
-                if let (pid, start) = try journal.child(of: attempt.id) { end(pid, start) }
-                let resumes = try journal.steps(of: attempt.id).filter { $0.state == .fetching }.count
-                guard resumes < Self.resumeLimit else {
-                    try journal.finish(
-                        attempt.id, as: .interrupted,
-                        note: "\(attempt.note), interrupted: the server died \(resumes) times at it",
-                        at: clock.now())
-                    log("\(pipeline.name): attempt \(attempt.id) is closed as interrupted")
-                    continue
-                }
-                let note = attempt.note.hasSuffix(", resumed") ? attempt.note : "\(attempt.note), resumed"
-                try journal.requeue(attempt.id, note: note)
-                log(
-                    "\(pipeline.name): attempt \(attempt.id) was \(attempt.state.rawValue) when the server died; it is resumed"
-                )
+            let orphans = OrphanedApply(snapshots: paths.snapshots(pipeline.name)) {
+                log("\(pipeline.name): \($0)")
             }
+            orphans.end(known: nil)
+            for attempt in try journal.open(of: pipeline.name.text) where attempt.state != .accepted {
+                orphans.end(known: try journal.child(of: attempt.id))
+                try resume(attempt, of: pipeline)
+            }
+            try settle(pipeline)
         }
     }
 
-    /// Asks a process that applies an attempt to give up, and waits for its end: the next one must not
-    /// start beside it.
-    private func end(_ pid: Int32, _ start: UInt64) {
-        guard pid > 1, start != 0, Processes.startTime(pid) == start, Processes.isAlive(pid) else { return }
-        log("process \(pid) of an earlier server still applies; it is stopped")
-        kill(pid, SIGTERM)
-        let deadline = ContinuousClock.now + .seconds(20)
-        while Processes.startTime(pid) == start, Processes.isAlive(pid) {
-            if ContinuousClock.now > deadline {
-                kill(-pid, SIGKILL)
-                kill(pid, SIGKILL)
-            }
-            usleep(10_000)
+    private func resume(_ attempt: Attempt, of pipeline: Pipeline) throws(VoltError) {
+        let resumes = try journal.steps(of: attempt.id).filter { $0.state == .fetching }.count
+        guard resumes < Self.resumeLimit else {
+            try journal.finish(
+                attempt.id, as: .interrupted,
+                note: "\(attempt.note), interrupted: the server died \(resumes) times at it",
+                decision:
+                    "interrupted while \(attempt.state.rawValue) because the server died \(resumes) times at it",
+                at: clock.now())
+            return log("\(pipeline.name): attempt \(attempt.id) is closed as interrupted")
         }
+        let note = attempt.note.hasSuffix(", resumed") ? attempt.note : "\(attempt.note), resumed"
+        try journal.requeue(attempt.id, note: note)
+        log(
+            "\(pipeline.name): attempt \(attempt.id) was \(attempt.state.rawValue) when the server died; it is resumed"
+        )
+    }
+
+    private func settle(_ pipeline: Pipeline) throws(VoltError) {
+        let name = pipeline.name.text
+        guard try journal.isUnsettled(name), try journal.open(of: name).isEmpty,
+            let good = try journal.deployedCommit(of: name),
+            // A way back that took down the server as well is left to people.
+            let last = try journal.history(of: name, limit: 1).first, last.trigger != .rollback
+        else { return }
+        let id = try journal.accept(
+            pipeline: name, trigger: .rollback, branch: pipeline.branch, commit: good,
+            note: "rollback of attempt \(last.id), which was cut off", target: good, at: clock.now())
+        log("\(name): attempt \(id) brings back \(good.prefix(7))")
     }
 }

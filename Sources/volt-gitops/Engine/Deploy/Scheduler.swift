@@ -63,6 +63,7 @@ final class Scheduler: Sendable {
         DispatchQueue(label: "volt.gitops.schedule").async { [self] in
             while !isStopped {
                 do throws(VoltError) {
+                    try queueRetries(owned)
                     try startAttempts(owned)
                     try startPolls(owned)
                 } catch { log("error: \(error.message)") }
@@ -128,13 +129,26 @@ final class Scheduler: Sendable {
         }
     }
 
+    /// Queues what is to be tried again. A pipeline that has anything else to do needs no second try of the
+    /// old: whatever runs next drops it.
+    private func queueRetries(_ journal: Journal) throws(VoltError) {
+        for retry in try journal.retries(dueAt: clock.now()) {
+            guard try journal.open(of: retry.pipeline).isEmpty else { continue }
+            let pipeline = try journal.pipeline(retry.pipeline)
+            try journal.accept(
+                pipeline: retry.pipeline, trigger: retry.target == nil ? .retry : .rollback,
+                branch: pipeline.branch, commit: retry.commit,
+                note: "try \(retry.count + 1) after attempt \(retry.attempt) failed", target: retry.target,
+                at: clock.now())
+        }
+    }
+
     private func startPolls(_ journal: Journal) throws(VoltError) {
         let now = ContinuousClock.now
         for pipeline in try journal.pipelines() {
             let name = pipeline.name.text
             let starts = state.withLock { state in
-                guard !state.stopped, state.polling.count < Self.parallelPolls, !state.polling.contains(name),
-                    !state.running.contains(name)
+                guard !state.stopped, state.polling.count < Self.parallelPolls, !state.polling.contains(name)
                 else { return false }
                 // The first poll comes soon after the start: a push may have been missed meanwhile.
                 guard let due = state.due[name] else {
@@ -179,7 +193,7 @@ final class Scheduler: Sendable {
                 return false
             }
             try journal.record(Journal.Poll(at: clock.now(), error: nil, seen: tip), of: name)
-            if try wantsAttempt(tip, of: name, journal) {
+            if try wantsAttempt(tip, of: pipeline, journal) {
                 let note = pipeline.provider == .svn ? "poll (svn)" : "poll"
                 try journal.accept(
                     pipeline: name, trigger: .poll, branch: pipeline.branch, commit: tip, note: note,
@@ -192,18 +206,19 @@ final class Scheduler: Sendable {
         }
     }
 
-    /// Whether a tip is neither deployed, nor queued, nor failed too often or too recently.
-    private func wantsAttempt(_ tip: String, of name: String, _ journal: Journal) throws(VoltError) -> Bool {
-        guard try journal.deployedCommit(of: name) != tip, try journal.open(of: name).isEmpty else {
+    /// Whether a tip is neither deployed, nor on its way, nor held.
+    private func wantsAttempt(_ tip: String, of pipeline: Pipeline, _ journal: Journal) throws(VoltError)
+        -> Bool
+    {
+        let name = pipeline.name.text
+        // A queued attempt fetches the tip itself, as does one that has no commit yet.
+        let isOnItsWay = try journal.open(of: name).contains {
+            $0.commit == tip || $0.commit == nil || ($0.state == .accepted && $0.trigger != .rollback)
+        }
+        guard !isOnItsWay, try journal.deployedCommit(of: name) != tip else { return false }
+        guard try journal.hold(of: tip, pipeline: name, configuration: pipeline.configuration) == nil else {
             return false
         }
-        guard let last = try journal.history(of: name, limit: 1).first, last.commit == tip else {
-            return true
-        }
-        guard last.state != .held else { return false }
-        let failures = try journal.failures(of: tip, pipeline: name)
-        guard failures > 0, let finished = last.finishedAt else { return true }
-        guard failures < Deployer.attemptLimit else { return false }
-        return clock.now().since(finished) >= .seconds(30 << Int64(failures))
+        return try journal.retry(of: name)?.commit != tip
     }
 }

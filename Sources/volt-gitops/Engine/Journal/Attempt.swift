@@ -3,6 +3,10 @@ public import VoltCore
 /// What made an attempt.
 public enum Trigger: String, Codable, Sendable {
     case webhook, poll, manual, drift
+    /// A failed attempt is tried again.
+    case retry
+    /// A commit that ran before is brought back, by hand or after a failure.
+    case rollback
 }
 
 /// The states of an attempt in the journal.
@@ -65,6 +69,10 @@ public struct Attempt: Codable, Sendable, Equatable {
     public var finishedAt: Timestamp?
     /// What it waits for, while it is queued.
     public var wait: Wait?
+    /// Why it ended so, in a sentence or two; nil while it is open.
+    public var decision: String?
+    /// The commit of a kept snapshot that is to run, in place of the tip.
+    public var target: String?
 
     /// The word that `status` and `logs` show.
     public var status: String { wait?.shown ?? state.shown }

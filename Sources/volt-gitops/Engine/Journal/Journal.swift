@@ -47,6 +47,7 @@ public final class Journal {
         outsideMigration,
         deliveriesMigration,
         secretsMigration,
+        outcomeMigration,
     ]
 
     /// Runs several writes as one.
@@ -137,20 +138,20 @@ public final class Journal {
 
     /// Writes an attempt in state `accepted`.
     ///
+    /// - Parameter target: the commit of a kept snapshot that is to run, in place of the tip.
     /// - Returns: its number.
     @discardableResult
     public func accept(
         pipeline: String, trigger: Trigger, delivery: String? = nil, branch: String, commit: String?,
-        note: String,
-        at: Timestamp
+        note: String, target: String? = nil, at: Timestamp
     ) throws(VoltError) -> Int64 {
         try database.execute(
             """
-            INSERT INTO attempts (pipeline, state, trigger, delivery, branch, new_commit, note, accepted)
-            VALUES (?, 'accepted', ?, ?, ?, ?, ?, ?)
+            INSERT INTO attempts
+                (pipeline, state, trigger, delivery, branch, new_commit, note, target, accepted)
+            VALUES (?, 'accepted', ?, ?, ?, ?, ?, ?, ?)
             """, .text(pipeline), .text(trigger.rawValue), SQLValue(delivery), .text(branch),
-            SQLValue(commit),
-            .text(note), .integer(at.milliseconds))
+            SQLValue(commit), .text(note), SQLValue(target), .integer(at.milliseconds))
         return database.lastInsertedRow
     }
 
@@ -163,13 +164,13 @@ public final class Journal {
             """, .text(delivery), .text(pipeline)) != nil
     }
 
-    private static let columns =
+    static let columns =
         """
         id, pipeline, state, trigger, delivery, branch, old_commit, new_commit, note, accepted, started, finished,
-        (SELECT wait FROM waits WHERE attempt = attempts.id)
+        (SELECT wait FROM waits WHERE attempt = attempts.id), decision, target
         """
 
-    private func attempt(_ row: Row) -> Attempt {
+    func attempt(_ row: Row) -> Attempt {
         Attempt(
             id: row.integer(0), pipeline: row.text(1), state: AttemptState(rawValue: row.text(2)) ?? .failed,
             trigger: Trigger(rawValue: row.text(3)) ?? .manual, delivery: row.optionalText(4),
@@ -178,7 +179,8 @@ public final class Journal {
             acceptedAt: Timestamp(milliseconds: row.integer(9)),
             startedAt: row.optionalInteger(10).map { Timestamp(milliseconds: $0) },
             finishedAt: row.optionalInteger(11).map { Timestamp(milliseconds: $0) },
-            wait: Self.wait(from: row.optionalText(12)))
+            wait: Self.wait(from: row.optionalText(12)), decision: row.optionalText(13),
+            target: row.optionalText(14))
     }
 
     /// The newest attempts of a pipeline, the newest first.
@@ -202,12 +204,13 @@ public final class Journal {
             .text(pipeline), read: attempt)
     }
 
-    /// The newest attempt of a pipeline that is still queued.
-    func newestQueued(of pipeline: String) throws(VoltError) -> Attempt? {
+    /// The attempt whose turn it is: a rollback before anything else, then the newest that is queued.
+    func nextQueued(of pipeline: String) throws(VoltError) -> Attempt? {
         try database.rows(
             """
             SELECT \(Self.columns) FROM attempts
-            WHERE pipeline = ? AND finished IS NULL AND state = 'accepted' ORDER BY id DESC LIMIT 1
+            WHERE pipeline = ? AND finished IS NULL AND state = 'accepted'
+            ORDER BY trigger = 'rollback' DESC, id DESC LIMIT 1
             """, .text(pipeline), read: attempt
         ).first
     }
@@ -223,13 +226,17 @@ public final class Journal {
         ) { $0.text(0) }
     }
 
-    /// Closes the queued attempts of a pipeline that are older than a given one.
-    func supersedeQueued(of pipeline: String, before id: Int64, at: Timestamp) throws(VoltError) {
+    /// Closes the queued attempts that a given one makes needless: for a rollback the older rollbacks, else
+    /// everything older but rollbacks.
+    func supersedeQueued(before attempt: Attempt, at: Timestamp) throws(VoltError) {
         try database.execute(
             """
-            UPDATE attempts SET state = 'superseded', note = note || ', superseded by attempt ' || ?, finished = ?
-            WHERE pipeline = ? AND finished IS NULL AND state = 'accepted' AND id < ?
-            """, .integer(id), .integer(at.milliseconds), .text(pipeline), .integer(id))
+            UPDATE attempts SET state = 'superseded', note = note || ', superseded by attempt ' || ?1,
+                decision = 'not started: attempt ' || ?1 || ' was queued after it', finished = ?2
+            WHERE pipeline = ?3 AND finished IS NULL AND state = 'accepted' AND id < ?1
+                AND (trigger = 'rollback') = ?4
+            """, .integer(attempt.id), .integer(at.milliseconds), .text(attempt.pipeline),
+            .integer(attempt.trigger == .rollback ? 1 : 0))
     }
 
     /// Moves an attempt to a state that is not final. The state is on disk before the step begins.
@@ -254,10 +261,10 @@ public final class Journal {
     }
 
     /// Keeps the commits of an attempt once they are known.
-    func setCommits(old: String?, new: String, attempt id: Int64) throws(VoltError) {
+    func setCommits(old: String?, new: String, configuration: String, attempt id: Int64) throws(VoltError) {
         try database.execute(
-            "UPDATE attempts SET old_commit = ?, new_commit = ? WHERE id = ?", SQLValue(old), .text(new),
-            .integer(id))
+            "UPDATE attempts SET old_commit = ?, new_commit = ?, configuration = ? WHERE id = ?",
+            SQLValue(old), .text(new), .text(configuration), .integer(id))
     }
 
     /// Keeps which process applies an attempt, so that a later server finds it.
@@ -277,10 +284,15 @@ public final class Journal {
     }
 
     /// Ends an attempt.
-    func finish(_ id: Int64, as state: AttemptState, note: String, at: Timestamp) throws(VoltError) {
+    ///
+    /// - Parameter decision: why it ended so.
+    func finish(_ id: Int64, as state: AttemptState, note: String, decision: String, at: Timestamp)
+        throws(VoltError)
+    {
         try database.execute(
-            "UPDATE attempts SET state = ?, note = ?, finished = ?, child_pid = NULL WHERE id = ?",
-            .text(state.rawValue), .text(String(note.prefix(1000))), .integer(at.milliseconds), .integer(id))
+            "UPDATE attempts SET state = ?, note = ?, decision = ?, finished = ?, child_pid = NULL WHERE id = ?",
+            .text(state.rawValue), .text(String(note.prefix(1000))), .text(String(decision.prefix(1000))),
+            .integer(at.milliseconds), .integer(id))
     }
 
     /// The steps of an attempt in their order.
@@ -333,16 +345,6 @@ public final class Journal {
             GROUP BY new_commit ORDER BY max(id) DESC LIMIT ?
             """, .text(pipeline), .integer(Int64(limit))
         ) { $0.text(0) }
-    }
-
-    /// How many attempts of a commit failed since the pipeline last succeeded, manual ones left out.
-    func failures(of commit: String, pipeline: String) throws(VoltError) -> Int {
-        Int(
-            try database.integer(
-                """
-                SELECT count(*) FROM attempts WHERE pipeline = ?1 AND new_commit = ?2 AND state = 'failed'
-                AND id > coalesce((SELECT max(id) FROM attempts WHERE pipeline = ?1 AND state = 'done'), 0)
-                """, .text(pipeline), .text(commit)) ?? 0)
     }
 
     private static func encode(_ pipeline: Pipeline) throws(VoltError) -> String {

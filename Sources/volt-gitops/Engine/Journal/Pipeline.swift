@@ -58,6 +58,8 @@ public struct Pipeline: Codable, Sendable, Equatable {
     public var control: ControlOptions?
     /// Who is told about its attempts; nil for nobody.
     public var notify: NotifySettings?
+    /// How often a failed commit is tried again; the defaults when nil.
+    public var retry: RetryPolicy?
     /// When the pipeline was created.
     public var createdAt: Timestamp
 

@@ -77,7 +77,8 @@ public struct GitopsServer: Sendable {
         try reload(hooks, journal)
         // The port is taken before anything is recovered: a second server must not touch the first one's work.
         let server = try listen(hooks, identity)
-        try Recovery(journal: journal, clock: gitops.clock, log: log).run(try journal.pipelines())
+        try Recovery(journal: journal, paths: paths, clock: gitops.clock, log: log).run(
+            try journal.pipelines())
         let host = options.address ?? "0.0.0.0"
         let url =
             "\(identity == nil ? "http" : "https")://\(host.contains(":") ? "[\(host)]" : host):\(server.port)"

@@ -1,0 +1,34 @@
+import ArgumentParser
+import GitopsEngine
+import VoltCLI
+import VoltCore
+
+struct Rollback: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Bring back a commit that ran before.",
+        discussion: """
+            Without --to it is the one that was deployed before the one of now. What is left behind is held: \
+            polls and pushes deploy it no more, until a newer commit comes or 'sync --force' is said.
+
+            Example:
+              volt gitops rollback --name site
+              volt gitops rollback --name site --to abc1234
+            """)
+
+    @Option(help: "The name of the pipeline.") var name: String
+    @Option(help: "A commit that was deployed, or the number of an attempt.") var to: String?
+    @Flag(name: .customLong("no-wait"), help: "Queue it and do not wait; a running server is needed.")
+    var noWait = false
+    @OptionGroup var output: OutputOptions
+
+    func run() throws {
+        let (gitops, context) = try VoltGitops.engine()
+        if noWait { try Sync.requireServer(gitops, name) }
+        let id = try gitops.queueRollback(name, to: to)
+        if noWait {
+            Output.note("queued attempt \(id)")
+            return
+        }
+        try AttemptWait(gitops: gitops, output: output, clock: context.clock).run(id)
+    }
+}

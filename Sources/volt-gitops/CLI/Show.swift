@@ -1,0 +1,64 @@
+import ArgumentParser
+import GitopsEngine
+import VoltCLI
+import VoltCore
+import VoltSystem
+
+struct Show: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Show everything that is known of an attempt.",
+        discussion: """
+            What made it, both commits, the files that differ, what was decided and why, its steps with their \
+            durations, and the log of the deploy. 'volt gitops logs --name N --why' has the numbers.
+
+            Example:
+              volt gitops show 12
+            """)
+
+    @Argument(help: "The number of the attempt.") var attempt: Int64
+    @OptionGroup var output: OutputOptions
+
+    func run() throws {
+        let (gitops, context) = try VoltGitops.engine()
+        let report = try gitops.report(on: attempt)
+        guard output.format == .table else { return Output.line(try Output.json(report)) }
+        for line in Self.lines(report, now: context.clock.now()) { Output.line(line) }
+    }
+
+    private static func lines(_ report: AttemptReport, now: Timestamp) -> [String] {
+        let attempt = report.attempt
+        var facts = [
+            ("attempt", "\(attempt.id) of pipeline '\(attempt.pipeline)'"), ("status", attempt.status),
+            ("trigger", attempt.trigger.rawValue + (attempt.delivery.map { ", delivery \($0)" } ?? "")),
+            ("branch", attempt.branch),
+            ("commit", "\(attempt.oldCommit ?? "nothing") -> \(attempt.commit ?? "not known yet")"),
+            ("note", attempt.note), ("decision", attempt.decision ?? "not yet"),
+            ("accepted", attempt.acceptedAt.tableText),
+        ]
+        if let end = attempt.finishedAt {
+            let duration = end.since(attempt.startedAt ?? attempt.acceptedAt)
+            facts.append(("ended", "\(end.tableText), after \(Why.seconds(duration))"))
+        }
+        var lines = facts.map { name, value in
+            name + String(repeating: " ", count: 10 - name.count) + Why.printable(value)
+        }
+        if !report.files.isEmpty {
+            lines.append("files")
+            for file in report.files { lines.append("  \(file.kind.rawValue) \(Why.printable(file.path))") }
+        }
+        if !report.steps.isEmpty {
+            lines.append("steps")
+            for step in report.steps {
+                let state =
+                    step.state.rawValue + String(repeating: " ", count: 12 - step.state.rawValue.count)
+                let duration = step.milliseconds.map { DurationText.format(.milliseconds($0)) } ?? "under way"
+                lines.append("  \(step.at.tableText)  \(state)\(duration)")
+            }
+        }
+        if !report.log.isEmpty {
+            lines.append("log")
+            for line in report.log { lines.append("  \(Why.printable(line))") }
+        }
+        return lines
+    }
+}

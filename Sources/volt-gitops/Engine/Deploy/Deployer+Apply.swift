@@ -1,0 +1,119 @@
+internal import FoundationEssentials
+internal import VoltCore
+internal import VoltSystem
+internal import VoltWorkload
+
+extension Deployer {
+    /// Runs `volt-<kind> apply` and follows its events.
+    func apply(
+        _ tool: String, _ manifest: FoundManifest, _ snapshot: Snapshot, limit: Duration, _ work: inout Work
+    ) throws(VoltError) -> ApplyStatus {
+        let pipeline = work.pipeline
+        let seconds = max(1, limit.milliseconds / 1000)
+        // Before the tool starts: a server that dies in between leaves a note for the next one.
+        try journal.setUnsettled(true, work.attempt.pipeline)
+        let child = try Child.start(
+            tool,
+            [
+                "apply", "--workload", pipeline.workload.text, "--manifest", manifest.file, "--source",
+                manifest.source, "--revision", snapshot.commit, "--timeout", "\(seconds)s", "-o", "json",
+            ], environment: environment)
+        work.wasApplied = true
+        try journal.setChild(
+            pid: child.pid, start: Processes.startTime(child.pid) ?? 0, attempt: work.attempt.id)
+        var report = ApplyReport()
+        var failure: VoltError?
+        var state = work
+        // The tool keeps the limit itself and undoes what it did; killing it is the last resort.
+        let outcome = child.finish(
+            limit: limit + .seconds(30),
+            stop: {
+                try? flush(&state, all: false)
+                return asksToStop(&state) != nil
+            }
+        ) { stream, line in
+            do throws(VoltError) {
+                switch report.read(stream, line) {
+                case .step(let step): try enter(step.attemptState, &state)
+                case .log(let text):
+                    state.log.append(text)
+                    try flush(&state, all: false)
+                case nil: break
+                }
+            } catch { failure = error }
+        }
+        work = state
+        // One that ended by itself has undone or finished what it did, as the contract says.
+        if case .exited = outcome { try journal.setUnsettled(false, work.attempt.pipeline) }
+        if let failure { throw failure }
+        if outcome == .exited(0), let status = report.status, status != .failed { return status }
+        if outcome == .timedOut {
+            throw VoltError(.failed, "the deploy did not end within \(DurationText.format(limit))")
+        }
+        if let refusal = report.refusal { throw VoltError(.failed, refusal.error, hint: refusal.hint) }
+        let tail = work.log.last { !$0.isEmpty && !$0.hasPrefix("hint: ") }
+        let ending = "'volt-\(manifest.kind) apply' \(outcome.words)"
+        throw VoltError(.failed, !report.message.isEmpty ? report.message : tail ?? ending)
+    }
+}
+
+/// What an apply has said so far.
+private struct ApplyReport {
+    enum Line {
+        case step(ApplyStep)
+        case log(String)
+    }
+
+    var status: ApplyStatus?
+    var message = ""
+    var refusal: ToolFailure?
+
+    mutating func read(_ stream: Child.Stream, _ line: String) -> Line? {
+        let bytes = Data(line.utf8)
+        guard stream == .stdout, let event = try? JSONDecoder().decode(ApplyEvent.self, from: bytes) else {
+            if let said = try? JSONDecoder().decode(ToolFailure.self, from: bytes) {
+                refusal = said
+                return nil
+            }
+            return line.isEmpty ? nil : .log(line)
+        }
+        switch event {
+        case .step(let step, .started, _): return .step(step)
+        case .step: return nil
+        case .log(_, let text): return .log(text)
+        case .result(let result, _, let text):
+            status = result
+            message = text
+            return nil
+        }
+    }
+}
+
+/// The error of a tool that runs with `-o json`: one object on stderr.
+private struct ToolFailure: Decodable {
+    let error: String
+    let hint: String?
+}
+
+extension ApplyStep {
+    /// The state of the journal that a step stands for.
+    var attemptState: AttemptState {
+        switch self {
+        case .prepare: .building
+        case .start: .starting
+        case .check: .checking
+        case .switch, .stopOld: .switching
+        }
+    }
+}
+
+extension Child.Outcome {
+    /// `ended with 3`, for people.
+    var words: String {
+        switch self {
+        case .exited(let code): "ended with \(code)"
+        case .signalled(let number): "was ended by signal \(number)"
+        case .timedOut: "took too long"
+        }
+    }
+}

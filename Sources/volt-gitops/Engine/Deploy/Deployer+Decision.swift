@@ -1,0 +1,172 @@
+internal import VoltCore
+internal import VoltSystem
+internal import VoltWorkload
+
+extension Deployer {
+    /// What is to become of an attempt once its commit is known.
+    enum Verdict: Equatable {
+        /// It goes on; the words complete "deployed because".
+        case deploy(because: String)
+        /// It ends as done.
+        case nothingToDo(note: String, decision: String)
+        /// It ends as held.
+        case hold(note: String, decision: String)
+    }
+
+    /// Decides whether the commit is deployed.
+    func decide(_ commit: String, _ work: inout Work) throws(VoltError) -> Verdict {
+        let attempt = work.attempt
+        let name = attempt.pipeline
+        let short = Self.short(commit)
+        if attempt.trigger == .rollback {
+            try holdOthers(than: commit, work)
+            return .deploy(because: "\(short) is to run again: \(attempt.note)")
+        }
+        let hold = try journal.hold(
+            of: commit, pipeline: name, configuration: work.pipeline.configuration)
+        let isForced = try journal.has(.forced, attempt: attempt.id)
+        if isForced {
+            try journal.release(commit, of: name)
+        } else if let hold {
+            return .hold(
+                note: "\(attempt.note), held: \(hold.reason)",
+                decision:
+                    "held because \(hold.reason); a newer commit or 'volt gitops sync --name \(name) --force' ends it"
+            )
+        }
+        let isAskedFor = attempt.trigger == .manual || attempt.trigger == .drift
+        if !isAskedFor, work.deployed == commit, try !journal.isUnsettled(name) {
+            return .nothingToDo(
+                note: "\(attempt.note), already deployed", decision: "nothing to do: \(short) runs already")
+        }
+        guard let deployed = work.deployed else {
+            return .deploy(because: "nothing ran before and \(short) is the tip of '\(attempt.branch)'")
+        }
+        let force = isForced && hold != nil ? ", and its hold was lifted by --force" : ""
+        guard deployed != commit else {
+            let who =
+                switch attempt.trigger {
+                case .manual: "it was asked for by hand"
+                case .drift: "the workload was no longer what it says"
+                default: "its last deploy was cut off"
+                }
+            return .deploy(because: "\(who), though \(short) ran before\(force)")
+        }
+        return .deploy(
+            because:
+                "\(short), the tip of '\(attempt.branch)', differs from \(Self.short(deployed)) that ran\(force)"
+        )
+    }
+
+    /// Holds what a rollback by hand leaves behind, when it was not known yet as the rollback was asked for.
+    private func holdOthers(than commit: String, _ work: Work) throws(VoltError) {
+        guard work.attempt.delivery == nil, let deployed = work.deployed, deployed != commit else { return }
+        try journal.hold(
+            deployed, of: work.attempt.pipeline, configuration: nil,
+            reason: "\(Self.short(commit)) was brought back in its place by attempt \(work.attempt.id)",
+            at: clock.now())
+    }
+
+    // MARK: Failure
+
+    /// Ends an attempt that did not succeed: whatever it left, a good commit runs or is about to.
+    func end(with error: VoltError, _ work: inout Work) throws(VoltError) {
+        let note = work.attempt.note
+        switch work.stop {
+        case .superseded(let newer, let why):
+            return try finish(
+                .superseded, "\(note), superseded by attempt \(newer)", "superseded because \(why)", &work)
+        case .shutdown:
+            try flush(&work, all: true)
+            return try journal.requeue(work.attempt.id, note: note)
+        case .deleted: return
+        case nil: break
+        }
+        if let hint = error.hint { work.log.append("hint: \(hint)") }
+        try flush(&work, all: true)
+        let state = work.state
+        let outcome = try journal.transaction { () throws(VoltError) in
+            let outcome = try consequence(of: error, work)
+            try journal.finish(
+                work.attempt.id, as: .failed, note: "\(note): \(error.message)\(outcome.note)",
+                decision: "failed while \(state.rawValue): \(error.message); \(outcome.decision)",
+                at: clock.now())
+            return outcome
+        }
+        progress("failed: \(note): \(error.message)\(outcome.note)")
+    }
+
+    private func consequence(of error: VoltError, _ work: Work) throws(VoltError) -> (
+        note: String, decision: String
+    ) {
+        let pipeline = work.pipeline
+        let name = pipeline.name.text
+        let policy = pipeline.retries
+        if work.attempt.trigger == .rollback {
+            let tries = (work.earlierTry?.count ?? 0) + 1
+            guard try workloadProblem(work) != nil, tries < policy.attempts else {
+                return ("", "the workload is as it was")
+            }
+            let wait = try retry(work, count: tries)
+            return ("", "no workload runs, so it is tried again in \(wait)")
+        }
+        guard let commit = work.commit else {
+            let tries = (work.earlierTry?.commit == nil ? work.earlierTry?.count ?? 0 : 0) + 1
+            guard tries < policy.attempts else { return ("", "the next poll or push tries again") }
+            let wait = try retry(work, count: tries)
+            return ("", "the workload is untouched, and it is tried again in \(wait)")
+        }
+        if let problem = try workloadProblem(work), let good = work.deployed, good != commit {
+            try hold(commit, work, "it failed in attempt \(work.attempt.id) and left \(problem)")
+            let id = try journal.accept(
+                pipeline: name, trigger: .rollback, branch: pipeline.branch, commit: good,
+                note: "rollback of attempt \(work.attempt.id)", target: good, at: clock.now())
+            return (
+                "; rolled back by attempt \(id)",
+                "rolled back to \(Self.short(good)) by attempt \(id) because it left \(problem)"
+            )
+        }
+        let kept = work.deployed.map { "\(Self.short($0)) goes on running" } ?? "nothing ran before"
+        let failures =
+            try journal.failures(of: commit, pipeline: name, configuration: pipeline.configuration) + 1
+        guard failures < policy.attempts else {
+            let times = failures == 1 ? "once" : "\(failures) times"
+            try hold(commit, work, "it failed \(times), the last time in attempt \(work.attempt.id)")
+            return ("; held", "\(kept), and \(Self.short(commit)) is held because it failed \(times)")
+        }
+        let wait = try retry(work, count: failures)
+        return ("", "\(kept), and try \(failures + 1) of \(policy.attempts) comes in \(wait)")
+    }
+
+    private func hold(_ commit: String, _ work: Work, _ reason: String) throws(VoltError) {
+        try journal.hold(
+            commit, of: work.attempt.pipeline, configuration: work.pipeline.configuration, reason: reason,
+            at: clock.now())
+    }
+
+    /// Schedules the next try, and says how long it waits.
+    private func retry(_ work: Work, count: Int) throws(VoltError) -> String {
+        let wait = Duration.seconds(work.pipeline.retries.wait(after: count))
+        try journal.schedule(
+            Retry(
+                pipeline: work.attempt.pipeline, attempt: work.attempt.id, commit: work.commit,
+                target: work.attempt.target, count: count, due: clock.now().advanced(by: wait)))
+        return DurationText.format(wait)
+    }
+
+    /// What is wrong with the workload after a failed apply, or nil when it runs.
+    private func workloadProblem(_ work: Work) throws(VoltError) -> String? {
+        if try journal.isUnsettled(work.attempt.pipeline) { return "a deploy that was cut off" }
+        guard work.wasApplied, let tool = work.tool else { return nil }
+        let status = WorkloadProbe(tool: tool, environment: environment).status(of: work.pipeline.workload)
+        // A kind that has no 'status' is believed: the contract says that the old one goes on.
+        guard let status else { return nil }
+        switch status.state {
+        case "running", "restarting": return nil
+        case "absent" where work.deployed == nil: return nil
+        default: return "the workload \(status.state)"
+        }
+    }
+
+    static func short(_ commit: String) -> String { String(commit.prefix(7)) }
+}

@@ -1,0 +1,147 @@
+internal import Glibc
+public import VoltCore
+internal import VoltSystem
+
+extension Gitops {
+    // MARK: Sync
+
+    /// Queues a deploy of the tip.
+    ///
+    /// - Parameter forced: whether a hold on the commit, a suspension, deploy windows and pipelines that come
+    ///   first do not keep it back.
+    /// - Returns: the number of the attempt.
+    public func queueSync(_ name: String, forced: Bool = false) throws(VoltError) -> Int64 {
+        let journal = try journal()
+        let pipeline = try journal.pipeline(name)
+        if !forced { try refuseSuspended(name, journal) }
+        let id = try journal.transaction { () throws(VoltError) in
+            let id = try journal.accept(
+                pipeline: name, trigger: .manual, branch: pipeline.branch, commit: nil,
+                note: forced ? "manual sync (forced)" : "manual sync", at: clock.now())
+            if forced { try journal.mark(id, .forced) }
+            return id
+        }
+        ring()
+        return id
+    }
+
+    /// Waits until an attempt has ended: a running server works on it, or this process does.
+    ///
+    /// - Parameter progress: told each state the attempt enters.
+    /// - Returns: the attempt as it ended.
+    public func wait(for id: Int64, progress: @escaping @Sendable (String) -> Void) throws(VoltError)
+        -> Attempt
+    {
+        let journal = try journal()
+        var shown = 0
+        while true {
+            guard let attempt = try journal.attempt(id) else {
+                throw VoltError(.notFound, "attempt \(id) is gone: its pipeline was deleted")
+            }
+            let steps = try journal.steps(of: id)
+            for step in steps.dropFirst(shown) { progress(step.state.rawValue) }
+            shown = steps.count
+            if attempt.finishedAt == nil, attempt.wait?.isLong == true { return attempt }
+            // Without a server nobody else would bring back what a failed attempt has left down.
+            let next = try journal.nextQueued(of: attempt.pipeline)
+            let hasMore = attempt.finishedAt == nil || next?.target != nil
+            if hasMore, let lock = try? FileLock.tryLock(paths.lock) {
+                try workAlone(on: attempt.pipeline, journal)
+                _ = consume lock
+            }
+            if attempt.finishedAt != nil { return attempt }
+            usleep(50_000)
+        }
+    }
+
+    /// Does what a server would do for a pipeline, once.
+    private func workAlone(on name: String, _ journal: Journal) throws(VoltError) {
+        let pipeline = try journal.pipeline(name)
+        try Recovery(journal: journal, paths: paths, clock: clock, log: { _ in }).run([pipeline])
+        guard let next = try gatekeeper.next(of: name, journal, looks: true) else { return }
+        try deployer(journal, shutsDown: { false }, progress: { _ in }).run(next, of: pipeline)
+    }
+
+    // MARK: Rollback
+
+    /// A commit that can be brought back: it was deployed, and its files are kept.
+    public struct KeptCommit: Codable, Sendable, Equatable {
+        /// The commit.
+        public var commit: String
+        /// The last attempt that deployed it.
+        public var attempt: Int64
+    }
+
+    /// The commits of a pipeline that can be brought back, the newest deploy first.
+    public func kept(_ name: String) throws(VoltError) -> [KeptCommit] {
+        let journal = try journal()
+        let directory = paths.snapshots(try journal.pipeline(name).name)
+        return try journal.deployed(of: name).filter { Files.isDirectory("\(directory)/\($0.commit)") }.map {
+            KeptCommit(commit: $0.commit, attempt: $0.attempt)
+        }
+    }
+
+    /// Queues a deploy of a commit that ran before, and holds the commits that it leaves behind.
+    ///
+    /// - Parameter wanted: a commit, the start of one, or the number of an attempt; nil for the commit that
+    ///   was deployed before the one of now.
+    /// - Returns: the number of the attempt.
+    /// - Throws: `VoltError` with code `notFound`, which names the kept commits.
+    public func queueRollback(_ name: String, to wanted: String?) throws(VoltError) -> Int64 {
+        let journal = try journal()
+        let pipeline = try journal.pipeline(name)
+        let deployed = try journal.deployedCommit(of: name)
+        let target = try target(wanted, among: try kept(name), deployed: deployed, journal, pipeline)
+        let id = try journal.transaction { () throws(VoltError) in
+            let id = try journal.accept(
+                pipeline: name, trigger: .rollback, branch: pipeline.branch, commit: target,
+                note: "manual rollback to \(target.prefix(7))", target: target, at: clock.now())
+            let behind = [
+                deployed, try journal.poll(of: name).seen, try journal.lastTracked(of: name)?.commit,
+            ]
+            for commit in Set(behind.compactMap { $0 }) where commit != target {
+                try journal.hold(
+                    commit, of: name, configuration: nil,
+                    reason: "\(target.prefix(7)) was brought back in its place by attempt \(id)",
+                    at: clock.now())
+            }
+            try journal.release(target, of: name)
+            try journal.dropRetry(of: name)
+            return id
+        }
+        ring()
+        return id
+    }
+
+    private func target(
+        _ wanted: String?, among kept: [KeptCommit], deployed: String?, _ journal: Journal,
+        _ pipeline: Pipeline
+    ) throws(VoltError) -> String {
+        let names = kept.prefix(10).map { "\($0.commit.prefix(7)) (attempt \($0.attempt))" }
+        let hint = names.isEmpty ? "nothing was deployed yet" : "kept are \(names.joined(separator: ", "))"
+        guard let wanted else {
+            guard let before = kept.first(where: { $0.commit != deployed }) else {
+                throw VoltError(
+                    .notFound, "pipeline '\(pipeline.name)' has no earlier commit to go back to", hint: hint)
+            }
+            return before.commit
+        }
+        if let id = Int64(wanted), let attempt = try journal.attempt(id),
+            attempt.pipeline == pipeline.name.text, let commit = attempt.commit,
+            kept.contains(where: { $0.commit == commit })
+        {
+            return commit
+        }
+        let matches = kept.filter { $0.commit.hasPrefix(wanted) }
+        if let exact = matches.first(where: { $0.commit == wanted }) { return exact.commit }
+        guard matches.count <= 1 else {
+            throw VoltError(.usage, "'\(wanted)' is the start of several kept commits", hint: hint)
+        }
+        guard !wanted.isEmpty, let match = matches.first else {
+            throw VoltError(
+                .notFound, "pipeline '\(pipeline.name)' keeps no deployed commit or attempt '\(wanted)'",
+                hint: hint)
+        }
+        return match.commit
+    }
+}

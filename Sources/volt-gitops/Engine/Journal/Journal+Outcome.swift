@@ -1,0 +1,234 @@
+public import VoltCore
+internal import VoltSQLite
+
+/// A commit that is not deployed by itself any more.
+public struct Hold: Codable, Sendable, Equatable {
+    /// The commit.
+    public var commit: String
+    /// Why it waits.
+    public var reason: String
+    /// Since when.
+    public var since: Timestamp
+}
+
+/// A failed attempt that is tried again.
+public struct Retry: Codable, Sendable, Equatable {
+    /// The pipeline.
+    public var pipeline: String
+    /// The attempt that failed.
+    public var attempt: Int64
+    /// The commit that failed; nil when none could be fetched.
+    public var commit: String?
+    /// The commit of the kept snapshot, for a rollback that failed.
+    public var target: String?
+    /// Which try failed last, counted from 1.
+    public var count: Int
+    /// When it is tried again.
+    public var due: Timestamp
+}
+
+/// A file that differs between two commits.
+public struct FileChange: Codable, Sendable, Equatable {
+    /// How.
+    public enum Kind: String, Codable, Sendable { case added, changed, removed }
+    /// How.
+    public var kind: Kind
+    /// The path in the repository.
+    public var path: String
+}
+
+extension Journal {
+    /// Decisions, holds, retries, and the files that an attempt changed.
+    static let outcomeMigration = """
+        ALTER TABLE attempts ADD COLUMN decision TEXT;
+        ALTER TABLE attempts ADD COLUMN target TEXT;
+        ALTER TABLE attempts ADD COLUMN configuration TEXT;
+        ALTER TABLE pipelines ADD COLUMN unsettled INTEGER NOT NULL DEFAULT 0;
+        CREATE TABLE holds (
+            pipeline TEXT NOT NULL REFERENCES pipelines(name) ON DELETE CASCADE, revision TEXT NOT NULL,
+            configuration TEXT, reason TEXT NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (pipeline, revision)
+        ) STRICT;
+        CREATE TABLE retries (
+            pipeline TEXT PRIMARY KEY REFERENCES pipelines(name) ON DELETE CASCADE, attempt INTEGER NOT NULL,
+            revision TEXT, target TEXT, count INTEGER NOT NULL, due INTEGER NOT NULL
+        ) STRICT;
+        CREATE TABLE changes (
+            attempt INTEGER NOT NULL REFERENCES attempts(id) ON DELETE CASCADE, kind TEXT NOT NULL,
+            path TEXT NOT NULL
+        ) STRICT;
+        CREATE INDEX changes_by_attempt ON changes(attempt);
+        """
+
+    // MARK: Holds
+
+    /// Whether a commit is held, under a configuration of its pipeline.
+    public func hold(of commit: String, pipeline: String, configuration: String) throws(VoltError) -> Hold? {
+        try database.rows(
+            """
+            SELECT revision, reason, at FROM holds WHERE pipeline = ? AND revision = ?
+            AND (configuration IS NULL OR configuration = ?)
+            """, .text(pipeline), .text(commit), .text(configuration), read: Self.hold
+        ).first
+    }
+
+    /// The hold on what a pipeline would deploy now, by what the last attempt and the last poll have seen.
+    public func currentHold(of pipeline: Pipeline) throws(VoltError) -> Hold? {
+        let name = pipeline.name.text
+        let last = try lastTracked(of: name)
+        let poll = try poll(of: name)
+        let isPollNewer = (poll.at ?? .init(milliseconds: 0)) >= (last?.acceptedAt ?? .init(milliseconds: 0))
+        guard let commit = isPollNewer ? poll.seen ?? last?.commit : last?.commit else { return nil }
+        return try hold(of: commit, pipeline: name, configuration: pipeline.configuration)
+    }
+
+    /// Holds a commit.
+    ///
+    /// - Parameter configuration: with another one the commit is free again; nil for a hold that only a
+    ///   newer commit or a person ends.
+    func hold(_ commit: String, of pipeline: String, configuration: String?, reason: String, at: Timestamp)
+        throws(VoltError)
+    {
+        try database.execute(
+            "INSERT OR REPLACE INTO holds (pipeline, revision, configuration, reason, at) VALUES (?, ?, ?, ?, ?)",
+            .text(pipeline), .text(commit), SQLValue(configuration), .text(reason), .integer(at.milliseconds))
+    }
+
+    /// Ends the hold of a commit, or of every commit.
+    func release(_ commit: String? = nil, of pipeline: String) throws(VoltError) {
+        try database.execute(
+            "DELETE FROM holds WHERE pipeline = ?1 AND (?2 IS NULL OR revision = ?2)", .text(pipeline),
+            SQLValue(commit))
+    }
+
+    private static func hold(_ row: Row) -> Hold {
+        Hold(commit: row.text(0), reason: row.text(1), since: Timestamp(milliseconds: row.integer(2)))
+    }
+
+    // MARK: Retries
+
+    /// How many attempts of a commit failed under a configuration since another commit was deployed.
+    func failures(of commit: String, pipeline: String, configuration: String) throws(VoltError) -> Int {
+        Int(
+            try database.integer(
+                """
+                SELECT count(*) FROM attempts WHERE pipeline = ?1 AND new_commit = ?2 AND configuration = ?3
+                AND state = 'failed' AND trigger != 'rollback' AND id > coalesce((
+                    SELECT max(id) FROM attempts WHERE pipeline = ?1 AND state = 'done' AND trigger != 'rollback'
+                ), 0)
+                """, .text(pipeline), .text(commit), .text(configuration)) ?? 0)
+    }
+
+    /// Writes down that an attempt is tried again; there is one at most for a pipeline.
+    func schedule(_ retry: Retry) throws(VoltError) {
+        try database.execute(
+            """
+            INSERT OR REPLACE INTO retries (pipeline, attempt, revision, target, count, due)
+            VALUES (?, ?, ?, ?, ?, ?)
+            """, .text(retry.pipeline), .integer(retry.attempt), SQLValue(retry.commit),
+            SQLValue(retry.target), .integer(Int64(retry.count)), .integer(retry.due.milliseconds))
+    }
+
+    /// What is to be tried again in a pipeline.
+    public func retry(of pipeline: String) throws(VoltError) -> Retry? {
+        try database.rows(
+            "SELECT \(Self.retryColumns) FROM retries WHERE pipeline = ?", .text(pipeline), read: Self.retry
+        ).first
+    }
+
+    /// The retries whose time has come.
+    func retries(dueAt now: Timestamp) throws(VoltError) -> [Retry] {
+        try database.rows(
+            "SELECT \(Self.retryColumns) FROM retries WHERE due <= ?", .integer(now.milliseconds),
+            read: Self.retry)
+    }
+
+    /// Drops the retry of a pipeline.
+    func dropRetry(of pipeline: String) throws(VoltError) {
+        try database.execute("DELETE FROM retries WHERE pipeline = ?", .text(pipeline))
+    }
+
+    private static let retryColumns = "pipeline, attempt, revision, target, count, due"
+
+    private static func retry(_ row: Row) -> Retry {
+        Retry(
+            pipeline: row.text(0), attempt: row.integer(1), commit: row.optionalText(2),
+            target: row.optionalText(3), count: Int(row.integer(4)),
+            due: Timestamp(milliseconds: row.integer(5)))
+    }
+
+    // MARK: Whether a deploy was cut off
+
+    /// Whether an apply began of which it is not known that it ended by itself.
+    func isUnsettled(_ pipeline: String) throws(VoltError) -> Bool {
+        try database.integer("SELECT unsettled FROM pipelines WHERE name = ?", .text(pipeline)) == 1
+    }
+
+    /// Keeps whether an apply is under way.
+    func setUnsettled(_ isUnsettled: Bool, _ pipeline: String) throws(VoltError) {
+        try database.execute(
+            "UPDATE pipelines SET unsettled = ? WHERE name = ?", .integer(isUnsettled ? 1 : 0),
+            .text(pipeline))
+    }
+
+    // MARK: What happened
+
+    /// Every commit that was deployed, each once, the newest first, with the last attempt that did it.
+    func deployed(of pipeline: String) throws(VoltError) -> [(commit: String, attempt: Int64)] {
+        try database.rows(
+            """
+            SELECT new_commit, max(id) FROM attempts WHERE pipeline = ? AND state = 'done' AND new_commit NOT NULL
+            GROUP BY new_commit ORDER BY max(id) DESC
+            """, .text(pipeline)
+        ) { ($0.text(0), $0.integer(1)) }
+    }
+
+    /// The newest attempt that was no rollback and knows its commit.
+    public func lastTracked(of pipeline: String) throws(VoltError) -> Attempt? {
+        try database.rows(
+            """
+            SELECT \(Self.columns) FROM attempts WHERE pipeline = ? AND trigger != 'rollback'
+            AND new_commit NOT NULL ORDER BY id DESC LIMIT 1
+            """, .text(pipeline), read: attempt
+        ).first
+    }
+
+    /// How many attempts in a row gave way to a newer one after they had started.
+    func supersededInARow(of pipeline: String) throws(VoltError) -> Int {
+        let states = try database.rows(
+            """
+            SELECT state FROM attempts WHERE pipeline = ? AND started NOT NULL AND finished NOT NULL
+            ORDER BY id DESC LIMIT 16
+            """, .text(pipeline)
+        ) { $0.text(0) }
+        return states.prefix { $0 == AttemptState.superseded.rawValue }.count
+    }
+
+    /// Keeps which files an attempt changed.
+    func setChanges(_ changes: [FileChange], attempt id: Int64) throws(VoltError) {
+        try transaction { () throws(VoltError) in
+            try database.execute("DELETE FROM changes WHERE attempt = ?", .integer(id))
+            for change in changes {
+                try database.execute(
+                    "INSERT INTO changes (attempt, kind, path) VALUES (?, ?, ?)", .integer(id),
+                    .text(change.kind.rawValue), .text(change.path))
+            }
+        }
+    }
+
+    /// The files that an attempt changed, against the commit that ran before.
+    public func changes(of id: Int64) throws(VoltError) -> [FileChange] {
+        try database.rows(
+            "SELECT kind, path FROM changes WHERE attempt = ? ORDER BY path", .integer(id)
+        ) { FileChange(kind: FileChange.Kind(rawValue: $0.text(0)) ?? .changed, path: $0.text(1)) }
+    }
+
+    /// The lines of an attempt's log behind a position, which moves on.
+    public func log(of id: Int64, after position: inout Int64) throws(VoltError) -> [String] {
+        let rows = try database.rows(
+            "SELECT rowid, line FROM log WHERE attempt = ? AND rowid > ? ORDER BY rowid", .integer(id),
+            .integer(position)
+        ) { ($0.integer(0), $0.text(1)) }
+        position = rows.last?.0 ?? position
+        return rows.map(\.1)
+    }
+}
