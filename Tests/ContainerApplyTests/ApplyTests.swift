@@ -125,6 +125,32 @@ final class ApplyFixture {
                 .generation == "web-3")
     }
 
+    @Test("status tells what runs from what was applied, and an apply of the same makes it good")
+    func drift() async throws {
+        let fixture = try ApplyFixture()
+        let files = ["volt-manifest.yaml": ApplyFixture.manifest(ApplyFixture.healthy)]
+        _ = try await fixture.apply(try fixture.source("r1", files))
+        let good = try await fixture.applier.status(of: fixture.web)
+        #expect(good.desiredConfig != nil && good.actualConfig == good.desiredConfig && good.stopped == nil)
+        await fixture.runtime.change(try Name("web-1")) { $0.spec.environment["A"] = "changed" }
+        let changed = try await fixture.applier.status(of: fixture.web)
+        #expect(changed.desiredConfig == good.desiredConfig && changed.actualConfig != good.desiredConfig)
+        #expect(try await fixture.apply(try fixture.source("r1", files)).generation == "web-2")
+        #expect(try await fixture.applier.status(of: fixture.web).actualConfig == good.desiredConfig)
+        await fixture.runtime.change(try Name("web-2")) {
+            $0.activity = .exited
+            $0.isStoppedByHand = true
+        }
+        #expect(try await fixture.applier.status(of: fixture.web).stopped == .byHand)
+        await fixture.runtime.change(try Name("web-2")) { $0.isStoppedByHand = false }
+        #expect(try await fixture.applier.status(of: fixture.web).stopped == nil)
+        await fixture.runtime.change(try Name("web-2")) { $0.spec.restart = .no }
+        #expect(try await fixture.applier.status(of: fixture.web).stopped == .finished)
+        await fixture.runtime.forget(try Name("web-2"))
+        let gone = try await fixture.applier.status(of: fixture.web)
+        #expect(gone.state == "absent" && gone.desiredConfig == good.desiredConfig && gone.actualConfig == nil)
+    }
+
     @Test(
         "on a failure the new container goes, its last lines are shown, and the old one keeps serving",
         arguments: [

@@ -29,6 +29,13 @@ actor MemoryRuntime: WorkloadRuntime {
         calls = 0
     }
     func refusePorts(_ refuses: Bool) { refusesPorts = refuses }
+    func change(_ name: Name, _ change: @Sendable (inout GenerationState) -> Void) {
+        if var state = containers[name] {
+            change(&state)
+            containers[name] = state
+        }
+    }
+    func forget(_ name: Name) { containers[name] = nil }
     func kill(_ name: Name) { containers[name]?.activity = .exited }
 
     private func step() throws {

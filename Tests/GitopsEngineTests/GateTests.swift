@@ -41,7 +41,7 @@ private let commit = "1111111111111111111111111111111111111111"
         #expect(Gate.decide(pipeline: pipeline, attempt: attempt(), state: .init(), now: now) == .run)
     }
 
-    @Test("a suspension holds everything, repairs too, but not what was forced")
+    @Test("a suspension holds everything, repairs too, but neither what was forced nor a way back")
     func suspended() throws {
         var state = Gate.State()
         state.suspension = Suspension(reason: "move", by: "alice", at: now)
@@ -50,6 +50,9 @@ private let commit = "1111111111111111111111111111111111111111"
                 Gate.decide(pipeline: try pipeline(), attempt: attempt(trigger), state: state, now: now)
                     == .wait(.suspended, reason: "suspended by alice: move", until: nil))
         }
+        let rollback = Gate.decide(
+            pipeline: try pipeline(), attempt: attempt(.rollback), state: state, now: now)
+        #expect(rollback == .run)
         state.isForced = true
         #expect(
             Gate.decide(pipeline: try pipeline(), attempt: attempt(.manual), state: state, now: now) == .run)

@@ -194,6 +194,92 @@ import VoltTestKit
         #expect(circle.stderr.contains("site after app after site"))
         #expect(server.end(SIGTERM) == 0)
     }
+
+    @Test("a workload that is gone is reported by default, and repaired with --drift repair")
+    func drift() throws {
+        for mode in ["report", "repair"] {
+            let host = try Host()
+            try host.createSite("--drift", mode, "--drift-interval", "1s")
+            let one = try host.git("rev-parse", "HEAD")
+            #expect(try host.gitops("sync", "--name", "site").status == 0)
+            try Files.replace(
+                "\(host.directory)/status",
+                with: #"{"workload":"web","state":"absent","health":"none","restarts":0}"#.utf8)
+            let server = try Serve(host)
+            if mode == "report" {
+                try host.wait("for the report") { try host.gitops("status").stdout.contains("  drifted\n") }
+                #expect(try host.gitops("status").stderr.contains("site: drifted: the workload is gone (it is only"))
+                #expect(try statuses(host) == ["success"])
+                #expect(try host.gitops("suspend", "--name", "site").status == 0)
+                #expect(try host.gitops("status").stdout.contains("  suspended\n"))
+            } else {
+                try host.wait("for the repair") { try statuses(host) == ["success", "success"] }
+                #expect(host.applied.filter { $0.hasPrefix("done") } == ["done \(one)", "done \(one)"])
+                let logs = try host.gitops("logs", "--name", "site").stdout
+                #expect(logs.contains("drift: the workload is gone"))
+                // The probe still says that it is gone: the next try waits.
+                try host.wait("for the next look") {
+                    try host.gitops("status").stderr.contains("it was repaired a moment ago")
+                }
+            }
+            try Files.remove("\(host.directory)/status")
+            try host.wait("for the end of it") { try !host.gitops("status").stderr.contains("drifted") }
+            #expect(server.end(SIGTERM) == 0)
+        }
+    }
+
+    @Test("a manifest that vanished removes the workload only with --prune, and an empty tree not even then")
+    func prune() throws {
+        let host = try Host()
+        try host.createSite()
+        #expect(try host.gitops("sync", "--name", "site").status == 0)
+        try host.commit("no manifest", without: ["volt-manifest.yaml"])
+        let kept = try host.gitops("sync", "--name", "site")
+        #expect(kept.status == 1)
+        #expect(kept.stderr.contains("no volt-manifest.yaml"))
+        #expect(!host.applied.contains("remove"))
+        #expect(try host.gitops("delete", "--name", "site").status == 0)
+        try host.git("reset", "-q", "--hard", "HEAD~1")
+        try host.createSite("--prune")
+        #expect(try host.gitops("sync", "--name", "site").status == 0)
+        try host.commit("empty", without: ["volt-manifest.yaml", "text"])
+        let empty = try host.gitops("sync", "--name", "site")
+        #expect(empty.status == 1)
+        #expect(empty.stderr.contains("the commit has no files at all, so workload 'web' is kept"))
+        #expect(!host.applied.contains("remove"))
+        try host.commit("some file", without: ["volt-manifest.yaml"])
+        let pruned = try host.gitops("sync", "--name", "site")
+        #expect(pruned.status == 0, "\(pruned.stderr)")
+        #expect(host.applied.last == "remove")
+        #expect(
+            try host.gitops("logs", "--name", "site").stdout.contains(
+                "manual sync, no manifest: workload 'web' was removed"))
+        try host.commit("another file", without: ["volt-manifest.yaml"])
+        #expect(try host.gitops("sync", "--name", "site").status == 0)
+        #expect(try host.gitops("logs", "--name", "site").stdout.contains("no workload to remove"))
+        #expect(host.applied.filter { $0 == "remove" }.count == 1)
+        let back = try host.commit("a manifest again")
+        #expect(try host.gitops("sync", "--name", "site").status == 0)
+        #expect(host.applied.last == "done \(back)")
+        #expect(try host.gitops("delete", "--name", "site").status == 0)
+        let refused = try host.tool.run(
+            [
+                "volt-gitops", "create", "--name", "b", "--repo", host.repository, "--provider", "github",
+                "--branch", "main", "--workload", "b", "--insecure-no-secret", "--allow-file", "--allow-empty",
+            ])
+        #expect(refused.status == 64)
+    }
+
+    @Test("an empty tree removes the workload with --prune --allow-empty")
+    func pruneEmpty() throws {
+        let host = try Host()
+        try host.createSite("--prune", "--allow-empty")
+        #expect(try host.gitops("sync", "--name", "site").status == 0)
+        try host.commit("empty", without: ["volt-manifest.yaml", "text"])
+        let pruned = try host.gitops("sync", "--name", "site")
+        #expect(pruned.status == 0, "\(pruned.stderr)")
+        #expect(host.applied.last == "remove")
+    }
 }
 
 /// The user that runs the tests.

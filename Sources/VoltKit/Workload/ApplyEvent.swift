@@ -90,6 +90,14 @@ extension ApplyEvent: Codable {
     }
 }
 
+/// Why a workload that does not run is not meant to.
+public enum WorkloadStop: String, Codable, Sendable {
+    /// Somebody stopped it.
+    case byHand = "by-hand"
+    /// It ended, and its definition says that it is then not started again.
+    case finished
+}
+
 /// What `volt-<kind> status --workload NAME -o json` prints.
 public struct WorkloadStatus: Codable, Sendable, Equatable {
     /// The name of the workload.
@@ -106,6 +114,12 @@ public struct WorkloadStatus: Codable, Sendable, Equatable {
     public var since: Timestamp?
     /// How often the workload was restarted since the last apply.
     public var restarts: Int
+    /// A digest of the configuration that was applied last: image, command, environment, files, limits.
+    public var desiredConfig: String?
+    /// The same of what is there now; another one when it was changed by other means.
+    public var actualConfig: String?
+    /// Why it is not meant to run; nil when it is.
+    public var stopped: WorkloadStop?
 
     /// - Parameters: see the properties.
     public init(

@@ -13,6 +13,11 @@ struct ControlArguments: ParsableArguments {
     @Option(help: "A pipeline that has to be deployed and healthy first; may be repeated.")
     var after: [String] = []
     @Option(help: "How long to wait for the pipelines that come first.") var afterTimeout = "1h"
+    @Option(help: "What to do when the workload is no longer what was deployed: repair, report or off.")
+    var drift = DriftMode.report.rawValue
+    @Option(help: "How often to look at the workload.") var driftInterval = "1m"
+    @Flag(help: "Remove the workload when a commit has no manifest any more.") var prune = false
+    @Flag(help: "Prune even for a commit without any file.") var allowEmpty = false
 
     func fill(_ pipeline: inout Pipeline) throws(VoltError) {
         var control = ControlOptions()
@@ -28,6 +33,14 @@ struct ControlArguments: ParsableArguments {
             control.after = list
             control.afterTimeout = try DurationText.parse(afterTimeout).milliseconds / 1000
         }
-        if control != ControlOptions() { pipeline.control = control }
+        guard let mode = DriftMode(rawValue: drift) else {
+            throw VoltError(
+                .usage, "'\(drift)' is nothing to do about drift", hint: "use repair, report or off")
+        }
+        control.drift = mode
+        control.driftInterval = try DurationText.parse(driftInterval).milliseconds / 1000
+        if prune { control.prunes = true }
+        if allowEmpty { control.allowsEmpty = true }
+        pipeline.control = control
     }
 }

@@ -31,6 +31,7 @@ struct Status: ParsableCommand {
             let suspension: Suspension?
             let held: Hold?
             let retry: Retry?
+            let drift: DriftRecord?
         }
         let server: Gitops.Server?
         let pipelines: [Line]
@@ -46,14 +47,16 @@ struct Status: ParsableCommand {
             let deployed = try journal.lastSuccess(of: pipeline.name.text)
             let suspension = try journal.suspension(of: pipeline.name.text)
             let held = try journal.currentHold(of: pipeline)
+            let drift = try journal.currentDrift(of: pipeline.name.text)
             lines.append(
                 Report.Line(
                     name: pipeline.name.text, repo: pipeline.repo, branch: pipeline.branch,
                     provider: pipeline.provider.rawValue, workload: pipeline.workload.text,
-                    status: Self.word(last, suspension, held), lastDeploy: deployed?.finishedAt,
+                    status: Self.word(last, suspension, held, drift), lastDeploy: deployed?.finishedAt,
                     commit: deployed?.commit,
                     lastAttempt: last, polledAt: poll.at, pollError: poll.error,
-                    suspension: suspension, held: held, retry: try journal.retry(of: pipeline.name.text)))
+                    suspension: suspension, held: held, retry: try journal.retry(of: pipeline.name.text),
+                    drift: drift))
         }
         let report = Report(server: gitops.server(), pipelines: lines)
         if output.format == .table { say(report, now: context.clock.now()) }
@@ -69,13 +72,15 @@ struct Status: ParsableCommand {
         }
     }
 
-    /// What is under way says more than a suspension, and that more than a hold, and that more than how the
-    /// last attempt ended.
-    private static func word(_ last: Attempt?, _ suspension: Suspension?, _ held: Hold?) -> String {
+    /// What is under way says more than a suspension, and that more than a hold, that more than drift,
+    /// and that more than how the last attempt ended.
+    private static func word(_ last: Attempt?, _ suspension: Suspension?, _ held: Hold?, _ drift: DriftRecord?)
+        -> String
+    {
         if let last, last.finishedAt == nil, last.state != .accepted { return last.status }
         guard suspension == nil else { return "suspended" }
         if held != nil, last?.finishedAt != nil { return AttemptState.held.shown }
-        return last?.status ?? "never"
+        return drift != nil && last?.finishedAt != nil ? "drifted" : last?.status ?? "never"
     }
 
     /// What people want to know beside the table.
@@ -90,6 +95,9 @@ struct Status: ParsableCommand {
                 Output.note("\(line.name): \(suspension.text)")
             } else if let wait = line.lastAttempt?.wait {
                 Output.note("\(line.name): \(wait.shown): \(wait.reason)")
+            }
+            if let drift = line.drift {
+                Output.note("\(line.name): drifted: \(drift.text) (\(drift.advice ?? ""))")
             }
             if let error = line.pollError { Output.note("\(line.name): the last poll failed: \(error)") }
             if let held = line.held {

@@ -12,16 +12,25 @@ extension WorkloadApplier {
                 restarts: 0)
         }
         guard let state = try await runtime.state(of: record.container) else {
-            return WorkloadStatus(
+            var status = WorkloadStatus(
                 workload: workload.text, desiredRevision: record.revision, actualRevision: nil,
                 state: "absent", health: "none",
                 since: nil, restarts: 0)
+            status.desiredConfig = record.fingerprint.description
+            return status
         }
-        return WorkloadStatus(
+        var status = WorkloadStatus(
             workload: workload.text, desiredRevision: record.revision,
             actualRevision: state.activity == .exited ? nil : state.spec.revision,
             state: state.activity.rawValue,
             health: state.health.rawValue, since: state.since, restarts: state.restarts)
+        status.desiredConfig = record.fingerprint.description
+        let digest = try WorkloadPlan.digest(of: state.spec)
+        status.actualConfig = (record.started ?? digest) == digest ? status.desiredConfig : digest.description
+        if state.activity == .exited {
+            status.stopped = state.isStoppedByHand ? .byHand : state.spec.restart == .no ? .finished : nil
+        }
+        return status
     }
 
     /// Removes a workload: its ports, its containers, its images, and its volumes when asked for.

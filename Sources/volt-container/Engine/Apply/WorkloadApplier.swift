@@ -116,7 +116,7 @@ struct ApplyRun {
                 try applier.records.write(
                     WorkloadRecord(
                         generation: generation, container: spec.name, fingerprint: plan.fingerprint,
-                        revision: request.revision,
+                        started: try WorkloadPlan.digest(of: spec), revision: request.revision,
                         image: spec.imageDigest, deployed: applier.clock.now()), workload)
             }
         } catch {
@@ -231,7 +231,9 @@ struct ApplyRun {
     {
         guard record.fingerprint == plan.fingerprint,
             let state = try await runtime.state(of: record.container),
-            state.activity == .running, state.health == .healthy || state.health == .none
+            state.activity == .running, state.health == .healthy || state.health == .none,
+            // Another container of this name, or one that was changed by hand, is replaced.
+            try record.started == nil || record.started == WorkloadPlan.digest(of: state.spec)
         else { return nil }
         // A command that died between the record and the switch of the ports is made good here.
         try await runtime.publish(workload, to: record.container)

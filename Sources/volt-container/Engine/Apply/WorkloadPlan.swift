@@ -90,6 +90,11 @@ struct WorkloadPlan {
         self.spec = spec
     }
 
+    /// The digest of a container's specification: another one means that it is not the container that was started.
+    static func digest(of spec: ContainerSpec) throws(VoltError) -> Digest {
+        SHA256Hasher.digest(of: try JSONFile.encode(spec))
+    }
+
     /// The digest of what a path of the source holds. A link is refused, because the mount would follow it
     /// out of the source.
     private static func digest(_ path: TreePath, _ source: String, _ file: String) throws(VoltError) -> Digest

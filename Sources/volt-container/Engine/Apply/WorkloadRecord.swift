@@ -12,6 +12,8 @@ struct WorkloadRecord: Codable, Sendable {
     var container: Name
     /// The digest over everything that the container was started from.
     var fingerprint: Digest
+    /// The digest of the container as it was started; nil in records of older versions.
+    var started: Digest?
     /// The revision that was applied last; the container may be of an earlier one with the same content.
     var revision: String
     /// The image, when it was built or imported.

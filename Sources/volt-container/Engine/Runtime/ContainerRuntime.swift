@@ -266,7 +266,8 @@ public final class ContainerRuntime: Sendable {
         try Files.replace("\(directory(name))/desired", with: text.utf8, mode: 0o600)
     }
 
-    private func isDesired(_ name: Name) -> Bool {
+    /// Whether it is meant to run: it was started, and nobody has stopped it since.
+    func isDesired(_ name: Name) -> Bool {
         (try? Files.read("\(directory(name))/desired", limit: 64)) == Array("running".utf8)
     }
 

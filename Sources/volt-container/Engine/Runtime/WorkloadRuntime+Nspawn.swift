@@ -18,7 +18,7 @@ extension ContainerRuntime: WorkloadRuntime {
 
     /// See `WorkloadRuntime`.
     public func generations(of workload: Name) async throws -> [GenerationState] {
-        try list().filter { $0.spec.workload == workload }.map(Self.generation)
+        try list().filter { $0.spec.workload == workload }.map(generation)
     }
 
     /// See `WorkloadRuntime`.
@@ -32,7 +32,7 @@ extension ContainerRuntime: WorkloadRuntime {
 
     /// See `WorkloadRuntime`.
     public func state(of container: Name) async throws -> GenerationState? {
-        do throws(VoltError) { return Self.generation(try state(container)) } catch
+        do throws(VoltError) { return generation(try state(container)) } catch
             where error.code == .notFound
         {
             return nil
@@ -73,17 +73,19 @@ extension ContainerRuntime: WorkloadRuntime {
         try Files.list("\(paths.state)/volumes").filter { $0.hasPrefix("\(workload).") }
     }
 
-    private static func generation(_ state: ContainerState) -> GenerationState {
+    private func generation(_ state: ContainerState) -> GenerationState {
         let activity: GenerationState.Activity =
             switch state.state {
             case .running: .running
             case .restarting: .restarting
             case .created, .exited: .exited
             }
-        return GenerationState(
+        var generation = GenerationState(
             spec: state.spec, activity: activity,
             health: GenerationState.Health(rawValue: state.health) ?? .none,
             since: state.state == .running ? state.startedAt : state.finishedAt, restarts: state.restarts,
             exitCode: state.exitCode)
+        generation.isStoppedByHand = activity == .exited && !isDesired(state.spec.name)
+        return generation
     }
 }

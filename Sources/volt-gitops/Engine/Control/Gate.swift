@@ -54,6 +54,8 @@ enum Gate {
     static func decide(pipeline: Pipeline, attempt: Attempt, state: State, now: Timestamp) -> Decision {
         // A way back is asked for by a person, or follows what was let through before.
         guard attempt.trigger != .rollback else { return .run }
+        // A way back is asked for by hand, or brings back what a failed attempt has taken down.
+        guard attempt.trigger != .rollback else { return .run }
         if let suspension = state.suspension, !state.isForced {
             return .wait(.suspended, reason: suspension.text, until: nil)
         }

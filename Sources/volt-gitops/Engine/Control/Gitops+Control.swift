@@ -7,6 +7,14 @@ extension Gitops {
         return Gatekeeper(clock: clock, zones: zones, health: { reader.health(of: $0, $1) })
     }
 
+    /// Looks at the workloads while a server runs.
+    func driftWatch(log: @escaping @Sendable (String) -> Void, queued: @escaping @Sendable () -> Void) -> DriftWatch {
+        DriftWatch(
+            paths: paths, clock: clock,
+            reader: WorkloadReader(paths: paths, environment: environment, plugins: plugins), log: log,
+            queued: queued)
+    }
+
     // MARK: Suspension
 
     /// Makes a pipeline wait: what is under way ends, and what comes is kept in the queue.
@@ -158,6 +166,12 @@ extension Gitops {
             let verdict = Verdict(
                 commit: commit, isApproved: approves, by: by, reason: Self.oneLine(reason), at: clock.now())
             try journal.record(verdict, of: name)
+            if approves {
+                try journal.release(commit, of: name)
+            } else {
+                try journal.hold(
+                    commit, of: name, configuration: nil, reason: "rejected by \(by)", at: verdict.at)
+            }
             if approves { try journal.setNote("\(waiting.note), approved by \(by)", attempt: waiting.id) }
             return verdict
         }

@@ -18,7 +18,12 @@ struct WorkloadReader: Sendable {
     /// - Throws: `VoltError`; code `missing` when the kind's tool or the snapshot is not there.
     func status(of pipeline: Pipeline, _ journal: Journal) throws(VoltError) -> WorkloadStatus? {
         guard let commit = try journal.deployedCommit(of: pipeline.name.text) else { return nil }
-        return try status(of: pipeline, kind: try kind(of: pipeline, at: commit))
+        return try status(of: pipeline, commit: commit)
+    }
+
+    /// What the workload is now, by the tool of the kind that a deployed commit asks for.
+    func status(of pipeline: Pipeline, commit: String) throws(VoltError) -> WorkloadStatus? {
+        try status(of: pipeline, kind: try kind(of: pipeline, at: commit))
     }
 
     /// The kind of workload that a deployed commit asks for.

@@ -110,6 +110,8 @@ extension Deployer {
             let wait = try retry(work, count: tries)
             return ("", "no workload runs, so it is tried again in \(wait)")
         }
+        // The look for drift has a back-off and an end of its own.
+        guard work.attempt.trigger != .drift else { return ("", "the next look for drift tries again") }
         guard let commit = work.commit else {
             let tries = (work.earlierTry?.commit == nil ? work.earlierTry?.count ?? 0 : 0) + 1
             guard tries < policy.attempts else { return ("", "the next poll or push tries again") }

@@ -57,6 +57,13 @@ struct Deployer {
             case .hold(let note, let decision): return try finish(.held, note, decision, &work)
             case .deploy(let reason): work.reason = reason
             }
+            if let pruned = try Pruning(paths: paths, environment: environment, plugins: plugins).run(
+                snapshot, pipeline, deployed: deployed)
+            {
+                try journal.mark(attempt.id, .pruned)
+                let text = pruned.text(pipeline.workload)
+                return try finish(.done, "\(attempt.note), \(text)", "pruned because the commit has \(text)", &work)
+            }
             let manifest = try ManifestFinder.find(
                 in: snapshot.directory, path: pipeline.path, workload: pipeline.workload)
             guard let tool = plugins.path(of: manifest.kind) else {
@@ -91,7 +98,7 @@ struct Deployer {
         return true
     }
 
-    /// The snapshot to deploy: the tip of the branch, or for a rollback one that was kept.
+    /// The snapshot to deploy: the tip of the branch, or for a rollback and a repair one that was kept.
     private func source(of work: inout Work, limit: Duration) throws(VoltError) -> Snapshot {
         if let target = work.attempt.target {
             work.commit = target
@@ -122,8 +129,8 @@ struct Deployer {
         let name = work.attempt.pipeline
         try flush(&work, all: true)
         try journal.transaction { () throws(VoltError) in
-            // A commit that came to run ends what was held before it; a way back does not.
-            if work.attempt.trigger != .rollback { try journal.release(of: name) }
+            // A commit that came to run ends what was held before it; a way back and a repair do not.
+            if work.attempt.trigger != .rollback, work.attempt.trigger != .drift { try journal.release(of: name) }
             try journal.finish(
                 work.attempt.id, as: .done, note: isUnchanged ? "\(note), unchanged" : note,
                 decision: "deployed because \(reason); \(ends)", at: clock.now())

@@ -21,6 +21,11 @@ enum ManifestFinder {
     /// A larger manifest is refused, in bytes.
     static let sizeLimit = 1 << 20
 
+    /// Whether anything in the place of a manifest has the name of one.
+    static func exists(in snapshot: String, path: String) -> Bool {
+        names.contains { Files.exists("\(snapshot)/\(path.isEmpty ? $0.file : "\(path)/\($0.file)")") }
+    }
+
     /// Finds the manifest; no link is followed on the way to it.
     ///
     /// - Throws: `VoltError` that names the file, its line and column where it cannot be read.

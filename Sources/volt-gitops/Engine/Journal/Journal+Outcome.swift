@@ -112,8 +112,9 @@ extension Journal {
             try database.integer(
                 """
                 SELECT count(*) FROM attempts WHERE pipeline = ?1 AND new_commit = ?2 AND configuration = ?3
-                AND state = 'failed' AND trigger != 'rollback' AND id > coalesce((
-                    SELECT max(id) FROM attempts WHERE pipeline = ?1 AND state = 'done' AND trigger != 'rollback'
+                AND state = 'failed' AND trigger NOT IN ('rollback', 'drift') AND id > coalesce((
+                    SELECT max(id) FROM attempts WHERE pipeline = ?1 AND state = 'done'
+                    AND trigger NOT IN ('rollback', 'drift')
                 ), 0)
                 """, .text(pipeline), .text(commit), .text(configuration)) ?? 0)
     }
@@ -182,11 +183,11 @@ extension Journal {
         ) { ($0.text(0), $0.integer(1)) }
     }
 
-    /// The newest attempt that was no rollback and knows its commit.
+    /// The newest attempt that followed the branch, and so was no rollback and no repair, and knows its commit.
     public func lastTracked(of pipeline: String) throws(VoltError) -> Attempt? {
         try database.rows(
             """
-            SELECT \(Self.columns) FROM attempts WHERE pipeline = ? AND trigger != 'rollback'
+            SELECT \(Self.columns) FROM attempts WHERE pipeline = ? AND trigger NOT IN ('rollback', 'drift')
             AND new_commit NOT NULL ORDER BY id DESC LIMIT 1
             """, .text(pipeline), read: attempt
         ).first

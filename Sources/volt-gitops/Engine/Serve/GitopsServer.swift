@@ -87,6 +87,8 @@ public struct GitopsServer: Sendable {
             state: paths.state, clock: gitops.clock, messenger: gitops.messenger, log: log)
         try sender.start()
         try scheduler.start()
+        let drift = gitops.driftWatch(log: log) { scheduler.kick() }
+        try drift.start()
         log("listening on \(url), with \(try journal.pipelines().count) pipelines")
         gitops.manager.ready(status: "listening on \(url)")
         if let identity { tellExpiry(identity) }
@@ -99,6 +101,7 @@ public struct GitopsServer: Sendable {
         log("stopping: what is under way is asked to stop and is resumed by the next start")
         server.stop()
         queue.stop()
+        drift.stop()
         scheduler.stop()
         sender.stop()
         try Files.remove(paths.address)

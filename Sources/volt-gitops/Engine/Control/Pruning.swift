@@ -1,0 +1,62 @@
+internal import VoltCore
+internal import VoltPlugin
+internal import VoltSystem
+
+/// Removes the workload of a commit that has no manifest any more, when the pipeline says so.
+struct Pruning {
+    let paths: GitopsPaths
+    let environment: [String: String]
+    let plugins: PluginSearch
+
+    /// How a commit without a manifest ended.
+    enum Outcome: Equatable {
+        case removed
+        /// There was no workload.
+        case nothing
+
+        /// The outcome in words.
+        func text(_ workload: Name) -> String {
+            switch self {
+            case .removed: "no manifest: workload '\(workload)' was removed"
+            case .nothing: "no manifest, and no workload to remove"
+            }
+        }
+    }
+
+    /// Removes the workload when the manifest has vanished from a snapshot.
+    ///
+    /// - Parameter deployed: the commit that was deployed last.
+    /// - Returns: nil when there is a manifest, or when the pipeline does not prune: then the commit is
+    ///   deployed, or fails, as any other.
+    /// - Throws: `VoltError` with code `refused` when the whole tree is empty: more likely a mistake than a wish.
+    func run(_ snapshot: Snapshot, _ pipeline: Pipeline, deployed: String?) throws(VoltError) -> Outcome? {
+        guard pipeline.control?.prunes == true,
+            !ManifestFinder.exists(in: snapshot.directory, path: pipeline.path)
+        else { return nil }
+        if pipeline.control?.allowsEmpty != true, try Files.list(snapshot.directory).isEmpty {
+            throw VoltError(
+                .refused, "the commit has no files at all, so workload '\(pipeline.workload)' is kept",
+                hint: "when that is meant, create the pipeline with --prune --allow-empty, or use 'delete'")
+        }
+        guard let deployed else { return .nothing }
+        let reader = WorkloadReader(paths: paths, environment: environment, plugins: plugins)
+        // The commit that was deployed last may be one without a manifest itself.
+        guard ManifestFinder.exists(in: "\(paths.snapshots(pipeline.name))/\(deployed)", path: pipeline.path) else {
+            return .nothing
+        }
+        let kind = try reader.kind(of: pipeline, at: deployed)
+        guard let tool = plugins.path(of: kind) else {
+            throw VoltError(
+                .missing, "'volt-\(kind)' is not installed, so workload '\(pipeline.workload)' cannot be removed")
+        }
+        var said = ""
+        let outcome = try Child.start(
+            tool, ["remove", "--workload", pipeline.workload.text], environment: environment
+        ).finish(limit: .seconds(120)) { _, line in said = line }
+        // Not found: it was removed before, by hand or by an attempt that was cut off.
+        guard outcome == .exited(0) || outcome == .exited(ExitCode.notFound.rawValue) else {
+            throw VoltError(.failed, "workload '\(pipeline.workload)' was not removed: \(said)")
+        }
+        return .removed
+    }
+}
