@@ -148,7 +148,8 @@ final class ApplyFixture {
         #expect(try await fixture.applier.status(of: fixture.web).stopped == .finished)
         await fixture.runtime.forget(try Name("web-2"))
         let gone = try await fixture.applier.status(of: fixture.web)
-        #expect(gone.state == "absent" && gone.desiredConfig == good.desiredConfig && gone.actualConfig == nil)
+        #expect(
+            gone.state == "absent" && gone.desiredConfig == good.desiredConfig && gone.actualConfig == nil)
     }
 
     @Test(

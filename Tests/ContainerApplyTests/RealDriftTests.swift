@@ -22,7 +22,8 @@ struct RealDriftTests {
                 try #require(try host.run.run(git + words).status == 0)
             }
             let created = try host.run(
-                "volt-gitops", "create", "--name", "site", "--repo", "file://\(source)", "--provider", "github",
+                "volt-gitops", "create", "--name", "site", "--repo", "file://\(source)", "--provider",
+                "github",
                 "--branch", "main", "--workload", "web", "--insecure-no-secret", "--allow-file",
                 "--poll-interval", "86400", "--drift", mode, "--drift-interval", "1s")
             try #require(created.status == 0, "\(created.stderr)")
@@ -67,7 +68,9 @@ struct RealDriftTests {
         let site = try Site(drift: "repair")
         #expect(try site.host.page() == "good")
         #expect(try site.host.run("volt-container", "rm", "--force", try site.container()).status == 0)
-        try site.wait("for the repair") { try site.logs().contains("success") && site.logs().contains("drift") }
+        try site.wait("for the repair") {
+            try site.logs().contains("success") && site.logs().contains("drift")
+        }
         try site.wait("for the page") { (try? site.host.page()) == "good" }
         #expect(try site.logs().contains("drift: the workload is gone"))
     }
@@ -101,7 +104,8 @@ struct RealDriftTests {
         let site = try Site(drift: "report")
         #expect(try site.host.run("volt-container", "rm", "--force", try site.container()).status == 0)
         try site.wait("for the report") { try site.status().stdout.contains("  drifted\n") }
-        #expect(try site.status().stderr.contains("the workload is gone (it is only reported (--drift report))"))
+        #expect(
+            try site.status().stderr.contains("the workload is gone (it is only reported (--drift report))"))
         #expect(try !site.logs().contains("drift"))
     }
 }

@@ -8,7 +8,10 @@ private let now = Timestamp(milliseconds: seconds("2026-11-23T12:00:00Z") * 1000
 private let commit = "1111111111111111111111111111111111111111"
 
 @Suite struct DriftTests {
-    private func status(_ state: String = "running", health: String = "none", _ change: (inout WorkloadStatus) -> Void = { _ in })
+    private func status(
+        _ state: String = "running", health: String = "none",
+        _ change: (inout WorkloadStatus) -> Void = { _ in }
+    )
         -> WorkloadStatus
     {
         var status = WorkloadStatus(
@@ -68,7 +71,8 @@ private let commit = "1111111111111111111111111111111111111111"
     ) -> DriftRules.Action {
         DriftRules.decide(
             differences, mode: mode, suspension: suspension, wasSeen: wasSeen,
-            repairs: repairs.map { .init(succeeded: succeeded, ended: now.advanced(by: .seconds(-$0))) }, now: now)
+            repairs: repairs.map { .init(succeeded: succeeded, ended: now.advanced(by: .seconds(-$0))) },
+            now: now)
     }
 
     private func reason(_ action: DriftRules.Action) -> String? {
@@ -84,7 +88,8 @@ private let commit = "1111111111111111111111111111111111111111"
         #expect(reason(decide(gone, suspension: suspension)) == "the pipeline is suspended by alice")
         let meant = DriftRules.Difference(text: "stopped", isRepaired: false)
         #expect(reason(decide([meant]))?.hasPrefix("what was stopped on purpose stays stopped") == true)
-        #expect(reason(decide(gone + [meant]))?.hasPrefix("what was stopped on purpose stays stopped") == true)
+        #expect(
+            reason(decide(gone + [meant]))?.hasPrefix("what was stopped on purpose stays stopped") == true)
     }
 
     @Test("what may pass by itself is repaired when it is seen twice")
@@ -97,7 +102,8 @@ private let commit = "1111111111111111111111111111111111111111"
 
     @Test("repairs wait longer each time, and end after five within an hour")
     func limits() {
-        #expect(reason(decide(gone, repairs: [29])) == "it was repaired a moment ago; the next try comes in 1s")
+        #expect(
+            reason(decide(gone, repairs: [29])) == "it was repaired a moment ago; the next try comes in 1s")
         #expect(decide(gone, repairs: [30]) == .repair)
         #expect(
             reason(decide(gone, repairs: [90, 59], succeeded: false))

@@ -208,7 +208,9 @@ import VoltTestKit
             let server = try Serve(host)
             if mode == "report" {
                 try host.wait("for the report") { try host.gitops("status").stdout.contains("  drifted\n") }
-                #expect(try host.gitops("status").stderr.contains("site: drifted: the workload is gone (it is only"))
+                #expect(
+                    try host.gitops("status").stderr.contains(
+                        "site: drifted: the workload is gone (it is only"))
                 #expect(try statuses(host) == ["success"])
                 #expect(try host.gitops("suspend", "--name", "site").status == 0)
                 #expect(try host.gitops("status").stdout.contains("  suspended\n"))
@@ -265,7 +267,8 @@ import VoltTestKit
         let refused = try host.tool.run(
             [
                 "volt-gitops", "create", "--name", "b", "--repo", host.repository, "--provider", "github",
-                "--branch", "main", "--workload", "b", "--insecure-no-secret", "--allow-file", "--allow-empty",
+                "--branch", "main", "--workload", "b", "--insecure-no-secret", "--allow-file",
+                "--allow-empty",
             ])
         #expect(refused.status == 64)
     }

@@ -56,7 +56,9 @@ enum DriftRules {
                 Difference(text: "'\(revision.prefix(12))' was applied by other means than this pipeline"))
         } else if let config, let applied = status.desiredConfig, applied != config {
             found.append(
-                Difference(text: "another configuration was applied: \(short(applied)) in place of \(short(config))"))
+                Difference(
+                    text: "another configuration was applied: \(short(applied)) in place of \(short(config))")
+            )
         }
         switch (status.state, status.stopped) {
         case ("absent", _): return [Difference(text: "the workload is gone")]
@@ -64,7 +66,8 @@ enum DriftRules {
             found.append(Difference(text: "the workload was stopped by hand", isRepaired: false))
         case ("exited", .finished?):
             found.append(
-                Difference(text: "the workload ended, and its definition says not to restart it", isRepaired: false))
+                Difference(
+                    text: "the workload ended, and its definition says not to restart it", isRepaired: false))
         case ("exited", nil): found.append(Difference(text: "the workload has stopped"))
         case ("restarting", _):
             found.append(Difference(text: "the workload keeps ending and being restarted", mayPass: true))
@@ -76,7 +79,9 @@ enum DriftRules {
         if let desired = status.desiredConfig, let actual = status.actualConfig, desired != actual {
             found.append(
                 Difference(
-                    text: "what runs was changed: its configuration is \(short(actual)), applied was \(short(desired))"))
+                    text:
+                        "what runs was changed: its configuration is \(short(actual)), applied was \(short(desired))"
+                ))
         }
         return found
     }
@@ -111,7 +116,8 @@ enum DriftRules {
     ///   - wasSeen: whether the last look found differences, too.
     ///   - repairs: those since the last deploy that was no repair, the newest last.
     static func decide(
-        _ differences: [Difference], mode: DriftMode, suspension: Suspension?, wasSeen: Bool, repairs: [Repair],
+        _ differences: [Difference], mode: DriftMode, suspension: Suspension?, wasSeen: Bool,
+        repairs: [Repair],
         now: Timestamp
     ) -> Action {
         guard mode == .repair else { return .report(because: "it is only reported (--drift report)") }
@@ -129,7 +135,8 @@ enum DriftRules {
                 ? .repair
                 : .report(
                     because:
-                        "it was repaired \(recent.count) times within \(DurationText.format(span)) and does not stay so")
+                        "it was repaired \(recent.count) times within \(DurationText.format(span)) and does not stay so"
+                )
         }
         let wait = firstWait * (1 << (recent.count - 1))
         let due = last.ended.advanced(by: wait)

@@ -8,7 +8,9 @@ extension Gitops {
     }
 
     /// Looks at the workloads while a server runs.
-    func driftWatch(log: @escaping @Sendable (String) -> Void, queued: @escaping @Sendable () -> Void) -> DriftWatch {
+    func driftWatch(log: @escaping @Sendable (String) -> Void, queued: @escaping @Sendable () -> Void)
+        -> DriftWatch
+    {
         DriftWatch(
             paths: paths, clock: clock,
             reader: WorkloadReader(paths: paths, environment: environment, plugins: plugins), log: log,

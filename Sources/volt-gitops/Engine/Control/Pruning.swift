@@ -41,13 +41,15 @@ struct Pruning {
         guard let deployed else { return .nothing }
         let reader = WorkloadReader(paths: paths, environment: environment, plugins: plugins)
         // The commit that was deployed last may be one without a manifest itself.
-        guard ManifestFinder.exists(in: "\(paths.snapshots(pipeline.name))/\(deployed)", path: pipeline.path) else {
+        guard ManifestFinder.exists(in: "\(paths.snapshots(pipeline.name))/\(deployed)", path: pipeline.path)
+        else {
             return .nothing
         }
         let kind = try reader.kind(of: pipeline, at: deployed)
         guard let tool = plugins.path(of: kind) else {
             throw VoltError(
-                .missing, "'volt-\(kind)' is not installed, so workload '\(pipeline.workload)' cannot be removed")
+                .missing,
+                "'volt-\(kind)' is not installed, so workload '\(pipeline.workload)' cannot be removed")
         }
         var said = ""
         let outcome = try Child.start(
