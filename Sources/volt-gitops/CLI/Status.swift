@@ -74,7 +74,9 @@ struct Status: ParsableCommand {
 
     /// What is under way says more than a suspension, and that more than a hold, that more than drift,
     /// and that more than how the last attempt ended.
-    private static func word(_ last: Attempt?, _ suspension: Suspension?, _ held: Hold?, _ drift: DriftRecord?)
+    private static func word(
+        _ last: Attempt?, _ suspension: Suspension?, _ held: Hold?, _ drift: DriftRecord?
+    )
         -> String
     {
         if let last, last.finishedAt == nil, last.state != .accepted { return last.status }

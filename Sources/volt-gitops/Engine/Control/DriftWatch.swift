@@ -27,7 +27,8 @@ final class DriftWatch: Sendable {
 
     /// - Parameter queued: told that a repair was queued.
     init(
-        paths: GitopsPaths, clock: any WallClock, reader: WorkloadReader, log: @escaping @Sendable (String) -> Void,
+        paths: GitopsPaths, clock: any WallClock, reader: WorkloadReader,
+        log: @escaping @Sendable (String) -> Void,
         queued: @escaping @Sendable () -> Void
     ) {
         self.paths = paths
@@ -68,7 +69,8 @@ final class DriftWatch: Sendable {
             let name = pipeline.name.text
             let seconds = pipeline.control?.driftInterval ?? ControlOptions.usualDriftInterval
             let starts = state.withLock { state in
-                guard !state.stopped, state.looking.count < Self.parallelLooks, !state.looking.contains(name) else {
+                guard !state.stopped, state.looking.count < Self.parallelLooks, !state.looking.contains(name)
+                else {
                     return false
                 }
                 guard let due = state.due[name] else {
@@ -89,7 +91,8 @@ final class DriftWatch: Sendable {
                 }
                 state.withLock { state in
                     state.looking.remove(name)
-                    state.due[name] = .now + .milliseconds(Int64(Double(seconds) * Double.random(in: 900...1100)))
+                    state.due[name] =
+                        .now + .milliseconds(Int64(Double(seconds) * Double.random(in: 900...1100)))
                 }
                 done.leave()
             }
@@ -133,7 +136,9 @@ final class DriftWatch: Sendable {
         } else if wasSeen, !record.isDrifted, record.problem == nil {
             log("\(name): the drift is gone")
         }
-        if let problem = record.problem, problem != old?.problem { log("\(name): cannot look for drift: \(problem)") }
+        if let problem = record.problem, problem != old?.problem {
+            log("\(name): cannot look for drift: \(problem)")
+        }
         if note != nil { queued() }
     }
 
@@ -141,7 +146,8 @@ final class DriftWatch: Sendable {
     ///
     /// - Returns: false when something was queued or deployed meanwhile, so that the look is out of date.
     private func keep(
-        _ record: DriftRecord, _ pipeline: Pipeline, repairing note: String?, _ good: Attempt, _ journal: Journal
+        _ record: DriftRecord, _ pipeline: Pipeline, repairing note: String?, _ good: Attempt,
+        _ journal: Journal
     ) throws(VoltError) -> Bool {
         let name = pipeline.name.text
         return try journal.transaction { () throws(VoltError) in
@@ -151,7 +157,8 @@ final class DriftWatch: Sendable {
             try journal.keep(record, of: name)
             if let note {
                 try journal.accept(
-                    pipeline: name, trigger: .drift, branch: pipeline.branch, commit: record.commit, note: note,
+                    pipeline: name, trigger: .drift, branch: pipeline.branch, commit: record.commit,
+                    note: note,
                     target: record.commit, at: clock.now())
             }
             return true

@@ -62,7 +62,8 @@ struct Deployer {
             {
                 try journal.mark(attempt.id, .pruned)
                 let text = pruned.text(pipeline.workload)
-                return try finish(.done, "\(attempt.note), \(text)", "pruned because the commit has \(text)", &work)
+                return try finish(
+                    .done, "\(attempt.note), \(text)", "pruned because the commit has \(text)", &work)
             }
             let manifest = try ManifestFinder.find(
                 in: snapshot.directory, path: pipeline.path, workload: pipeline.workload)
@@ -130,7 +131,9 @@ struct Deployer {
         try flush(&work, all: true)
         try journal.transaction { () throws(VoltError) in
             // A commit that came to run ends what was held before it; a way back and a repair do not.
-            if work.attempt.trigger != .rollback, work.attempt.trigger != .drift { try journal.release(of: name) }
+            if work.attempt.trigger != .rollback, work.attempt.trigger != .drift {
+                try journal.release(of: name)
+            }
             try journal.finish(
                 work.attempt.id, as: .done, note: isUnchanged ? "\(note), unchanged" : note,
                 decision: "deployed because \(reason); \(ends)", at: clock.now())
