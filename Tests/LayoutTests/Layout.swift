@@ -43,7 +43,8 @@ enum Layout {
         Module("VoltKit/Core", []),
         Module("VoltKit/System", ["VoltCore", "CVoltSystem"]),
         Module("VoltKit/Plugin", ["VoltCore", "CVoltSystem"]),
-        Module("VoltKit/CLI", ["VoltCore", "VoltSystem", "ArgumentParser", "FoundationEssentials"]),
+        Module(
+            "VoltKit/CLI", ["VoltCore", "VoltSystem", "ArgumentParser", "Dispatch", "FoundationEssentials"]),
         Module("VoltKit/YAML", ["VoltCore", "CYAML"]),
         Module("VoltKit/Crypto", ["VoltCore", "CCrypto"]),
         Module("VoltKit/Git", ["VoltCore", "VoltSystem", "CGit2", "CVoltSystem"]),
