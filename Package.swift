@@ -203,10 +203,10 @@ let package = Package(
     ]
 )
 
-// The program for libFuzzer, whose main it takes: built by scripts/fuzz alone, with every module instrumented.
+// The program for libFuzzer: built by scripts/fuzz alone, with every module instrumented.
 if Context.environment["VOLT_FUZZ"] != nil {
     package.targets.append(
         .executableTarget(
             name: "volt-fuzz", dependencies: ["FuzzTargets"], path: "Tests/volt-fuzz",
-            swiftSettings: settings + [.unsafeFlags(["-parse-as-library"])]))
+            swiftSettings: settings))
 }

@@ -10,10 +10,8 @@ private let target: FuzzTarget = {
     return target
 }()
 
-/// The entry of libFuzzer (https://llvm.org/docs/LibFuzzer.html#fuzz-target).
-@_cdecl("LLVMFuzzerTestOneInput") public func testOneInput(_ start: UnsafePointer<UInt8>?, _ count: Int)
-    -> CInt
-{
+/// What libFuzzer calls with each input (https://llvm.org/docs/LibFuzzer.html#fuzz-target).
+@_cdecl("LLVMFuzzerTestOneInput") func testOneInput(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     do throws(FuzzFailure) {
         try target.run(Array(UnsafeBufferPointer(start: start, count: count)))
     } catch {
