@@ -163,7 +163,7 @@ let package = Package(
         tests("VoltCryptoTests", ["VoltCrypto", "VoltCore"]),
         tests("VoltSystemTests", ["VoltSystem"]),
         tests("VoltSQLiteTests", ["VoltSQLite", "VoltCore", "VoltSystem"]),
-        tests("VoltServerTests", ["VoltServer", "VoltCore", "VoltSystem"]),
+        tests("VoltServerTests", ["VoltServer", "VoltCore", "VoltSystem", nioCore]),
         tests("VoltHTTPTests", ["VoltHTTP", "VoltCore", "VoltSystem"]),
         tests("VoltYAMLTests", ["VoltYAML", "VoltCore"]),
         tests("GitopsEngineTests", ["GitopsEngine", "VoltCore", "VoltCrypto", "VoltSystem", "VoltSQLite"]),

@@ -194,6 +194,63 @@ private final class Subject: Sendable {
         #expect(throws: HTTPClient.Failure.self) { try client.receive() }
     }
 
+    @Test(
+        "a request that drips byte by byte is ended after the time for the whole of it",
+        arguments: [
+            "GET /page HTTP/1.1\r\nHost: ",
+            "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n",
+        ])
+    func drip(start: String) throws {
+        let subject = try Subject {
+            $0.headerSeconds = 1
+            $0.bodySeconds = 1
+        }
+        let client = try subject.client()
+        let begin = ContinuousClock.now
+        try client.send(Array(start.utf8))
+        // A byte each 20 ms keeps any clock awake that begins anew with each.
+        #expect(throws: HTTPClient.Failure.self) {
+            while ContinuousClock.now - begin < .seconds(15) {
+                try client.send([UInt8(ascii: "a")])
+                usleep(20_000)
+            }
+        }
+        #expect(ContinuousClock.now - begin < .seconds(10))
+    }
+
+    @Test("a client that sends requests and reads no answer is not read from any more, and then closed")
+    func readsNothing() throws {
+        let subject = try Subject { $0.idleSeconds = 2 }
+        let client = try subject.client()
+        let requests = Array(String(repeating: "GET /page HTTP/1.1\r\nHost: a\r\n\r\n", count: 2000).utf8)
+        var sent = 0
+        // The buffers of both sockets take some megabytes; without a limit it would go on for ever.
+        #expect(throws: HTTPClient.Failure.self) {
+            while sent < 1 << 28 {
+                try client.send(requests)
+                sent += requests.count
+            }
+        }
+        #expect(sent < 1 << 28)
+        #expect(try subject.client().request("GET", "/page").status == 200)
+    }
+
+    @Test("bodies that are too large together are 503, and there is room again when one has ended")
+    func bodiesTogether() throws {
+        let subject = try Subject { $0.bodies = 1000 }
+        let holder = try subject.client()
+        let part = [UInt8](repeating: 97, count: 800)
+        try holder.send(Array("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 900\r\n\r\n".utf8) + part)
+        func other() throws -> Int {
+            try subject.client().request("POST", "/echo", body: [UInt8](repeating: 98, count: 500)).status
+        }
+        let end = ContinuousClock.now + .seconds(10)
+        while try other() != 503 { try #require(ContinuousClock.now < end, "all bodies were taken") }
+        try holder.send([UInt8](repeating: 97, count: 100))
+        #expect(try holder.receive().body.count == 900)
+        #expect(try other() == 200)
+    }
+
     @Test("a connection that says nothing is closed after the time for silence")
     func idle() throws {
         let subject = try Subject { $0.idleSeconds = 1 }

@@ -1,3 +1,4 @@
+internal import Glibc
 internal import NIOCore
 internal import Synchronization
 
@@ -17,7 +18,7 @@ final class ConnectionGate: Sendable {
 
     /// Lets a connection in; false when there are too many.
     func enter(_ channel: any Channel) -> Bool {
-        let address = channel.remoteAddress?.ipAddress ?? "unknown"
+        let address = channel.remoteAddress.map(Self.party) ?? "unknown"
         return state.withLock { state in
             guard !state.draining, state.open.count < limits.connections,
                 state.byAddress[address, default: 0] < limits.connectionsPerAddress
@@ -26,6 +27,19 @@ final class ConnectionGate: Sendable {
             state.byAddress[address, default: 0] += 1
             return true
         }
+    }
+
+    /// Whose connection it is: an address of IPv4, or the first 64 bits of one of IPv6, all of which one
+    /// host has for itself (RFC 6177).
+    static func party(_ address: SocketAddress) -> String {
+        guard let text = address.ipAddress else { return "unknown" }
+        var bytes = [UInt8](repeating: 0, count: 16)
+        guard inet_pton(AF_INET6, text, &bytes) == 1 else { return text }
+        // IPv4 on a socket of both: ::ffff:192.0.2.1 (RFC 4291, section 2.5.5.2).
+        if bytes.starts(with: [UInt8](repeating: 0, count: 10) + [0xff, 0xff]) {
+            return bytes[12...].map(String.init).joined(separator: ".")
+        }
+        return bytes[..<8].map { String($0, radix: 16) }.joined(separator: ":")
     }
 
     /// Forgets a connection that was let in.

@@ -37,6 +37,8 @@ public final class HTTPServer: Sendable {
                 channel.eventLoop.makeCompletedFuture {
                     let connection = HTTPConnection(routes: table, limits: limits, gate: gate)
                     let pipeline = channel.pipeline.syncOperations
+                    // Who does not read the answers is not read from: else they pile up in memory.
+                    try pipeline.addHandler(BackPressureHandler())
                     if let tls {
                         guard let session = TLSSession(tls.context) else {
                             throw ChannelError.ioOnClosedChannel
