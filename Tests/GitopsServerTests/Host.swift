@@ -44,6 +44,7 @@ final class Host: Sendable {
         while [ $# -gt 0 ]; do
             [ "$1" != --revision ] || revision=$2
             [ "$1" != --source ] || source=$2
+            [ "$1" != --dry-run ] || dry=1
             shift
         done
         if [ "$verb" = status ]; then
@@ -53,11 +54,16 @@ final class Host: Sendable {
             echo '{"workload":"web","health":"none","restarts":0,"state":"'$state'"}'
             exit 0
         fi
+        if [ -n "$dry" ]; then
+            [ ! -e "$source/broken" ] || { echo '{"error":"it cannot be read"}' >&2; exit 1; }
+            echo '{"event":"plan","service":"web","change":"replace","reasons":["image"]}'
+            exit 0
+        fi
         [ "$verb" = apply ] || { echo "$verb" >>"$PROBE/applied"; exit 0; }
         at() {
             printf '{"event":"step","step":"%s","state":"started","at":"2026-01-01T00:00:00.000Z"}\\n' "$1"
             echo "$1 $revision" >>"$PROBE/applied"
-            while [ -e "$PROBE/gates/$1" ]; do sleep 0.02; done
+            while [ -e "$PROBE/gates/$1" ] || [ -e "$PROBE/gates/$1-$revision" ]; do sleep 0.02; done
         }
         for step in prepare start check; do at $step; done
         [ ! -e "$source/fatal" ] || rm -f "$PROBE/running"

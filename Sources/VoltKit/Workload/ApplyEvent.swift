@@ -29,19 +29,50 @@ public enum ApplyStatus: String, Codable, Sendable {
     case failed
 }
 
+/// What an apply would do to one service of a workload.
+public struct ServicePlan: Codable, Sendable, Equatable {
+    /// What becomes of it.
+    public enum Change: String, Codable, Sendable {
+        /// It is new.
+        case create
+        /// A new one takes the place of the one that runs.
+        case replace
+        /// It goes on as it is.
+        case unchanged
+        /// It is removed.
+        case remove
+    }
+
+    /// The name of the service; that of the workload when it has only one.
+    public var service: String
+    /// What becomes of it.
+    public var change: Change
+    /// Why, each in a few words, without the values of variables.
+    public var reasons: [String]
+
+    /// - Parameters: see the properties.
+    public init(service: String, change: Change, reasons: [String]) {
+        self.service = service
+        self.change = change
+        self.reasons = reasons
+    }
+}
+
 /// One line of `volt-<kind> apply -o json`.
 public enum ApplyEvent: Sendable, Equatable {
     /// A step begins or ends.
     case step(ApplyStep, ApplyStepState, at: Timestamp)
     /// A line the workload or its build printed; the stream is `stdout` or `stderr`.
     case log(stream: String, line: String)
+    /// What would become of a service; with `--dry-run` there is one line for each, and nothing else.
+    case plan(ServicePlan)
     /// The last line.
     case result(ApplyStatus, generation: String?, message: String)
 }
 
 extension ApplyEvent: Codable {
     private enum Key: String, CodingKey {
-        case event, step, state, at, stream, line, status, generation, message
+        case event, step, state, at, stream, line, status, generation, message, service, change, reasons
     }
 
     /// Decodes a line; an unknown event or step is an error.
@@ -57,6 +88,8 @@ extension ApplyEvent: Codable {
             self = .log(
                 stream: try values.decode(String.self, forKey: .stream),
                 line: try values.decode(String.self, forKey: .line))
+        case "plan":
+            self = .plan(try ServicePlan(from: decoder))
         case "result":
             self = .result(
                 try values.decode(ApplyStatus.self, forKey: .status),
@@ -81,6 +114,11 @@ extension ApplyEvent: Codable {
             try values.encode("log", forKey: .event)
             try values.encode(stream, forKey: .stream)
             try values.encode(line, forKey: .line)
+        case .plan(let plan):
+            try values.encode("plan", forKey: .event)
+            try values.encode(plan.service, forKey: .service)
+            try values.encode(plan.change, forKey: .change)
+            try values.encode(plan.reasons, forKey: .reasons)
         case .result(let status, let generation, let message):
             try values.encode("result", forKey: .event)
             try values.encode(status, forKey: .status)

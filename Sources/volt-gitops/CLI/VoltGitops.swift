@@ -15,7 +15,8 @@ import VoltSystem
             workload, and the old one runs until the new one is.
             """,
         subcommands: [
-            Create.self, List.self, Status.self, Sync.self, Rollback.self, Logs.self, Show.self, Suspend.self,
+            Create.self, List.self, Status.self, Sync.self, Plan.self, Rollback.self, Logs.self, Show.self,
+            Suspend.self,
             Resume.self, Window.self, Approve.self, Reject.self, Delete.self, Serve.self, InstallService.self,
             Notify.self, Secret.self,
         ])

@@ -13,7 +13,7 @@ enum Why {
         return [
             "\(attempt.id)  \(attempt.acceptedAt.tableText)  \(commit)  \(attempt.status)  \(duration)",
             "    made by \(attempt.trigger.rawValue)\(printable(delivery)): \(printable(attempt.note))",
-            "    \(printable(attempt.decision ?? "not decided yet"))",
+            "    \(printable(attempt.decision ?? attempt.wait?.reason ?? "not decided yet"))",
         ]
     }
 

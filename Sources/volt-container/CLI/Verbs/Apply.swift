@@ -15,6 +15,8 @@ struct Apply: AsyncParsableCommand {
 
             With -o json every step, every line of the build and the result is a JSON object on a line of its own.
 
+            With --dry-run nothing is built or started: it says what would become of the workload, and why.
+
               volt container apply --workload web --manifest ./volt-manifest.yaml --source . --revision 1
             """)
 
@@ -28,6 +30,8 @@ struct Apply: AsyncParsableCommand {
     var revision: String
     @Option(help: "How long all of it may take.")
     var timeout = "5m"
+    @Flag(help: "Only say what would change.")
+    var dryRun = false
     @OptionGroup var output: OutputOptions
 
     func run() async throws {
@@ -38,6 +42,9 @@ struct Apply: AsyncParsableCommand {
             source: Files.absolute(source, from: current), revision: revision,
             timeout: try DurationText.parse(timeout))
         let printer = EventPrinter(format: output.format)
+        if dryRun {
+            return printer.show(.plan(try await ContainerHost.applier(context).plan(request)))
+        }
         do {
             let applier = try ContainerHost.applier(context)
             let outcome = try await Interruption.stopping {
@@ -73,6 +80,8 @@ struct EventPrinter: Sendable {
         case .step(let step, .started, _): Output.note("\(step.rawValue) ...")
         case .step(let step, let state, _): Output.note("\(step.rawValue) \(state.rawValue)")
         case .log(_, let line): Output.note("  \(line)")
+        case .plan(let plan):
+            Output.note("\(plan.service): \(plan.change.rawValue): \(plan.reasons.joined(separator: "; "))")
         case .result(.failed, _, _): break
         case .result(let status, _, let message): Output.note("\(status.rawValue): \(message)")
         }

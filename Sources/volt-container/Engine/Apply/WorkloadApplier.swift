@@ -153,25 +153,49 @@ struct ApplyRun {
     }
 
     private func prepare() async throws -> WorkloadPlan {
+        let manifest = try definition()
+        switch manifest.source {
+        case .image(let reference): return try complete(manifest, try applier.store.resolve(reference))
+        case .build(let path): return try complete(manifest, try await build(try TreePath(inRoot: path)))
+        case .rootfs: return try complete(manifest, nil)
+        }
+    }
+
+    /// What would be run; nil while its image is still to be built.
+    func foresee() throws -> WorkloadPlan? {
+        let manifest = try definition()
+        switch manifest.source {
+        case .image(let reference): return try complete(manifest, try applier.store.resolve(reference))
+        case .build(let path):
+            let context = try context(try TreePath(inRoot: path))
+            let builder = ImageBuilder(store: applier.store, runner: runtime)
+            guard let image = try builder.builtBefore(ImageBuilder.Request(context: context)) else {
+                return nil
+            }
+            return try complete(manifest, image)
+        case .rootfs: return try complete(manifest, nil)
+        }
+    }
+
+    /// What the manifest says, or a bare Voltfile.
+    private func definition() throws -> ContainerManifest {
         let name = Files.lastComponent(of: request.file)
         let bytes = try readDefinition()
-        var manifest: ContainerManifest
-        if name == Voltfile.fileName {
-            manifest = ContainerManifest(source: .build(path: try directoryOfDefinition()))
-        } else {
-            manifest = try ContainerManifest(bytes: bytes, file: name)
-            if let named = manifest.name, named != workload {
-                throw VoltError(
-                    .failed, "\(name): the manifest is of workload '\(named)', not of '\(workload)'",
-                    hint: "remove 'name' or change it")
-            }
+        guard name != Voltfile.fileName else {
+            return ContainerManifest(source: .build(path: try directoryOfDefinition()))
         }
-        var image: Image?
-        switch manifest.source {
-        case .image(let reference): image = try applier.store.resolve(reference)
-        case .build(let path): image = try await build(try TreePath(inRoot: path))
-        case .rootfs: break
+        let manifest = try ContainerManifest(bytes: bytes, file: name)
+        if let named = manifest.name, named != workload {
+            throw VoltError(
+                .failed, "\(name): the manifest is of workload '\(named)', not of '\(workload)'",
+                hint: "remove 'name' or change it")
         }
+        return manifest
+    }
+
+    private func complete(_ manifest: ContainerManifest, _ image: Image?) throws(VoltError) -> WorkloadPlan {
+        let name = Files.lastComponent(of: request.file)
+        var manifest = manifest
         if name == Voltfile.fileName, let image {
             // A bare Voltfile publishes what it exposes under the same number.
             manifest.ports = image.config.exposedPorts.filter { $0.hasSuffix("/tcp") }.compactMap {
@@ -207,11 +231,16 @@ struct ApplyRun {
     }
 
     /// - Parameter context: a directory of the source, relative to it.
-    private func build(_ context: TreePath) async throws -> Image {
+    /// - Returns: the same, absolute.
+    private func context(_ context: TreePath) throws -> String {
         guard try TreeCopy(source: request.source, writer: nil).isDirectory(context) ?? false else {
             throw VoltError(.failed, "'\(context.text)' is not a directory of the source")
         }
-        let context = context.names.isEmpty ? request.source : "\(request.source)/\(context.text)"
+        return context.names.isEmpty ? request.source : "\(request.source)/\(context.text)"
+    }
+
+    private func build(_ path: TreePath) async throws -> Image {
+        let context = try context(path)
         let builder = ImageBuilder(store: applier.store, runner: runtime)
         let events = events
         return try await builder.build(ImageBuilder.Request(context: context)) { event in

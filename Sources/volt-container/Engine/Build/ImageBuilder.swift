@@ -106,7 +106,7 @@ public struct ImageBuilder: Sendable {
         return image
     }
 
-    private func carryOut(_ step: Voltfile.Step, _ state: inout BuildState) throws(VoltError) {
+    func carryOut(_ step: Voltfile.Step, _ state: inout BuildState) throws(VoltError) {
         switch step.action {
         case .from(let image):
             let name = try state.expand(image, step)
@@ -120,8 +120,7 @@ public struct ImageBuilder: Sendable {
             state.layers = base.layers
             state.config = base.config
         case .workdir(let text):
-            let path = try state.expand(text, step)
-            state.config.workingDirectory = Files.absolute(path, from: state.workingDirectory)
+            try enter(text, step, &state)
             try makeWorkingDirectory(step, &state)
         default: try state.apply(step)
         }
@@ -137,11 +136,18 @@ public struct ImageBuilder: Sendable {
         return layer
     }
 
-    /// The working directory exists in the image, as Docker has it.
-    private func makeWorkingDirectory(_ step: Voltfile.Step, _ state: inout BuildState) throws(VoltError) {
+    func enter(_ directory: String, _ step: Voltfile.Step, _ state: inout BuildState) throws(VoltError) {
+        let path = try state.expand(directory, step)
+        state.config.workingDirectory = Files.absolute(path, from: state.workingDirectory)
+    }
+
+    /// The layer with the working directory, where the image does not have that yet.
+    func layerOfWorkingDirectory(_ step: Voltfile.Step, _ state: BuildState) throws(VoltError) -> (
+        layer: Digest, path: TreePath, view: MergedView
+    )? {
         let view = MergedView(lowers: state.layers.reversed().map(store.layerPath))
         let place = try view.resolve(try TreePath(inRoot: state.workingDirectory))
-        if place.path.names.isEmpty { return }
+        if place.path.names.isEmpty { return nil }
         if let entry = place.entry {
             guard entry.isDirectory else {
                 throw VoltError(
@@ -149,14 +155,19 @@ public struct ImageBuilder: Sendable {
                     "\(state.voltfile.file):\(step.line): '\(state.workingDirectory)' is not a directory in the image"
                 )
             }
-            return
+            return nil
         }
-        let layer = state.key("workdir", [place.path.text])
+        return (state.key("workdir", [place.path.text]), place.path, view)
+    }
+
+    /// The working directory exists in the image, as Docker has it.
+    private func makeWorkingDirectory(_ step: Voltfile.Step, _ state: inout BuildState) throws(VoltError) {
+        guard let (layer, path, view) = try layerOfWorkingDirectory(step, state) else { return }
         if !store.hasLayer(layer) {
             let directory = try store.makeTemporary()
             let writer = try TreeWriter(root: directory)
             writer.attributesOfMissingDirectory = { view.attributes(of: $0) }
-            try writer.directory(place.path, FileAttributes(mode: 0o755))
+            try writer.directory(path, FileAttributes(mode: 0o755))
             try store.adopt(
                 directory, as: layer,
                 information: LayerInformation(size: 0, skipped: 0, created: store.clock.now()))

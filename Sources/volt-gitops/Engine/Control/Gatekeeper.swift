@@ -74,6 +74,18 @@ struct Gatekeeper: Sendable {
         return try decide(attempt, pipeline, journal, looks: false) == .run
     }
 
+    /// What would become of a push of a commit now.
+    func outlook(for commit: String, _ pipeline: Pipeline, _ journal: Journal) throws(VoltError)
+        -> Gate.Decision
+    {
+        var attempt = Attempt(
+            id: 0, pipeline: pipeline.name.text, state: .fetching, trigger: .poll, branch: pipeline.branch,
+            note: "plan", acceptedAt: clock.now())
+        attempt.commit = commit
+        attempt.startedAt = clock.now()
+        return try decide(attempt, pipeline, journal, looks: true)
+    }
+
     /// Writes a wait down when it is another one than before.
     func note(_ wait: Wait, _ attempt: Attempt, _ journal: Journal) throws(VoltError) {
         if let old = attempt.wait, old.kind == wait.kind {

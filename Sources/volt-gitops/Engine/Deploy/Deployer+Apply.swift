@@ -79,7 +79,7 @@ private struct ApplyReport {
         }
         switch event {
         case .step(let step, .started, _): return .step(step)
-        case .step: return nil
+        case .step, .plan: return nil
         case .log(_, let text): return .log(text)
         case .result(let result, _, let text):
             status = result
@@ -90,7 +90,7 @@ private struct ApplyReport {
 }
 
 /// The error of a tool that runs with `-o json`: one object on stderr.
-private struct ToolFailure: Decodable {
+struct ToolFailure: Decodable {
     let error: String
     let hint: String?
 }

@@ -50,13 +50,7 @@ struct SourceReader: Sendable {
         let directory = paths.snapshots(pipeline.name)
         let next = "\(directory)/.next-\(attempt)"
         try Files.makeDirectory(directory, mode: 0o700)
-        try Files.removeTree(next)
-        let request = SourceRequest(
-            action: .snapshot, repository: pipeline.access, mirror: paths.mirror(of: pipeline.repo),
-            snapshot: next)
-        guard case .snapshot(let commit, _, _, _, _) = try ask(request, limit: limit, stop: stop, note: note),
-            !commit.isEmpty, !commit.contains("/"), !commit.hasPrefix(".")
-        else { throw VoltError(.failed, "the worker gave no snapshot") }
+        let commit = try fetch(pipeline, into: next, limit: limit, stop: stop, note: note)
         let final = "\(directory)/\(commit)"
         if Files.isDirectory(final) {
             try Files.removeTree(next)
@@ -64,6 +58,23 @@ struct SourceReader: Sendable {
             try Files.move(next, to: final)
         }
         return Snapshot(commit: commit, directory: final)
+    }
+
+    /// Fetches the tip of a pipeline's branch and writes its tree to a directory, which is replaced.
+    ///
+    /// - Returns: the commit.
+    func fetch(
+        _ pipeline: Pipeline, into directory: String, limit: Duration, stop: () -> Bool,
+        note: (String) -> Void
+    ) throws(VoltError) -> String {
+        try Files.removeTree(directory)
+        let request = SourceRequest(
+            action: .snapshot, repository: pipeline.access, mirror: paths.mirror(of: pipeline.repo),
+            snapshot: directory)
+        guard case .snapshot(let commit, _, _, _, _) = try ask(request, limit: limit, stop: stop, note: note),
+            !commit.isEmpty, !commit.contains("/"), !commit.hasPrefix(".")
+        else { throw VoltError(.failed, "the worker gave no snapshot") }
+        return commit
     }
 
     private func ask(

@@ -37,13 +37,14 @@ extension Journal {
                 try database.execute(
                     """
                     INSERT INTO attempts
-                    (id, pipeline, state, trigger, delivery, branch, new_commit, note, accepted, finished)
-                    VALUES (?, ?, ?, 'webhook', ?, ?, ?, ?, ?, ?)
+                    (id, pipeline, state, trigger, delivery, branch, new_commit, note, accepted, finished, decision)
+                    VALUES (?, ?, ?, 'webhook', ?, ?, ?, ?, ?, ?, ?)
                     """, .integer(id), .text(delivery.pipeline),
                     .text((isQueued ? AttemptState.accepted : .superseded).rawValue),
                     SQLValue(delivery.delivery), .text(delivery.branch), SQLValue(delivery.commit),
                     .text(isQueued ? delivery.note : "\(delivery.note), superseded by attempt \(newer)"),
-                    .integer(delivery.at.milliseconds), isQueued ? nil : .integer(now.milliseconds))
+                    .integer(delivery.at.milliseconds), isQueued ? nil : .integer(now.milliseconds),
+                    isQueued ? nil : .text("not started: attempt \(newer) was queued after it"))
             }
             try database.execute(
                 "INSERT OR REPLACE INTO drained (one, generation, position) VALUES (1, ?, ?)",

@@ -1,0 +1,127 @@
+internal import FoundationEssentials
+internal import Glibc
+public import VoltCore
+internal import VoltPlugin
+internal import VoltSystem
+public import VoltWorkload
+
+/// What a deploy of the tip would do.
+public struct DeployPlan: Codable, Sendable, Equatable {
+    /// The pipeline.
+    public var pipeline: String
+    /// The tip.
+    public var commit: String
+    /// The commit that was deployed last.
+    public var deployed: String?
+    /// Whether a push of the tip would be deployed now.
+    public var wouldDeploy: Bool
+    /// Why, or why not.
+    public var reason: String
+    /// The files that differ from the deployed commit, at most 200.
+    public var files: [FileChange]
+    /// The kind of the workload; nil when the tip has no manifest that can be read.
+    public var kind: String?
+    /// What would become of each service.
+    public var services: [ServicePlan]
+    /// Why `services` is empty, when it is.
+    public var note: String?
+
+    /// `services` for people, a line each.
+    public var serviceLines: [String] {
+        services.map { "\($0.service): \($0.change.rawValue): \($0.reasons.joined(separator: "; "))" }
+    }
+}
+
+extension Gitops {
+    /// Fetches the tip and says what a deploy of it would do. Nothing is queued, built, started or written to the
+    /// history.
+    ///
+    /// - Throws: `VoltError` when the tip cannot be fetched.
+    public func plan(_ name: String) throws(VoltError) -> DeployPlan {
+        let journal = try journal()
+        let pipeline = try journal.pipeline(name)
+        let directory = "\(paths.state)/plans/\(name)-\(getpid())"
+        try Files.makeDirectory("\(paths.state)/plans", mode: 0o700)
+        defer { try? Files.removeTree(directory) }
+        let limit = Duration.seconds(pipeline.timeout)
+        let commit = try reader().fetch(
+            pipeline, into: directory, limit: limit, stop: { false }, note: { _ in })
+        let deployed = try journal.deployedCommit(of: name)
+        let (wouldDeploy, reason) = try outlook(commit, deployed, pipeline, journal)
+        var plan = DeployPlan(
+            pipeline: name, commit: commit, deployed: deployed, wouldDeploy: wouldDeploy, reason: reason,
+            files: [], services: [])
+        if let deployed, deployed != commit {
+            plan.files = TreeDifference.between("\(paths.snapshots(pipeline.name))/\(deployed)", directory)
+        }
+        do throws(VoltError) {
+            try foresee(directory, pipeline, limit, &plan)
+        } catch {
+            plan.note = error.message
+            if wouldDeploy {
+                plan.wouldDeploy = false
+                plan.reason = "it would fail: \(error.message)"
+            }
+        }
+        return plan
+    }
+
+    private func outlook(
+        _ commit: String, _ deployed: String?, _ pipeline: Pipeline, _ journal: Journal
+    ) throws(VoltError) -> (Bool, String) {
+        let name = pipeline.name.text
+        let short = commit.prefix(7)
+        if let hold = try journal.hold(of: commit, pipeline: name, configuration: pipeline.configuration) {
+            return (false, "\(short) is held: \(hold.reason)")
+        }
+        switch try gatekeeper.outlook(for: commit, pipeline, journal) {
+        case .wait(_, let reason, _): return (false, reason)
+        case .end(_, let reason): return (false, reason)
+        case .run: break
+        }
+        guard let deployed else { return (true, "nothing was deployed before") }
+        guard deployed != commit else { return (false, "\(short) is deployed already") }
+        return (
+            true, "\(short), the tip of '\(pipeline.branch)', differs from \(deployed.prefix(7)) that runs"
+        )
+    }
+
+    /// Asks the tool of the kind.
+    private func foresee(
+        _ directory: String, _ pipeline: Pipeline, _ limit: Duration, _ plan: inout DeployPlan
+    )
+        throws(VoltError)
+    {
+        let manifest = try ManifestFinder.find(
+            in: directory, path: pipeline.path, workload: pipeline.workload)
+        plan.kind = manifest.kind
+        guard let tool = plugins.path(of: manifest.kind) else {
+            throw VoltError(.missing, "'volt-\(manifest.kind)' is not installed")
+        }
+        var services: [ServicePlan] = []
+        var last = ""
+        let outcome = try Child.start(
+            tool,
+            [
+                "apply", "--dry-run", "--workload", pipeline.workload.text, "--manifest", manifest.file,
+                "--source", manifest.source, "--revision", plan.commit, "-o", "json",
+            ], environment: environment
+        ).finish(limit: limit) { stream, line in
+            let bytes = Data(line.utf8)
+            if let event = try? JSONDecoder().decode(ApplyEvent.self, from: bytes) {
+                if case .plan(let service) = event { services.append(service) }
+            } else if let failure = try? JSONDecoder().decode(ToolFailure.self, from: bytes) {
+                last = failure.error
+            } else if !line.isEmpty {
+                last = line
+            }
+        }
+        plan.services = services
+        if outcome == .exited(ExitCode.usage.rawValue) {
+            plan.note =
+                "'volt-\(manifest.kind)' has no --dry-run, so what becomes of its services is not known"
+        } else if outcome != .exited(0) {
+            throw VoltError(.failed, last.isEmpty ? "'volt-\(manifest.kind) apply' \(outcome.words)" : last)
+        }
+    }
+}
