@@ -31,6 +31,9 @@ package final class HookReceiver: Sendable {
     private let clock: any WallClock
     /// The normalised `host/path` of a URL, or nil.
     private let matchKey: @Sendable (String) -> String?
+    /// The keys of the repositories that verified deliveries named: it is mostly the same few.
+    private let known = Mutex<[[String]: Set<String>]>([:])
+    private static let knownLimit = 256
 
     init(queue: AcceptQueue, clock: any WallClock, matchKey: @escaping @Sendable (String) -> String?) {
         self.queue = queue
@@ -98,7 +101,7 @@ package final class HookReceiver: Sendable {
             // The same for all pushes of a delivery.
             if push.repositories != urls {
                 urls = push.repositories
-                keys = Set(urls.compactMap(matchKey))
+                keys = matchKeys(of: urls)
             }
             for watch in verified where matches(watch, keys) {
                 knowsRepository = true
@@ -129,6 +132,16 @@ package final class HookReceiver: Sendable {
                         log: "503 \(provider.rawValue): \(error.message)"))
             }
         }
+    }
+
+    private func matchKeys(of urls: [String]) -> Set<String> {
+        if let keys = known.withLock({ $0[urls] }) { return keys }
+        let keys = Set(urls.compactMap(matchKey))
+        known.withLock { known in
+            if known.count >= Self.knownLimit { known.removeAll() }
+            known[urls] = keys
+        }
+        return keys
     }
 
     /// Whether a payload's repository is the pipeline's own; a key without a host is compared by its path.

@@ -56,7 +56,7 @@ package struct PayloadReader {
         do {
             return try bytes.withUnsafeBufferPointer { buffer in
                 var reader = PayloadReader(bytes: buffer, wanted: wanted)
-                let value = try reader.value(keep: true)
+                let value = try reader.value()
                 reader.space()
                 guard reader.index == buffer.count else { throw Malformed() }
                 return value
@@ -70,17 +70,22 @@ package struct PayloadReader {
     }
 
     private mutating func space() {
-        while index < bytes.count, [32, 9, 10, 13].contains(bytes[index]) { index += 1 }
+        while index < bytes.count {
+            switch bytes[index] {
+            case 32, 9, 10, 13: index += 1
+            default: return
+            }
+        }
     }
 
-    private mutating func value(keep: Bool) throws(Malformed) -> Payload {
+    private mutating func value() throws(Malformed) -> Payload {
         space()
-        if keep { kept += 1 }
+        kept += 1
         guard index < bytes.count, kept <= Self.keptLimit else { throw Malformed() }
         switch bytes[index] {
-        case UInt8(ascii: "{"): return try object(keep: keep)
-        case UInt8(ascii: "["): return try array(keep: keep)
-        case UInt8(ascii: "\""): return .string(try string(keep: keep) ?? "")
+        case UInt8(ascii: "{"): return try object()
+        case UInt8(ascii: "["): return try array()
+        case UInt8(ascii: "\""): return .string(try string(keep: true) ?? "")
         case UInt8(ascii: "t"):
             try word("true")
             return .boolean(true)
@@ -93,6 +98,34 @@ package struct PayloadReader {
         default:
             try number()
             return .number
+        }
+    }
+
+    /// Reads a value that is not kept: by the same rules, without memory.
+    private mutating func skip() throws(Malformed) {
+        space()
+        guard index < bytes.count else { throw Malformed() }
+        switch bytes[index] {
+        case UInt8(ascii: "{"): try skipMembers(until: UInt8(ascii: "}"), named: true)
+        case UInt8(ascii: "["): try skipMembers(until: UInt8(ascii: "]"), named: false)
+        case UInt8(ascii: "\""): _ = try string(keep: false)
+        case UInt8(ascii: "t"): try word("true")
+        case UInt8(ascii: "f"): try word("false")
+        case UInt8(ascii: "n"): try word("null")
+        default: try number()
+        }
+    }
+
+    private mutating func skipMembers(until end: UInt8, named: Bool) throws(Malformed) {
+        try enter()
+        defer { depth -= 1 }
+        if takes(end) { return }
+        while true {
+            if named { _ = try name(keep: false) }
+            try skip()
+            if takes(UInt8(ascii: ",")) { continue }
+            guard takes(end) else { throw Malformed() }
+            return
         }
     }
 
@@ -139,20 +172,16 @@ package struct PayloadReader {
         return true
     }
 
-    private mutating func object(keep: Bool) throws(Malformed) -> Payload {
+    private mutating func object() throws(Malformed) -> Payload {
         try enter()
         defer { depth -= 1 }
         var members: [String: Payload] = [:]
         if takes(UInt8(ascii: "}")) { return .object(members) }
         while true {
-            space()
-            guard index < bytes.count, bytes[index] == UInt8(ascii: "\"") else { throw Malformed() }
-            let name = try string(keep: keep)
-            guard takes(UInt8(ascii: ":")) else { throw Malformed() }
-            if let name, wanted.contains(name) {
-                members[name] = try value(keep: true)
+            if let name = try name(keep: true), wanted.contains(name) {
+                members[name] = try value()
             } else {
-                _ = try value(keep: false)
+                try skip()
             }
             if takes(UInt8(ascii: ",")) { continue }
             guard takes(UInt8(ascii: "}")) else { throw Malformed() }
@@ -160,14 +189,22 @@ package struct PayloadReader {
         }
     }
 
-    private mutating func array(keep: Bool) throws(Malformed) -> Payload {
+    /// Reads the name of a member and the colon behind it.
+    private mutating func name(keep: Bool) throws(Malformed) -> String? {
+        space()
+        guard index < bytes.count, bytes[index] == UInt8(ascii: "\"") else { throw Malformed() }
+        let name = try string(keep: keep)
+        guard takes(UInt8(ascii: ":")) else { throw Malformed() }
+        return name
+    }
+
+    private mutating func array() throws(Malformed) -> Payload {
         try enter()
         defer { depth -= 1 }
         var elements: [Payload] = []
         if takes(UInt8(ascii: "]")) { return .array(elements) }
         while true {
-            let element = try value(keep: keep)
-            if keep { elements.append(element) }
+            elements.append(try value())
             if takes(UInt8(ascii: ",")) { continue }
             guard takes(UInt8(ascii: "]")) else { throw Malformed() }
             return .array(elements)
@@ -216,7 +253,7 @@ package struct PayloadReader {
                 default: throw Malformed()
                 }
             case 0..<32: throw Malformed()
-            default: text.append(byte)
+            default: if keep { text.append(byte) }
             }
         }
         throw Malformed()
