@@ -192,6 +192,7 @@ final class Serve {
     let pid: Int32
     let port: UInt16
     private let log: String
+    private let isTraced: Bool
     private var ended = false
 
     /// - Parameters:
@@ -201,6 +202,7 @@ final class Serve {
     init(_ host: Host, by prefix: [String] = [], with options: [String] = [], scheme: String = "http") throws
     {
         log = "\(host.directory)/serve-\(UInt32.random(in: 0...UInt32.max)).log"
+        isTraced = !prefix.isEmpty
         let output = creat(log, 0o600)
         defer { close(output) }
         let words =
@@ -229,10 +231,18 @@ final class Serve {
     @discardableResult
     func end(_ signal: Int32) -> Int32 {
         ended = true
+        // What strace traces goes on when strace is killed.
+        let traced = isTraced ? children() : []
         kill(pid, signal)
+        for child in traced { kill(child, SIGKILL) }
         var status: Int32 = 0
         while waitpid(pid, &status, 0) < 0, errno == EINTR {}
         return status
+    }
+
+    private func children() -> [Int32] {
+        let text = (try? Files.read("/proc/\(pid)/task/\(pid)/children")) ?? []
+        return String(decoding: text, as: UTF8.self).split(separator: " ").compactMap { Int32($0) }
     }
 
     func request(_ method: String, _ path: String, headers: [(String, String)] = [], body: [UInt8] = [])

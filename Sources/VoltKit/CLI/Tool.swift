@@ -21,6 +21,8 @@ public protocol Tool: ParsableCommand {
 
 /// What `volt plugins` and `--volt-metadata` tell about a tool.
 public struct ToolDescription: Sendable {
+    /// The version of the contract between `volt` and its tools that this kit speaks.
+    public static let contract = 1
     /// The name behind `volt-`.
     public let name: String
     /// The version of the tool.
@@ -96,6 +98,7 @@ extension Tool {
         signal(SIGPIPE, SIG_DFL)
         do {
             let rest = try GlobalOptions.apply(words)
+            noteContract()
             var command = try parseAsRoot(rest)
             if let asynchronous = command as? any AsyncParsableCommand { run(asynchronous, words) }
             try command.run()
@@ -121,6 +124,20 @@ extension Tool {
             }
         }
         dispatchMain()
+    }
+
+    /// Says when `volt` speaks another version of the contract: what it hands over may mean something else.
+    private static func noteContract() {
+        let environment = Environment.current
+        guard environment["VOLT_EXE"] != nil, let text = environment["VOLT_CONTRACT"],
+            text != String(ToolDescription.contract)
+        else { return }
+        let name = ToolContext.displayName(of: tool.name, environment: environment)
+        let shown = String(
+            text.unicodeScalars.prefix(16).map { $0.value < 32 || $0.value == 127 ? "?" : Character($0) })
+        Output.note(
+            "\(name): warning: 'volt' speaks version \(shown) of the contract, and this tool \(ToolDescription.contract): upgrade the older one"
+        )
     }
 
     private static var metadata: String {
@@ -210,7 +227,7 @@ enum GlobalOptions {
 
 /// `--volt-metadata`, by the schema in `docs/contract.md`.
 private struct Metadata: Encodable {
-    var contract = 1
+    var contract = ToolDescription.contract
     let name: String
     let version: String
     let summary: String

@@ -13,6 +13,9 @@ public struct RunRecord: Sendable, Equatable {
         case exited
     }
 
+    /// How the names begin of what was taken out of the containers and is being removed.
+    public static let removedPrefix = ".removed-"
+
     /// Where the container is.
     public var phase = Phase.running
     /// The process id of the supervisor.

@@ -88,7 +88,17 @@ struct Supervisor {
             if let message = try? quit.encoded() { _ = try? ControlSocket.ask(socket, message) }
             unlink(socket)
         }
-        if settings.flag("remove") { try? Files.removeTree(directory) }
+        if settings.flag("remove") { removeContainer() }
+    }
+
+    /// Takes the container away in one step first: whatever is left when this is killed is no container.
+    private func removeContainer() {
+        let removed = "\(Files.parent(of: directory))/\(RunRecord.removedPrefix)\(getpid())"
+        guard rename(directory, removed) == 0 else { return }
+        if let path = settings.optional("lock"), let lock = try? FileLock.tryLock(path) {
+            if !Files.exists(directory) { lock.removeFile(path) }
+        }
+        try? Files.removeTree(removed)
     }
 
     /// Waits; true when a signal asked to stop meanwhile.

@@ -128,24 +128,32 @@ public struct Gitops: Sendable {
         }
     }
 
-    /// Removes a pipeline, its mirror and its history. The snapshot that the workload runs stays.
+    /// Removes a pipeline, its secret, its mirror and its history. The snapshots stay for as long as the workload
+    /// is there.
     ///
     /// - Parameter removesWorkload: whether the workload is removed, too.
     public func delete(_ name: String, removesWorkload: Bool) throws(VoltError) -> Pipeline {
         let journal = try journal()
+        // What an earlier delete that was killed has left.
+        try leftovers(journal).clear()
         let pipeline = try journal.pipeline(name)
         let deployed = try journal.deployedCommit(of: name)
-        if removesWorkload { try removeWorkload(pipeline, deployed: deployed) }
-        try journal.delete(name)
-        ring()
-        try HookSecretFiles(paths, pipeline.name).remove()
-        try forgetAddresses(of: pipeline, journal)
-        if try !journal.pipelines().contains(where: { $0.repo == pipeline.repo }) {
-            try Files.removeTree(paths.mirror(of: pipeline.repo))
+        let manifest = deployed.flatMap { commit in
+            try? ManifestFinder.find(
+                in: "\(paths.snapshots(pipeline.name))/\(commit)", path: pipeline.path,
+                workload: pipeline.workload)
         }
-        // A workload that keeps running may mount any of them.
-        if removesWorkload { try Files.removeTree(paths.snapshots(pipeline.name)) }
+        if removesWorkload { try removeWorkload(pipeline, deployed: deployed) }
+        try journal.delete(
+            pipeline, keepingWorkload: deployed != nil && !removesWorkload, kind: manifest?.kind)
+        ring()
+        try forgetAddresses(of: pipeline, journal)
+        try leftovers(journal).clear()
         return pipeline
+    }
+
+    func leftovers(_ journal: Journal) -> Leftovers {
+        Leftovers(journal: journal, paths: paths, environment: environment, plugins: plugins)
     }
 
     private func removeWorkload(_ pipeline: Pipeline, deployed: String?) throws(VoltError) {

@@ -36,6 +36,9 @@ public struct GitopsPaths: Sendable {
     /// The directory with a pipeline's snapshots, each named after its commit.
     func snapshots(_ pipeline: Name) -> String { "\(state)/snapshots/\(pipeline)" }
 
+    /// What waits to be removed.
+    var trash: String { "\(state)/trash" }
+
     /// Held by the one process that works on the queue.
     var lock: String { "\(runtime)/serve.lock" }
 

@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import ContainerEngine
 internal import VoltCLI
 internal import VoltCore
+internal import VoltSystem
 
 struct Logs: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -10,6 +11,7 @@ struct Logs: ParsableCommand {
             The newest 8 to 16 MB are kept.
 
               volt container logs --tail 50 web
+              volt container logs --since 10m web
               volt container logs -f web
             """)
 
@@ -17,6 +19,11 @@ struct Logs: ParsableCommand {
     var follow = false
     @Option(help: "Only the last lines.")
     var tail: Int?
+    @Option(
+        help: ArgumentHelp(
+            "Only what was printed since: a time ago such as 10m, or a moment such as 2025-07-14T15:30:00Z.",
+            valueName: "time"))
+    var since: String?
     @Argument(help: "The name of the container.")
     var name: String
 
@@ -30,9 +37,23 @@ struct Logs: ParsableCommand {
         let container = try Name(name, of: "container")
         _ = try runtime.state(container)
         let end = try runtime.logEnd(container)
-        for line in try runtime.lastLog(container, lines: tail ?? .max) { LogFollower.show(line) }
+        let lines = try runtime.lastLog(container, lines: .max)
+        let from = try since.map { try Self.moment($0, now: context.clock.now()) }
+        for line in lines.filter({ line in from.map { line.at >= $0 } ?? true }).suffix(tail ?? .max) {
+            LogFollower.show(line)
+        }
         if follow {
             try LogFollower(runtime: runtime, name: container, stopsOnSignal: false).follow(from: end)
         }
+    }
+
+    private static func moment(_ text: String, now: Timestamp) throws(VoltError) -> Timestamp {
+        if let moment = Timestamp(rfc3339: text) { return moment }
+        guard let ago = try? DurationText.parse(text) else {
+            throw VoltError(
+                .usage, "'\(text)' is no time", hint: "write a time ago, such as 10m, or a moment in RFC 3339"
+            )
+        }
+        return Timestamp(milliseconds: now.milliseconds - ago.milliseconds)
     }
 }

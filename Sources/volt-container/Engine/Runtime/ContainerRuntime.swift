@@ -37,6 +37,7 @@ public final class ContainerRuntime: Sendable {
                 .missing, "systemd-nspawn is not installed", hint: "install the package systemd-container")
         }
         self.nspawn = nspawn
+        try Self.checkFormat(of: paths.state)
         try Files.makeDirectory("\(paths.state)/containers", mode: 0o700)
         try Files.makeDirectory("\(paths.runtime)/locks", mode: 0o755)
     }
@@ -58,8 +59,8 @@ public final class ContainerRuntime: Sendable {
                 throw VoltError(
                     .usage, "port \(port.hostPort)/\(port.transport) cannot be published: only tcp can")
             }
-            // What an interrupted create or remove has left.
-            try Files.removeTree(directory)
+            // What an interrupted create has left.
+            try discard(directory)
             for name in ["upper", "work", "stage"] { try Files.makeDirectory("\(directory)/\(name)") }
             try write(spec, to: directory, upper: "\(directory)/upper", work: "\(directory)/work")
             try save(try JSONFile.encode(spec), "\(directory)/spec.json", spec)
@@ -89,6 +90,7 @@ public final class ContainerRuntime: Sendable {
         if spec.workload == nil, !spec.ports.isEmpty {
             settings.add("ports", portSocket("container.\(spec.name)"))
         }
+        if spec.removeWhenDone { settings.add("lock", lockFile(spec.name)) }
         try save(try command.shimSettings().encoded(), "\(directory)/init", spec)
         try save(try settings.encoded(), "\(directory)/run", spec)
     }
@@ -130,7 +132,7 @@ public final class ContainerRuntime: Sendable {
         }
     }
 
-    private func stopLocked(_ name: Name) throws(VoltError) {
+    func stopLocked(_ name: Name) throws(VoltError) {
         // First, so that a repair in between does not start it again.
         try setDesired("stopped", name)
         guard let record = RunRecord(in: directory(name)), record.isSupervised else { return }
@@ -138,28 +140,6 @@ public final class ContainerRuntime: Sendable {
         if let spec = try spec(name) { drain(spec, seconds: 5) }
         kill(record.supervisor, SIGTERM)
         while record.isSupervised { usleep(2_000) }
-    }
-
-    /// Removes a container.
-    ///
-    /// - Parameter force: whether one that runs is stopped first.
-    /// - Throws: `VoltError` with code `conflict` when it runs, `notFound` when there is none.
-    public func remove(_ name: Name, force: Bool) throws(VoltError) {
-        try withLock(name) { () throws(VoltError) in
-            let state = try repaired(name)
-            if state.state == .running || state.state == .restarting {
-                guard force else {
-                    throw VoltError(
-                        .conflict, "container '\(name)' runs", hint: "stop it first, or use 'rm --force'")
-                }
-                try stopLocked(name)
-            }
-            if state.spec.workload == nil, !state.spec.ports.isEmpty {
-                try unpublish(key: "container.\(name)")
-            }
-            try Files.remove("\(directory(name))/spec.json")
-            try Files.removeTree(directory(name))
-        }
     }
 
     // MARK: Looking
@@ -179,6 +159,7 @@ public final class ContainerRuntime: Sendable {
     public func list() throws(VoltError) -> [ContainerState] {
         var states: [ContainerState] = []
         repairPorts()
+        sweep()
         for text in try Files.list("\(paths.state)/containers") {
             guard let name = try? Name(text), Files.exists("\(directory(name))/spec.json") else { continue }
             do throws(VoltError) { states.append(try state(name)) } catch  where error.code == .notFound {
@@ -248,10 +229,10 @@ public final class ContainerRuntime: Sendable {
     public func logFile(_ name: Name) -> String { "\(directory(name))/log" }
 
     /// Runs with the lock of a container, which the kernel releases when this process dies.
-    private func withLock<Result>(_ name: Name, _ body: () throws(VoltError) -> Result) throws(VoltError)
+    func withLock<Result>(_ name: Name, _ body: () throws(VoltError) -> Result) throws(VoltError)
         -> Result
     {
-        let lock = try FileLock.wait(for: "\(paths.runtime)/locks/\(name)")
+        let lock = try FileLock.wait(for: lockFile(name))
         let result = try body()
         _ = consume lock
         return result
@@ -278,7 +259,7 @@ public final class ContainerRuntime: Sendable {
 
     /// The state after what a killed supervisor left behind was cleared away, and the container started
     /// again when its restart policy says so. The lock is held.
-    private func repaired(_ name: Name) throws(VoltError) -> ContainerState {
+    func repaired(_ name: Name) throws(VoltError) -> ContainerState {
         let state = try read(name)
         guard needsRepair(name), var record = RunRecord(in: directory(name)) else { return state }
         LeftGroups(name: id(name.text)).clear()
@@ -289,8 +270,7 @@ public final class ContainerRuntime: Sendable {
         try record.write(to: directory(name), durably: true)
         if state.spec.removeWhenDone {
             if state.spec.workload == nil { try unpublish(key: "container.\(name)") }
-            try Files.remove("\(directory(name))/spec.json")
-            try Files.removeTree(directory(name))
+            try discard(directory(name))
             return try read(name)
         }
         guard isDesired(name), state.spec.restart != .no else { return try read(name) }
@@ -399,7 +379,7 @@ public final class ContainerRuntime: Sendable {
     func runStep(
         _ spec: ContainerSpec, upper: String, output: @escaping @Sendable (String, String) -> Void
     ) throws(VoltError) -> Int32 {
-        let directory = "\(paths.state)/containers/.step-\(spec.name)-\(UInt32.random(in: 0...UInt32.max))"
+        let directory = "\(paths.state)/containers/.step-\(getpid())-\(UInt32.random(in: 0...UInt32.max))"
         let work = "\(Files.parent(of: upper))/.work-\(UInt32.random(in: 0...UInt32.max))"
         try Files.makeDirectory("\(directory)/stage")
         try Files.makeDirectory(work)

@@ -120,6 +120,7 @@ final class Scheduler: Sendable {
             log("\(name): attempt \(attempt.id) starts: \(attempt.note)")
             try makeDeployer(journal, { [self] in isStopped }, "\(name): attempt \(attempt.id)").run(
                 attempt, of: pipeline)
+            try journal.prune(name, at: clock.now())
             return true
         } catch {
             log("error: \(name): \(error.message)")

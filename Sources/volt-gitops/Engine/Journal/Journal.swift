@@ -53,6 +53,7 @@ public final class Journal {
         CREATE INDEX attempts_done ON attempts(pipeline, id) WHERE state = 'done';
         CREATE INDEX attempts_failed ON attempts(pipeline, new_commit) WHERE state = 'failed';
         """,
+        leftoversMigration,
     ]
 
     /// Runs several writes as one.

@@ -79,6 +79,9 @@ public struct GitopsServer: Sendable {
         let server = try listen(hooks, identity)
         try Recovery(journal: journal, paths: paths, clock: gitops.clock, log: log).run(
             try journal.pipelines())
+        do throws(VoltError) { try gitops.leftovers(journal).clear() } catch {
+            log("error: what a deleted pipeline has left is not removed: \(error.message)")
+        }
         let host = options.address ?? "0.0.0.0"
         let url =
             "\(identity == nil ? "http" : "https")://\(host.contains(":") ? "[\(host)]" : host):\(server.port)"

@@ -1,0 +1,105 @@
+internal import ContainerSandbox
+internal import Glibc
+public import VoltCore
+internal import VoltSystem
+
+/// How containers go away. A directory is renamed first, in one step: a command that is killed leaves either
+/// the whole container or something that every later command may remove.
+extension ContainerRuntime {
+    /// The version of what is kept below `containers` and `workloads`.
+    static let formatVersion = 1
+
+    /// Refuses what a newer version has written, and notes this version where nothing is noted.
+    static func checkFormat(of state: String) throws(VoltError) {
+        let file = "\(state)/format"
+        guard Files.exists(file) else {
+            try Files.makeDirectory(state)
+            return try Files.replace(file, with: "\(formatVersion)\n".utf8)
+        }
+        let text = String(decoding: try Files.read(file, limit: 64), as: UTF8.self)
+        let version = Int(text.prefix { $0.isNumber }) ?? -1
+        guard (1...formatVersion).contains(version) else {
+            throw VoltError(
+                .refused,
+                "cannot use the containers of '\(state)': format \(text.prefix { $0 != "\n" }) is not one this tool reads (\(formatVersion))",
+                hint: "upgrade volt-container, or point VOLT_ROOT at another directory")
+        }
+    }
+
+    /// Removes a container.
+    ///
+    /// - Parameter force: whether one that runs is stopped first.
+    /// - Throws: `VoltError` with code `conflict` when it runs, `notFound` when there is none.
+    public func remove(_ name: Name, force: Bool) throws(VoltError) {
+        let lock = try FileLock.wait(for: lockFile(name))
+        do throws(VoltError) {
+            let state = try repaired(name)
+            if state.state == .running || state.state == .restarting {
+                guard force else {
+                    throw VoltError(
+                        .conflict, "container '\(name)' runs", hint: "stop it first, or use 'rm --force'")
+                }
+                try stopLocked(name)
+            }
+            if state.spec.workload == nil, !state.spec.ports.isEmpty {
+                try unpublish(key: "container.\(name)")
+            }
+            try discard(directory(name))
+        } catch {
+            if !Files.exists(directory(name)) { lock.removeFile(lockFile(name)) }
+            throw error
+        }
+        lock.removeFile(lockFile(name))
+    }
+
+    /// Takes a directory out of the containers at once, then removes it.
+    func discard(_ directory: String) throws(VoltError) {
+        guard Files.exists(directory) else { return }
+        let removed =
+            "\(Files.parent(of: directory))/\(RunRecord.removedPrefix)\(UInt64.random(in: 0...UInt64.max))"
+        try Files.move(directory, to: removed)
+        try Files.removeTree(removed)
+    }
+
+    func lockFile(_ name: Name) -> String { "\(paths.runtime)/locks/\(name)" }
+
+    /// Removes what commands that were killed have left: parts of containers, build steps, and locks of names
+    /// that no container has. What cannot be removed now is removed by a later command.
+    func sweep() {
+        let directory = "\(paths.state)/containers"
+        for entry in (try? Files.list(directory)) ?? [] {
+            let path = "\(directory)/\(entry)"
+            if entry.hasPrefix(RunRecord.removedPrefix) {
+                try? Files.removeTree(path)
+            } else if entry.hasPrefix(".step-") {
+                let owner = Int32(entry.dropFirst(6).prefix { $0.isNumber }) ?? 0
+                if !Processes.isAlive(owner) { try? discard(path) }
+            } else if let name = try? Name(entry), isAbandoned(name),
+                let lock = try? FileLock.tryLock(lockFile(name))
+            {
+                if isAbandoned(name) { try? discard(path) }
+                if !Files.exists(path) { lock.removeFile(lockFile(name)) }
+            }
+        }
+        for entry in (try? Files.list("\(paths.runtime)/locks")) ?? [] {
+            guard let name = try? Name(entry), !Files.exists("\(directory)/\(entry)"),
+                let lock = try? FileLock.tryLock(lockFile(name))
+            else { continue }
+            if !Files.exists("\(directory)/\(entry)") { lock.removeFile(lockFile(name)) }
+        }
+    }
+
+    /// Whether a directory is no container yet, with nobody who makes it one, or a container that should have
+    /// removed itself.
+    private func isAbandoned(_ name: Name) -> Bool {
+        guard Files.exists("\(directory(name))/spec.json") else { return true }
+        guard let spec = try? spec(name), spec.removeWhenDone else { return false }
+        if let record = RunRecord(in: directory(name)) {
+            return record.phase == .exited && !record.isSupervised
+        }
+        // Its command was killed before it was started; ten minutes are more than any start takes.
+        var information = stat()
+        return stat("\(directory(name))/spec.json", &information) == 0
+            && clock.now().milliseconds / 1000 - Int64(information.st_mtim.tv_sec) > 600
+    }
+}

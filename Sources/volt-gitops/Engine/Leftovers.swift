@@ -1,0 +1,75 @@
+internal import FoundationEssentials
+internal import GitopsMessage
+internal import Glibc
+internal import VoltCore
+internal import VoltPlugin
+internal import VoltSystem
+
+/// Removes what deleted pipelines have left on disk: their secret, their mirror and their snapshots. A delete
+/// that was killed halfway is finished here by the next one, or by the next start of the server.
+struct Leftovers {
+    let journal: Journal
+    let paths: GitopsPaths
+    let environment: [String: String]
+    let plugins: PluginSearch
+
+    /// Removes what nothing needs any more. A snapshot stays for as long as a workload that was kept may mount it.
+    func clear() throws(VoltError) {
+        for leftover in try journal.leftovers() {
+            let isMounted = leftover.workload.map { exists($0, kind: leftover.kind) } ?? false
+            // A pipeline that was created meanwhile has the same secret file, and writes it in such a transaction.
+            try journal.transaction { () throws(VoltError) in
+                let pipelines = try journal.pipelines()
+                let isBack = pipelines.contains { $0.name == leftover.pipeline }
+                if !isBack { try HookSecretFiles(paths, leftover.pipeline).remove() }
+                if !pipelines.contains(where: { $0.repo == leftover.repo }) {
+                    try discard(paths.mirror(of: leftover.repo))
+                }
+                // The snapshots of a pipeline that is back are its own again, and it prunes them.
+                if !isBack, !isMounted { try discard(paths.snapshots(leftover.pipeline)) }
+                if isBack || !isMounted { try journal.forget(leftover) }
+            }
+        }
+        try clearAddresses()
+        // A large tree takes its time, which no delivery should wait for.
+        for name in try Files.list(paths.trash) { try Files.removeTree("\(paths.trash)/\(name)") }
+    }
+
+    /// Removes the addresses that no pipeline names. One that is being created writes its own before it is in
+    /// the journal, so that the young ones stay.
+    private func clearAddresses() throws(VoltError) {
+        let files = try Files.list(paths.addresses).map { "\(paths.addresses)/\($0)" }
+        guard !files.isEmpty else { return }
+        let named = Set(try journal.pipelines().flatMap { $0.notify?.targets.map(\.addressFile) ?? [] })
+        for file in files where !named.contains(file) {
+            var information = stat()
+            guard stat(file, &information) == 0, time(nil) - information.st_mtim.tv_sec > 3600 else {
+                continue
+            }
+            try Files.remove(file)
+        }
+    }
+
+    private func discard(_ path: String) throws(VoltError) {
+        guard Files.exists(path) else { return }
+        try Files.makeDirectory(paths.trash, mode: 0o700)
+        try Files.move(path, to: "\(paths.trash)/\(UInt64.random(in: 0...UInt64.max))")
+    }
+
+    /// Whether a workload may still run; one whose tool cannot tell is taken to.
+    private func exists(_ workload: Name, kind: String?) -> Bool {
+        struct Answer: Decodable { let state: String }
+        guard let kind, let tool = plugins.path(of: kind) else { return true }
+        var text = ""
+        let child = try? Child.start(
+            tool, ["status", "--workload", workload.text, "-o", "json"], environment: environment)
+        guard let child else { return true }
+        let outcome = child.finish(limit: .seconds(20)) { stream, line in
+            if stream == .stdout, text.utf8.count < 1 << 16 { text += line + "\n" }
+        }
+        guard outcome == .exited(0),
+            let answer = try? JSONDecoder().decode(Answer.self, from: Data(text.utf8))
+        else { return outcome != .exited(ExitCode.notFound.rawValue) }
+        return answer.state != "absent"
+    }
+}
