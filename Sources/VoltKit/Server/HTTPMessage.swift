@@ -31,7 +31,7 @@ public struct HTTPResponse: Sendable {
 public struct HTTPRoute: Sendable {
     /// `GET` or `POST`.
     public let method: String
-    /// The whole path.
+    /// The whole path; `/a/*` takes every path with one more part below `/a/`.
     public let path: String
     /// The media types a body may have; empty for any.
     public let mediaTypes: [String]

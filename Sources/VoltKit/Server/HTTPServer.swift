@@ -106,12 +106,17 @@ struct RouteTable: Sendable {
     init(_ routes: [HTTPRoute]) { byPath = Dictionary(grouping: routes, by: \.path) }
 
     func match(method: String, path: String) -> Match {
-        guard let routes = byPath[path] else { return .noSuchPath }
+        guard let routes = byPath[path] ?? byPath[Self.parent(of: path)] else { return .noSuchPath }
         if let route = routes.first(where: { $0.method == method || $0.method == "GET" && method == "HEAD" })
         {
             return .route(route)
         }
         let allowed = routes.flatMap { $0.method == "GET" ? ["GET", "HEAD"] : [$0.method] }
         return .notAllowed(allowed.joined(separator: ", "))
+    }
+
+    /// `/a/*` for `/a/b`.
+    private static func parent(of path: String) -> String {
+        path.lastIndex(of: "/").map { "\(path[...$0])*" } ?? ""
     }
 }

@@ -23,6 +23,8 @@ struct Serve: ParsableCommand {
     var tlsCert: String?
     @Option(help: "A PEM file with the key of the certificate, closed to other users.") var tlsKey: String?
 
+    @OptionGroup(title: "Status and log") var shown: ShownOptions
+
     func validate() throws {
         guard (tlsCert == nil) == (tlsKey == nil) else {
             throw ValidationError("--tls-cert and --tls-key are given together")
@@ -39,8 +41,14 @@ struct Serve: ParsableCommand {
             let here = Files.currentDirectory
             tls = (Files.absolute(tlsCert, from: here), Files.absolute(tlsKey, from: here))
         }
-        let server = GitopsServer(gitops, options: .init(address: listen, port: chosen, tls: tls)) { line in
-            Output.note("\(clock.now()) \(line)")
+        var options = GitopsServer.Options(address: listen, port: chosen, tls: tls)
+        try shown.fill(&options)
+        let format = shown.logFormat
+        let server = GitopsServer(gitops, options: options) { line in
+            switch format {
+            case .text: Output.note(LogLine.text(line, at: clock.now()))
+            case .json: Output.note(LogLine(line, at: clock.now()).json)
+            }
         }
         try server.run()
     }

@@ -54,6 +54,7 @@ public final class Journal {
         CREATE INDEX attempts_failed ON attempts(pipeline, new_commit) WHERE state = 'failed';
         """,
         leftoversMigration,
+        totalsMigration,
     ]
 
     /// Runs several writes as one.

@@ -14,6 +14,10 @@ public struct GitopsServer: Sendable {
         public var address: String?
         /// The port; 0 for a free one.
         public var port: Int
+        /// Whether the status pages are on.
+        public var pages = false
+        /// A file with the password of the user `volt` for the pages and `/metrics`; nil for none.
+        public var passwordFile: String?
         /// The files of an HTTPS server; nil for plain HTTP.
         public var tls: (certificate: String, key: String)?
 
@@ -76,7 +80,11 @@ public struct GitopsServer: Sendable {
         }
         try reload(hooks, journal)
         // The port is taken before anything is recovered: a second server must not touch the first one's work.
-        let server = try listen(hooks, identity)
+        let metrics = Metrics()
+        let pages = PageRoutes(
+            state: paths.state, clock: gitops.clock, metrics: metrics,
+            password: try options.passwordFile.map(Messenger.bytes), log: log)
+        let server = try listen(hooks, identity, metrics, pages.routes(pages: options.pages))
         try Recovery(journal: journal, paths: paths, clock: gitops.clock, log: log).run(
             try journal.pipelines())
         do throws(VoltError) { try gitops.leftovers(journal).clear() } catch {
@@ -101,7 +109,7 @@ public struct GitopsServer: Sendable {
             scheduler.kick()
         }
         gitops.manager.stopping()
-        log("stopping: what is under way is asked to stop and is resumed by the next start")
+        log("stopping; what is under way is asked to stop and is resumed by the next start")
         server.stop()
         queue.stop()
         drift.stop()
@@ -131,9 +139,11 @@ public struct GitopsServer: Sendable {
         log("warning: the certificate '\(identity.certificateFile)' \(when) at \(identity.expiry)")
     }
 
-    private func listen(_ hooks: HookReceiver, _ identity: TLSIdentity?) throws(VoltError) -> HTTPServer {
+    private func listen(
+        _ hooks: HookReceiver, _ identity: TLSIdentity?, _ metrics: Metrics, _ pages: [HTTPRoute]
+    ) throws(VoltError) -> HTTPServer {
         let log = self.log
-        var routes = [HTTPRoute("GET", "/healthz") { _, answer in answer(HTTPResponse(200, "ok\n")) }]
+        var routes = pages + [HTTPRoute("GET", "/healthz") { _, answer in answer(HTTPResponse(200, "ok\n")) }]
         for provider in Provider.allCases {
             guard let receiver = provider.hooks else { continue }
             let forms = receiver.takesForms ? ["application/x-www-form-urlencoded"] : []
@@ -146,6 +156,7 @@ public struct GitopsServer: Sendable {
                         provider: provider, headers: RequestHeaders(request.headers), body: request.body
                     ) { reply in
                         if let line = reply.log { log(line) }
+                        metrics.countDelivery(provider: provider.rawValue, status: reply.status)
                         let isJSON = reply.body.hasPrefix("{")
                         var response = HTTPResponse(
                             reply.status, reply.body,

@@ -1,0 +1,52 @@
+/// A piece of HTML. What is put into one is escaped unless it is HTML itself, so that nothing from a
+/// repository or a provider can become markup.
+struct HTML: ExpressibleByStringInterpolation, Sendable, Equatable {
+    /// The markup.
+    let text: String
+
+    /// For interpolation: literals are markup, values are text.
+    struct StringInterpolation: StringInterpolationProtocol {
+        fileprivate var text = ""
+
+        init(literalCapacity: Int, interpolationCount: Int) { text.reserveCapacity(literalCapacity) }
+
+        mutating func appendLiteral(_ literal: String) { text += literal }
+
+        mutating func appendInterpolation(_ value: String) { text += HTML.escaped(value) }
+
+        mutating func appendInterpolation(_ value: Int64) { text += String(value) }
+
+        mutating func appendInterpolation(_ markup: HTML) { text += markup.text }
+
+        mutating func appendInterpolation(_ parts: [HTML]) { for part in parts { text += part.text } }
+    }
+
+    init(stringLiteral value: String) { text = value }
+
+    init(stringInterpolation: StringInterpolation) { text = stringInterpolation.text }
+
+    /// The text with what HTML reads in texts and in quoted attributes replaced, and without what a browser
+    /// does not show or shows the wrong way round.
+    static func escaped(_ text: String) -> String {
+        var result = String.UnicodeScalarView()
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "&": result.append(contentsOf: "&amp;".unicodeScalars)
+            case "<": result.append(contentsOf: "&lt;".unicodeScalars)
+            case ">": result.append(contentsOf: "&gt;".unicodeScalars)
+            case "\"": result.append(contentsOf: "&quot;".unicodeScalars)
+            case "'": result.append(contentsOf: "&#39;".unicodeScalars)
+            case "\n", "\t": result.append(scalar)
+            default: result.append(isHidden(scalar) ? "\u{FFFD}" : scalar)
+            }
+        }
+        return String(result)
+    }
+
+    /// Controls of C0 and C1, and those that turn the direction of a line.
+    private static func isHidden(_ scalar: Unicode.Scalar) -> Bool {
+        let value = scalar.value
+        return value < 32 || (127...159).contains(value) || (0x200E...0x200F).contains(value)
+            || (0x202A...0x202E).contains(value) || (0x2066...0x2069).contains(value)
+    }
+}

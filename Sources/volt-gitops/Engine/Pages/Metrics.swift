@@ -1,0 +1,99 @@
+internal import Synchronization
+internal import VoltCore
+
+/// The numbers of `/metrics`, in the text format of Prometheus (version 0.0.4).
+final class Metrics: Sendable {
+    private struct Answer: Hashable {
+        let provider: String
+        let status: Int
+    }
+
+    private let answers = Mutex<[Answer: Int]>([:])
+
+    /// Counts a delivery by what it was answered.
+    func countDelivery(provider: String, status: Int) {
+        answers.withLock { $0[Answer(provider: provider, status: status), default: 0] += 1 }
+    }
+
+    /// All numbers now.
+    func text(_ journal: Journal) throws(VoltError) -> String {
+        var page = Page()
+        page.family("volt_gitops_info", "gauge", "The version of this program.")
+        page.sample("volt_gitops_info", [("version", VoltVersion.text)], 1)
+        page.family(
+            "volt_gitops_deliveries_total", "counter",
+            "Webhook deliveries by answer since this server started.")
+        let counts = answers.withLock { $0 }
+        for (answer, count) in counts.sorted(by: {
+            ($0.key.provider, $0.key.status) < ($1.key.provider, $1.key.status)
+        }) {
+            page.sample(
+                "volt_gitops_deliveries_total",
+                [("provider", answer.provider), ("status", String(answer.status))], Int64(count))
+        }
+        let totals = try journal.totals()
+        page.family("volt_gitops_attempts_total", "counter", "Attempts that have ended, by how.")
+        for total in totals {
+            guard let state = AttemptState(rawValue: total.name) else { continue }
+            page.sample(
+                "volt_gitops_attempts_total", [("pipeline", total.pipeline), ("state", state.shown)],
+                total.count)
+        }
+        page.family(
+            "volt_gitops_last_success_timestamp_seconds", "gauge",
+            "When a deploy last succeeded, as Unix time.")
+        for total in totals where total.name == AttemptState.done.rawValue {
+            page.sample(
+                "volt_gitops_last_success_timestamp_seconds", [("pipeline", total.pipeline)],
+                total.last.milliseconds / 1000)
+        }
+        page.family("volt_gitops_poll_errors_total", "counter", "Polls that failed.")
+        for total in totals where total.name == "poll_error" {
+            page.sample("volt_gitops_poll_errors_total", [("pipeline", total.pipeline)], total.count)
+        }
+        let queues = try journal.queues()
+        page.family("volt_gitops_queue_depth", "gauge", "Attempts that wait for their turn.")
+        for queue in queues {
+            page.sample("volt_gitops_queue_depth", [("pipeline", queue.pipeline)], queue.waiting)
+        }
+        page.family("volt_gitops_running", "gauge", "Attempts that are under way.")
+        for queue in queues {
+            page.sample("volt_gitops_running", [("pipeline", queue.pipeline)], queue.running)
+        }
+        page.family("volt_gitops_outbox_messages", "gauge", "Messages that are still to be delivered.")
+        page.sample("volt_gitops_outbox_messages", [], Int64(try journal.lettersWaiting()))
+        page.family(
+            "volt_gitops_attempt_duration_seconds", "histogram", "From leaving the queue to the end.")
+        for (limit, count, sum) in try journal.durations() {
+            let isAll = limit == Int64.max
+            page.sample(
+                "volt_gitops_attempt_duration_seconds_bucket",
+                [("le", isAll ? "+Inf" : String(limit / 1000))], count)
+            guard isAll else { continue }
+            page.line("volt_gitops_attempt_duration_seconds_sum \(Self.seconds(sum))")
+            page.line("volt_gitops_attempt_duration_seconds_count \(count)")
+        }
+        return page.text
+    }
+
+    private static func seconds(_ milliseconds: Int64) -> String {
+        let rest = String(milliseconds % 1000)
+        return "\(milliseconds / 1000).\(String(repeating: "0", count: 3 - rest.utf8.count))\(rest)"
+    }
+
+    /// The lines of the format; all labels are of this program's own letters.
+    private struct Page {
+        private(set) var text = ""
+
+        mutating func family(_ name: String, _ type: String, _ help: String) {
+            text += "# HELP \(name) \(help)\n# TYPE \(name) \(type)\n"
+        }
+
+        mutating func sample(_ name: String, _ labels: [(String, String)], _ value: Int64) {
+            let inner = labels.map { "\($0.0)=\"\($0.1)\"" }.joined(separator: ",")
+            text += inner.isEmpty ? "\(name) \(value)\n" : "\(name){\(inner)} \(value)\n"
+        }
+
+        mutating func line(_ line: String) { text += line + "\n" }
+    }
+}

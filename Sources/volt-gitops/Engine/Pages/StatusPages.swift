@@ -1,0 +1,155 @@
+internal import VoltCore
+internal import VoltSystem
+
+/// The read-only pages of `serve --ui`: no script, no asset of another place, nothing to press.
+struct StatusPages {
+    /// Attempts on a pipeline's page.
+    static let historyLimit = 50
+    /// Lines of a log on an attempt's page.
+    static let logLimit = 2000
+
+    let journal: Journal
+    let clock: any WallClock
+
+    /// The page at a path; nil when there is none.
+    func page(_ path: String) throws(VoltError) -> HTML? {
+        let parts = path.split(separator: "/").map(String.init)
+        switch (parts.first, parts.count) {
+        case (nil, _): return try overview()
+        case ("pipelines", 2): return try pipeline(parts[1])
+        case ("attempts", 2):
+            // One way to write a number.
+            guard let id = Int64(parts[1]), String(id) == parts[1] else { return nil }
+            return try attempt(id)
+        default: return nil
+        }
+    }
+
+    private func overview() throws(VoltError) -> HTML {
+        let now = clock.now()
+        var rows: [HTML] = []
+        var isBusy = false
+        for pipeline in try journal.pipelines() {
+            let name = pipeline.name.text
+            let last = try journal.history(of: name, limit: 1).first
+            let success = try journal.lastSuccess(of: name)
+            let poll = try journal.poll(of: name)
+            isBusy = isBusy || last.map { $0.finishedAt == nil } ?? false
+            let trouble: HTML = poll.error.map { "<br><small>the last poll failed: \($0)</small>" } ?? ""
+            rows.append(
+                """
+                <tr><td><a href="/pipelines/\(name)">\(name)</a>\(trouble)</td>\
+                <td>\(Self.badge(last?.status ?? "never"))</td><td>\(pipeline.branch)</td>\
+                <td>\(Self.short(success?.commit))</td>\
+                <td>\(success?.finishedAt.map { $0.relative(to: now) } ?? "never")</td>\
+                <td>\(pipeline.workload.text)</td><td>\(pipeline.provider.rawValue)</td>\
+                <td>\(pipeline.repo)</td></tr>
+
+                """)
+        }
+        let none: HTML =
+            rows.isEmpty ? "<p>There is no pipeline yet: 'volt gitops create' makes one.</p>" : ""
+        return page(
+            "Pipelines", isBusy: isBusy,
+            """
+            <h1>Pipelines</h1>
+            <table><thead><tr><th>Name</th><th>Status</th><th>Branch</th><th>Commit</th><th>Last deploy</th>\
+            <th>Workload</th><th>Provider</th><th>Repository</th></tr></thead><tbody>
+            \(rows)</tbody></table>
+            \(none)
+            """)
+    }
+
+    private func pipeline(_ name: String) throws(VoltError) -> HTML? {
+        guard let pipeline = try journal.pipelines().first(where: { $0.name.text == name }) else {
+            return nil
+        }
+        let attempts = try journal.history(of: name, limit: Self.historyLimit)
+        let rows = attempts.map { attempt -> HTML in
+            """
+            <tr><td><a href="/attempts/\(attempt.id)">\(attempt.id)</a></td>\
+            <td>\(attempt.acceptedAt.tableText)</td><td>\(Self.short(attempt.commit))</td>\
+            <td>\(Self.badge(attempt.status))</td><td>\(duration(of: attempt))</td>\
+            <td>\(attempt.note)</td></tr>
+
+            """
+        }
+        return page(
+            name, isBusy: attempts.contains { $0.finishedAt == nil },
+            """
+            <p><a href="/">All pipelines</a></p>
+            <h1>\(name)</h1>
+            <p>Branch \(pipeline.branch) of \(pipeline.repo) to workload \(pipeline.workload.text)</p>
+            <table><thead><tr><th>Attempt</th><th>Time (UTC)</th><th>Commit</th><th>Status</th>\
+            <th>Duration</th><th>Notes</th></tr></thead><tbody>
+            \(rows)</tbody></table>
+            """)
+    }
+
+    private func attempt(_ id: Int64) throws(VoltError) -> HTML? {
+        guard let attempt = try journal.attempt(id) else { return nil }
+        let steps = try journal.steps(of: id)
+        let rows = steps.enumerated().map { index, step -> HTML in
+            let end = index + 1 < steps.count ? steps[index + 1].at : attempt.finishedAt ?? clock.now()
+            return
+                "<tr><td>\(step.state.rawValue)</td><td>\(step.at.tableText)</td><td>\(DurationText.format(end.since(step.at)))</td></tr>\n"
+        }
+        let log = try journal.log(of: id, last: Self.logLimit).joined(separator: "\n")
+        return page(
+            "\(attempt.pipeline), attempt \(id)", isBusy: attempt.finishedAt == nil,
+            """
+            <p><a href="/">All pipelines</a> · <a href="/pipelines/\(attempt.pipeline)">\(attempt.pipeline)</a></p>
+            <h1>Attempt \(id) of \(attempt.pipeline)</h1>
+            <dl><dt>Status</dt><dd>\(Self.badge(attempt.status))</dd>
+            <dt>Why</dt><dd>\(attempt.note)</dd>
+            <dt>Trigger</dt><dd>\(attempt.trigger.rawValue)</dd>
+            <dt>Delivery</dt><dd>\(attempt.delivery ?? "-")</dd>
+            <dt>Branch</dt><dd>\(attempt.branch)</dd>
+            <dt>Commit</dt><dd><code>\(attempt.commit ?? "-")</code></dd>
+            <dt>Before</dt><dd><code>\(attempt.oldCommit ?? "-")</code></dd>
+            <dt>Accepted</dt><dd>\(attempt.acceptedAt.tableText)</dd>
+            <dt>Duration</dt><dd>\(duration(of: attempt))</dd></dl>
+            <h2>Steps</h2>
+            <table><thead><tr><th>Step</th><th>Time (UTC)</th><th>Duration</th></tr></thead><tbody>
+            \(rows)</tbody></table>
+            <h2>Log</h2>
+            <pre>\(log)</pre>
+            """)
+    }
+
+    private func duration(of attempt: Attempt) -> String {
+        guard let start = attempt.startedAt else { return "-" }
+        return DurationText.format((attempt.finishedAt ?? clock.now()).since(start))
+    }
+
+    private static func short(_ commit: String?) -> HTML {
+        commit.map { "<code>\(String($0.prefix(7)))</code>" } ?? "-"
+    }
+
+    private static func badge(_ status: String) -> HTML {
+        let kind =
+            switch status {
+            case "success": "good"
+            case "failed", "held", "interrupted": "bad"
+            case "queued", "deploying": "busy"
+            default: "none"
+            }
+        return "<span class=\"\(kind)\">\(status)</span>"
+    }
+
+    private func page(_ title: String, isBusy: Bool, _ body: HTML) -> HTML {
+        // A page about something that is under way loads itself again.
+        let refresh: HTML = isBusy ? "<meta http-equiv=\"refresh\" content=\"3\">\n" : ""
+        return """
+            <!DOCTYPE html>
+            <html lang="en"><head><meta charset="utf-8">
+            <meta name="viewport" content="width=device-width, initial-scale=1">
+            \(refresh)<title>\(title) - volt gitops</title>
+            <style>\(PageStyle.markup)</style></head>
+            <body><main>
+            \(body)
+            </main></body></html>
+
+            """
+    }
+}
