@@ -66,5 +66,23 @@ for round in $(seq 0 "$rounds"); do
     # The next push comes when this attempt has ended.
     until volt gitops status 2>/dev/null | grep -q success; do sleep 0.05; done
 done
+# A commit that changes nothing of the workload: until its attempt has succeeded.
+: >"$scratch/same"
+for round in $(seq "$rounds"); do
+    printf 'note %s\n' "$round" >NOTES
+    git add -A
+    git commit --quiet -m "note $round"
+    git push --quiet origin main
+    pushed=$(date +%s%N)
+    commit=$(git rev-parse HEAD)
+    volt-demo push-event --to "$server/hooks/github" --repo "$repository" --branch main \
+        --commit "$commit" --secret-file "$scratch/secret" >/dev/null
+    until volt gitops logs --name site --limit 1 2>/dev/null | grep -q "${commit:0:7}.*success"; do
+        [ $(($(date +%s%N) - pushed)) -lt 60000000000 ] || { tail "$scratch/serve.log" >&2; exit 1; }
+    done
+    echo $((($(date +%s%N) - pushed) / 1000000)) >>"$scratch/same"
+done
+sort -n "$scratch/same" | awk '{ t[NR] = $1 } END {
+    printf "push that changes nothing to success, %d pushes: median %d ms, min %d ms, max %d ms\n", NR, t[int((NR + 1) / 2)], t[1], t[NR] }'
 sort -n "$scratch/times" | awk '{ t[NR] = $1 } END {
     printf "push to served page, %d pushes: median %d ms, min %d ms, max %d ms\n", NR, t[int((NR + 1) / 2)], t[1], t[NR] }'

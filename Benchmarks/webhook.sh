@@ -44,7 +44,7 @@ memory() { awk '/VmHWM/ { printf "%.0f", $2 / 1024 }' "/proc/$1/status"; }
 field() { sed -nE "s/.*$1=([0-9.]+).*/\1/p" <<<"$2"; }
 accepted=0 first=0
 printf '%-12s %-8s %10s %10s %10s\n' CONNECTIONS SERVER RATE/S 'P50 MS' 'P99 MS'
-for connections in 2 16 64; do
+for connections in 1 2 16 64 256; do
     theirs=$(volt-demo load --port "$peer_port" --path /hooks/github --repo "$repository" \
         --secret-file "$scratch/secret" --connections "$connections" --seconds "$seconds" --first "$first")
     first=$((first + 10000000))
@@ -60,6 +60,17 @@ for connections in 2 16 64; do
         'BEGIN { printf "%-12s ratio: rate %.1f times, p99 %.2f times\n", "", a / b, c / d }'
 done
 printf 'peak memory: webhook %s MB, volt %s MB\n' "$(memory "$peer")" "$(memory "$volt")"
+# What waits: a pipeline that is suspended takes deliveries and deploys none.
+volt gitops suspend --name site >/dev/null 2>&1
+queued=0
+while [ "$queued" -lt 10000 ]; do
+    more=$(volt-demo load --port "$volt_port" --path /hooks/github --repo "$repository" \
+        --secret-file "$scratch/secret" --connections 64 --seconds 1 --first "$first")
+    first=$((first + 10000000))
+    queued=$((queued + $(field accepted "$more")))
+done
+accepted=$((accepted + queued))
+printf 'memory with %s deliveries that wait: volt %s MB\n' "$queued" "$(memory "$volt")"
 rows=$(volt gitops logs --name site --limit 100000000 -o json | grep -c '"trigger" : "webhook"' || true)
 printf 'answers 202: %s, rows in the journal: %s\n' "$accepted" "$rows"
 [ "$rows" = "$accepted" ]
