@@ -52,8 +52,6 @@ enum Gate {
 
     /// What becomes of an attempt now.
     static func decide(pipeline: Pipeline, attempt: Attempt, state: State, now: Timestamp) -> Decision {
-        // A way back is asked for by a person, or follows what was let through before.
-        guard attempt.trigger != .rollback else { return .run }
         // A way back is asked for by hand, or brings back what a failed attempt has taken down.
         guard attempt.trigger != .rollback else { return .run }
         if let suspension = state.suspension, !state.isForced {
