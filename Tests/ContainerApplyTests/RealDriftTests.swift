@@ -85,6 +85,24 @@ struct RealDriftTests {
         #expect(try site.logs().contains("drift: 'manual' was applied by other means than this pipeline"))
     }
 
+    @Test(
+        "another container under the name of the workload's is replaced, and the history says what differed")
+    func replaced() throws {
+        let site = try Site(drift: "repair")
+        let name = try site.container()
+        #expect(try site.host.run("volt-gitops", "suspend", "--name", "site").status == 0)
+        #expect(try site.host.run("volt-container", "rm", "--force", name).status == 0)
+        let other = try site.host.run(
+            "volt-container", "create", "--name", name, "busybox", "/bin/sleep", "1000")
+        try #require(other.status == 0, "\(other.stderr)")
+        #expect(try site.host.run("volt-container", "start", name).status == 0)
+        #expect(try site.host.run("volt-gitops", "resume", "--name", "site").status == 0)
+        try site.wait("for the page") { (try? site.host.page()) == "good" }
+        try site.wait("for the history") { try site.logs().contains("  success  ") }
+        #expect(try site.logs().contains("drift: what runs was changed: its configuration is"))
+        #expect(try site.host.run("volt-container", "rm", "--force", name).status == 0)
+    }
+
     @Test("a container that was stopped by hand is reported and stays stopped until the next deploy")
     func stopped() throws {
         let site = try Site(drift: "repair")

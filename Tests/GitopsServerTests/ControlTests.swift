@@ -5,23 +5,6 @@ import VoltSystem
 import VoltTestKit
 
 @Suite(.serialized, .timeLimit(.minutes(5))) struct ControlTests {
-    private func deliver(_ commit: String, to serve: Serve, of host: Host, id: String) throws {
-        let body = host.push(commit: commit)
-        let answer = try serve.request(
-            "POST", "/hooks/github", headers: host.headers(delivery: id, body: body), body: body)
-        #expect(answer.status == 202)
-    }
-
-    private func statuses(_ host: Host, _ name: String = "site") throws -> [String] {
-        let rows = try host.gitops("logs", "--name", name).stdout.split(separator: "\n").dropFirst()
-        let words = [
-            "waiting for approval", "suspended", "waiting", "success", "superseded", "failed", "held",
-            "queued",
-            "deploying",
-        ]
-        return rows.map { row in words.first { row.contains("  \($0)  ") } ?? "?" }
-    }
-
     @Test(
         "pushes to a suspended pipeline wait with the reason, over a restart, and resume deploys the newest only"
     )
@@ -32,11 +15,11 @@ import VoltTestKit
         #expect(made.status == 0)
         let first = try Serve(host)
         let one = try host.git("rev-parse", "HEAD")
-        try deliver(one, to: first, of: host, id: "d1")
-        try host.wait("for the first to wait") { try statuses(host) == ["suspended"] }
+        #expect(try host.deliver(one, to: first) == 202)
+        try host.wait("for the first to wait") { try host.statuses() == ["suspended"] }
         let two = try host.commit("two")
-        try deliver(two, to: first, of: host, id: "d2")
-        try host.wait("for the second to wait") { try statuses(host) == ["suspended", "superseded"] }
+        #expect(try host.deliver(two, to: first) == 202)
+        try host.wait("for the second to wait") { try host.statuses() == ["suspended", "superseded"] }
         first.end(SIGKILL)
         let second = try Serve(host)
         let refused = try host.gitops("sync", "--name", "site")
@@ -48,7 +31,7 @@ import VoltTestKit
         #expect(status.stderr.contains("site: suspended by") && status.stderr.contains(": database move"))
         #expect(host.applied.isEmpty)
         #expect(try host.gitops("resume", "--name", "site").status == 0)
-        try host.wait("for the deploy") { try statuses(host) == ["success", "superseded"] }
+        try host.wait("for the deploy") { try host.statuses() == ["success", "superseded"] }
         #expect(host.applied.filter { $0.hasPrefix("done") } == ["done \(two)"])
         #expect(try host.gitops("resume", "--name", "site").stderr == "pipeline 'site' was not suspended\n")
         #expect(second.end(SIGTERM) == 0)
@@ -65,10 +48,10 @@ import VoltTestKit
         #expect(try host.gitops("sync", "--name", "site", "--force", "--no-wait").status == 0)
         try host.wait("for the check") { host.applied.contains("check \(one)") }
         let two = try host.commit("two")
-        try deliver(two, to: server, of: host, id: "d2")
-        try host.wait("for the push to wait") { try statuses(host).first == "suspended" }
+        #expect(try host.deliver(two, to: server) == 202)
+        try host.wait("for the push to wait") { try host.statuses().first == "suspended" }
         try host.open(gate: "check")
-        try host.wait("for the deploy") { try statuses(host) == ["suspended", "success"] }
+        try host.wait("for the deploy") { try host.statuses() == ["suspended", "success"] }
         #expect(host.applied.last == "done \(one)")
         #expect(try host.gitops("logs", "--name", "site").stdout.contains("manual sync (forced)"))
         #expect(server.end(SIGTERM) == 0)
@@ -86,15 +69,15 @@ import VoltTestKit
         let waits = try host.gitops("sync", "--name", "site")
         #expect(waits.status == 75)
         #expect(waits.stderr.contains("'deny 0 0 * * * 1d UTC' is open"))
-        #expect(try statuses(host) == ["waiting"])
+        #expect(try host.statuses() == ["waiting"])
         #expect(try host.gitops("status").stderr.contains("site: waiting: 'deny 0 0 * * * 1d UTC' is open"))
         let forced = try host.gitops("sync", "--name", "site", "--force")
         #expect(forced.status == 0, "\(forced.stderr)")
         #expect(host.applied.last == "done \(one)")
         let server = try Serve(host)
         let two = try host.commit("two")
-        try deliver(two, to: server, of: host, id: "d2")
-        try host.wait("for the push to wait") { try statuses(host).first == "waiting" }
+        #expect(try host.deliver(two, to: server) == 202)
+        try host.wait("for the push to wait") { try host.statuses().first == "waiting" }
         #expect(try host.gitops("window", "remove", "--name", "site", "2").status == 0)
         #expect(try host.gitops("window", "remove", "--name", "site", "2").status == 3)
         #expect(try host.gitops("window", "remove", "--name", "site", "1").status == 0)
@@ -112,14 +95,14 @@ import VoltTestKit
         try host.createSite("--require-approval")
         let one = try host.git("rev-parse", "HEAD")
         let first = try Serve(host)
-        try deliver(one, to: first, of: host, id: "d1")
-        try host.wait("for the wait") { try statuses(host) == ["waiting for approval"] }
+        #expect(try host.deliver(one, to: first) == 202)
+        try host.wait("for the wait") { try host.statuses() == ["waiting for approval"] }
         #expect(host.applied.isEmpty)
         first.end(SIGKILL)
         let second = try Serve(host)
         let two = try host.commit("two")
-        try deliver(two, to: second, of: host, id: "d2")
-        try host.wait("for the newer") { try statuses(host) == ["waiting for approval", "superseded"] }
+        #expect(try host.deliver(two, to: second) == 202)
+        try host.wait("for the newer") { try host.statuses() == ["waiting for approval", "superseded"] }
         let stale = try host.gitops("approve", "--name", "site", String(one.prefix(10)))
         #expect(stale.status == 4)
         #expect(stale.stderr.contains(two.prefix(12)))
@@ -130,7 +113,7 @@ import VoltTestKit
         let made = try host.gitops("approve", "--name", "site", String(two.prefix(10)), "--by", "alice")
         #expect(made.status == 0, "\(made.stderr)")
         try host.wait("for the deploy") { host.applied.last == "done \(two)" }
-        try host.wait("for the history") { try statuses(host).first == "success" }
+        try host.wait("for the history") { try host.statuses().first == "success" }
         let logs = try host.gitops("logs", "--name", "site").stdout
         #expect(logs.contains("approved by alice, as \(CurrentUser.name) (uid \(getuid()))"))
         #expect(try host.gitops("approve", "--name", "site").status == 3)
@@ -143,15 +126,15 @@ import VoltTestKit
         try host.createSite("--require-approval")
         let server = try Serve(host)
         let one = try host.git("rev-parse", "HEAD")
-        try deliver(one, to: server, of: host, id: "d1")
-        try host.wait("for the wait") { try statuses(host) == ["waiting for approval"] }
+        #expect(try host.deliver(one, to: server) == 202)
+        try host.wait("for the wait") { try host.statuses() == ["waiting for approval"] }
         #expect(
             try host.gitops("reject", "--name", "site", "--by", "bob", "--reason", "too soon").status == 0)
-        try host.wait("for the end") { try statuses(host) == ["held"] }
+        try host.wait("for the end") { try host.statuses() == ["held"] }
         #expect(try host.gitops("logs", "--name", "site").stdout.contains("rejected by bob, as"))
         let two = try host.commit("two")
-        try deliver(two, to: server, of: host, id: "d2")
-        try host.wait("for the wait") { try statuses(host) == ["waiting for approval", "held"] }
+        #expect(try host.deliver(two, to: server) == 202)
+        try host.wait("for the wait") { try host.statuses() == ["waiting for approval", "held"] }
         #expect(try host.gitops("approve", "--name", "site").status == 0)
         try host.wait("for the deploy") { host.applied.last == "done \(two)" }
         #expect(server.end(SIGTERM) == 0)
@@ -177,16 +160,16 @@ import VoltTestKit
         let one = try host.git("rev-parse", "HEAD")
         try host.close(gate: "check")
         // One push reaches both: they watch the same branch.
-        try deliver(one, to: server, of: host, id: "d1")
+        #expect(try host.deliver(one, to: server) == 202)
         try host.wait("for the check") { host.applied.contains("check \(one)") }
-        try host.wait("for the other to wait") { try statuses(host, "app") == ["waiting"] }
+        try host.wait("for the other to wait") { try host.statuses("app") == ["waiting"] }
         #expect(
             try host.gitops("logs", "--name", "app").stdout.contains(
                 "pipeline 'site' comes first and is not done"))
         #expect(host.applied.filter { $0.hasPrefix("prepare") }.count == 1)
         try host.open(gate: "check")
         try host.wait("for both") {
-            try statuses(host) == ["success"] && statuses(host, "app") == ["success"]
+            try host.statuses() == ["success"] && host.statuses("app") == ["success"]
         }
         #expect(try host.gitops("delete", "--name", "site").status == 0)
         let circle = try create("site", "--after", "app")
@@ -195,93 +178,46 @@ import VoltTestKit
         #expect(server.end(SIGTERM) == 0)
     }
 
-    @Test("a workload that is gone is reported by default, and repaired with --drift repair")
-    func drift() throws {
-        for mode in ["report", "repair"] {
-            let host = try Host()
-            try host.createSite("--drift", mode, "--drift-interval", "1s")
-            let one = try host.git("rev-parse", "HEAD")
-            #expect(try host.gitops("sync", "--name", "site").status == 0)
-            try Files.replace(
-                "\(host.directory)/status",
-                with: #"{"workload":"web","state":"absent","health":"none","restarts":0}"#.utf8)
-            let server = try Serve(host)
-            if mode == "report" {
-                try host.wait("for the report") { try host.gitops("status").stdout.contains("  drifted\n") }
-                #expect(
-                    try host.gitops("status").stderr.contains(
-                        "site: drifted: the workload is gone (it is only"))
-                #expect(try statuses(host) == ["success"])
-                #expect(try host.gitops("suspend", "--name", "site").status == 0)
-                #expect(try host.gitops("status").stdout.contains("  suspended\n"))
-            } else {
-                try host.wait("for the repair") { try statuses(host) == ["success", "success"] }
-                #expect(host.applied.filter { $0.hasPrefix("done") } == ["done \(one)", "done \(one)"])
-                let logs = try host.gitops("logs", "--name", "site").stdout
-                #expect(logs.contains("drift: the workload is gone"))
-                // The probe still says that it is gone: the next try waits.
-                try host.wait("for the next look") {
-                    try host.gitops("status").stderr.contains("it was repaired a moment ago")
-                }
-            }
-            try Files.remove("\(host.directory)/status")
-            try host.wait("for the end of it") { try !host.gitops("status").stderr.contains("drifted") }
-            #expect(server.end(SIGTERM) == 0)
-        }
-    }
-
-    @Test("a manifest that vanished removes the workload only with --prune, and an empty tree not even then")
-    func prune() throws {
+    @Test("a pipeline waits while the workload of the one before it is not healthy, and fails after its time")
+    func unhealthyBefore() throws {
         let host = try Host()
         try host.createSite()
         #expect(try host.gitops("sync", "--name", "site").status == 0)
-        try host.commit("no manifest", without: ["volt-manifest.yaml"])
-        let kept = try host.gitops("sync", "--name", "site")
-        #expect(kept.status == 1)
-        #expect(kept.stderr.contains("no volt-manifest.yaml"))
-        #expect(!host.applied.contains("remove"))
-        #expect(try host.gitops("delete", "--name", "site").status == 0)
-        try host.git("reset", "-q", "--hard", "HEAD~1")
-        try host.createSite("--prune")
-        #expect(try host.gitops("sync", "--name", "site").status == 0)
-        try host.commit("empty", without: ["volt-manifest.yaml", "text"])
-        let empty = try host.gitops("sync", "--name", "site")
-        #expect(empty.status == 1)
-        #expect(empty.stderr.contains("the commit has no files at all, so workload 'web' is kept"))
-        #expect(!host.applied.contains("remove"))
-        try host.commit("some file", without: ["volt-manifest.yaml"])
-        let pruned = try host.gitops("sync", "--name", "site")
-        #expect(pruned.status == 0, "\(pruned.stderr)")
-        #expect(host.applied.last == "remove")
-        #expect(
-            try host.gitops("logs", "--name", "site").stdout.contains(
-                "manual sync, no manifest: workload 'web' was removed"))
-        try host.commit("another file", without: ["volt-manifest.yaml"])
-        #expect(try host.gitops("sync", "--name", "site").status == 0)
-        #expect(try host.gitops("logs", "--name", "site").stdout.contains("no workload to remove"))
-        #expect(host.applied.filter { $0 == "remove" }.count == 1)
-        let back = try host.commit("a manifest again")
-        #expect(try host.gitops("sync", "--name", "site").status == 0)
-        #expect(host.applied.last == "done \(back)")
-        #expect(try host.gitops("delete", "--name", "site").status == 0)
-        let refused = try host.tool.run(
+        try Files.replace(
+            "\(host.directory)/status",
+            with: #"{"workload":"web","state":"running","health":"unhealthy","restarts":0}"#.utf8)
+        let made = try host.tool.run(
             [
-                "volt-gitops", "create", "--name", "b", "--repo", host.repository, "--provider", "github",
-                "--branch", "main", "--workload", "b", "--insecure-no-secret", "--allow-file",
-                "--allow-empty",
+                "volt-gitops", "create", "--name", "app", "--repo", host.repository, "--provider", "github",
+                "--branch", "main", "--workload", "app", "--secret-file", "\(host.directory)/secret",
+                "--allow-file", "--poll-interval", "86400", "--after", "site", "--after-timeout", "2s",
             ])
-        #expect(refused.status == 64)
+        #expect(made.status == 0, "\(made.stderr)")
+        let server = try Serve(host)
+        #expect(try host.gitops("sync", "--name", "app", "--no-wait").status == 0)
+        try host.wait("for the wait") { try host.statuses("app") == ["waiting"] }
+        #expect(
+            try host.gitops("logs", "--name", "app").stdout.contains(
+                "pipeline 'site' comes first and its workload is unhealthy"))
+        try host.wait("for the end") { try host.statuses("app").first == "failed" }
+        #expect(try host.gitops("logs", "--name", "app").stdout.contains("waited 2s in vain"))
+        try Files.remove("\(host.directory)/status")
+        let synced = try host.gitops("sync", "--name", "app")
+        #expect(synced.status == 0, "\(synced.stderr)")
+        #expect(server.end(SIGTERM) == 0)
     }
+}
 
-    @Test("an empty tree removes the workload with --prune --allow-empty")
-    func pruneEmpty() throws {
-        let host = try Host()
-        try host.createSite("--prune", "--allow-empty")
-        #expect(try host.gitops("sync", "--name", "site").status == 0)
-        try host.commit("empty", without: ["volt-manifest.yaml", "text"])
-        let pruned = try host.gitops("sync", "--name", "site")
-        #expect(pruned.status == 0, "\(pruned.stderr)")
-        #expect(host.applied.last == "remove")
+extension Host {
+    /// What `logs` shows as the status of each attempt, the newest first.
+    func statuses(_ name: String = "site") throws -> [String] {
+        let rows = try gitops("logs", "--name", name).stdout.split(separator: "\n").dropFirst()
+        let words = [
+            "waiting for approval", "suspended", "waiting", "success", "superseded", "failed", "held",
+            "queued",
+            "deploying",
+        ]
+        return rows.map { row in words.first { row.contains("  \($0)  ") } ?? "?" }
     }
 }
 

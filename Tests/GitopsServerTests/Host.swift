@@ -59,7 +59,11 @@ final class Host: Sendable {
             echo '{"event":"plan","service":"web","change":"replace","reasons":["image"]}'
             exit 0
         fi
-        [ "$verb" = apply ] || { echo "$verb" >>"$PROBE/applied"; exit 0; }
+        if [ "$verb" != apply ]; then
+            echo "$verb" >>"$PROBE/applied"
+            while [ -e "$PROBE/gates/$verb" ]; do sleep 0.02; done
+            exit 0
+        fi
         at() {
             printf '{"event":"step","step":"%s","state":"started","at":"2026-01-01T00:00:00.000Z"}\\n' "$1"
             echo "$1 $revision" >>"$PROBE/applied"

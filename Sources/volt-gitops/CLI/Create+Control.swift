@@ -33,14 +33,18 @@ struct ControlArguments: ParsableArguments {
             control.after = list
             control.afterTimeout = try DurationText.parse(afterTimeout).milliseconds / 1000
         }
-        guard let mode = DriftMode(rawValue: drift) else {
-            throw VoltError(
-                .usage, "'\(drift)' is nothing to do about drift", hint: "use repair, report or off")
-        }
-        control.drift = mode
+        control.drift = try Self.driftMode(drift)
         control.driftInterval = try DurationText.parse(driftInterval).milliseconds / 1000
         if prune { control.prunes = true }
         if allowEmpty { control.allowsEmpty = true }
         pipeline.control = control
+    }
+
+    static func driftMode(_ text: String) throws(VoltError) -> DriftMode {
+        guard let mode = DriftMode(rawValue: text) else {
+            throw VoltError(
+                .usage, "'\(text)' is nothing to do about drift", hint: "use repair, report or off")
+        }
+        return mode
     }
 }

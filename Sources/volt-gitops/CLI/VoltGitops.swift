@@ -16,8 +16,8 @@ import VoltSystem
             """,
         subcommands: [
             Create.self, List.self, Status.self, Sync.self, Plan.self, Rollback.self, Logs.self, Show.self,
-            Suspend.self,
-            Resume.self, Window.self, Approve.self, Reject.self, Delete.self, Serve.self, InstallService.self,
+            Suspend.self, Resume.self, Window.self, Control.self, Approve.self, Reject.self, Delete.self,
+            Serve.self, InstallService.self,
             Notify.self, Secret.self,
         ])
     static func main() { runTool() }

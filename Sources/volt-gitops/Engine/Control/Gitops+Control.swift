@@ -117,6 +117,31 @@ extension Gitops {
         return states
     }
 
+    // MARK: Settings
+
+    /// Changes the settings of a pipeline, and gives them as they are then.
+    ///
+    /// - Parameter body: leaves them as they are to look at them only.
+    /// - Throws: `VoltError`; code `usage` or `notFound` for settings that `create` refuses, too.
+    public func control(_ name: String, _ body: (inout ControlOptions) -> Void) throws(VoltError)
+        -> ControlOptions
+    {
+        let journal = try journal()
+        let (changed, result) = try journal.transaction { () throws(VoltError) in
+            var pipeline = try journal.pipeline(name)
+            let old = pipeline.control ?? ControlOptions()
+            var control = old
+            body(&control)
+            guard control != old else { return (false, control) }
+            try check(control, of: pipeline.name, among: try journal.pipelines())
+            pipeline.control = control
+            try journal.update(pipeline)
+            return (true, control)
+        }
+        if changed { ring() }
+        return result
+    }
+
     private func change(_ name: String, _ body: (inout ControlOptions) throws(VoltError) -> Void)
         throws(VoltError)
     {
