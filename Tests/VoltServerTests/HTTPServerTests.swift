@@ -73,6 +73,19 @@ private final class Subject: Sendable {
         for number in 0..<9 { #expect(try client.receive().text == String(number)) }
     }
 
+    @Test("bodies that are sent at once are taken each for its request")
+    func pipelinedBodies() throws {
+        let subject = try Subject()
+        let client = try subject.client()
+        let bodies = (0..<8).map { [UInt8](repeating: 97 + $0, count: 100_000) }
+        // The server reads some of a body after it answered the request before.
+        for body in bodies {
+            try client.send(
+                Array("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: \(body.count)\r\n\r\n".utf8) + body)
+        }
+        for body in bodies { #expect(try client.receive().body == body) }
+    }
+
     @Test("HEAD is answered where GET is, with the length and without the body")
     func head() throws {
         let subject = try Subject()
@@ -222,7 +235,8 @@ private final class Subject: Sendable {
     func readsNothing() throws {
         let subject = try Subject { $0.idleSeconds = 2 }
         let client = try subject.client()
-        let requests = Array(String(repeating: "GET /page HTTP/1.1\r\nHost: a\r\n\r\n", count: 2000).utf8)
+        let body = String(repeating: "x", count: 64 << 10)
+        let requests = Array("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 65536\r\n\r\n\(body)".utf8)
         var sent = 0
         // The buffers of both sockets take some megabytes; without a limit it would go on for ever.
         #expect(throws: HTTPClient.Failure.self) {

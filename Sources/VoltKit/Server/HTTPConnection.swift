@@ -148,10 +148,12 @@ final class HTTPConnection: ChannelInboundHandler {
     private func answer(_ response: HTTPResponse, isHead: Bool, keepsAlive: Bool) {
         giveBack()
         let keeps = keepsAlive && !gate.isDraining
+        if keeps {
+            // Before the answer is written: with its end the next request may be handed on at once.
+            state = .idle
+            expire(after: limits.idleSeconds)
+        }
         write(response, isHead: isHead, closes: !keeps)
-        guard keeps else { return }
-        state = .idle
-        expire(after: limits.idleSeconds)
     }
 
     /// Answers without reading the rest of the request.
