@@ -233,7 +233,11 @@ private final class Subject: Sendable {
 
     @Test("a client that sends requests and reads no answer is not read from any more, and then closed")
     func readsNothing() throws {
-        let subject = try Subject { $0.idleSeconds = 2 }
+        let subject = try Subject {
+            $0.headerSeconds = 2
+            $0.bodySeconds = 2
+            $0.idleSeconds = 2
+        }
         let client = try subject.client()
         let body = String(repeating: "x", count: 64 << 10)
         let requests = Array("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 65536\r\n\r\n\(body)".utf8)
