@@ -59,7 +59,12 @@ import VoltTestKit
         #expect(empty.status == 1)
         #expect(empty.stderr.contains("the commit has no files at all, so workload 'web' is kept"))
         #expect(!host.applied.contains("remove"))
+        #expect(
+            try host.gitops("plan", "--name", "site").stdout.hasPrefix(
+                "nothing would be deployed: it would fail: the commit has no files at all"))
         try host.commit("some file", without: ["volt-manifest.yaml"])
+        let plan = try host.gitops("plan", "--name", "site").stdout
+        #expect(plan.contains("has no manifest: workload 'web' would be removed"), "\(plan)")
         let pruned = try host.gitops("sync", "--name", "site")
         #expect(pruned.status == 0, "\(pruned.stderr)")
         #expect(host.applied.last == "remove")

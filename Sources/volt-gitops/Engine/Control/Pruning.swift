@@ -23,6 +23,20 @@ struct Pruning {
         }
     }
 
+    /// Whether a tree without a manifest means that the workload goes.
+    ///
+    /// - Throws: `VoltError` with code `refused` when the whole tree is empty and that is not allowed.
+    static func isMeant(by directory: String, _ pipeline: Pipeline) throws(VoltError) -> Bool {
+        guard pipeline.control?.prunes == true, !ManifestFinder.exists(in: directory, path: pipeline.path)
+        else { return false }
+        if pipeline.control?.allowsEmpty != true, try Files.list(directory).isEmpty {
+            throw VoltError(
+                .refused, "the commit has no files at all, so workload '\(pipeline.workload)' is kept",
+                hint: "when that is meant, create the pipeline with --prune --allow-empty, or use 'delete'")
+        }
+        return true
+    }
+
     /// Removes the workload when the manifest has vanished from a snapshot.
     ///
     /// - Parameter deployed: the commit that was deployed last.
@@ -30,14 +44,7 @@ struct Pruning {
     ///   deployed, or fails, as any other.
     /// - Throws: `VoltError` with code `refused` when the whole tree is empty: more likely a mistake than a wish.
     func run(_ snapshot: Snapshot, _ pipeline: Pipeline, deployed: String?) throws(VoltError) -> Outcome? {
-        guard pipeline.control?.prunes == true,
-            !ManifestFinder.exists(in: snapshot.directory, path: pipeline.path)
-        else { return nil }
-        if pipeline.control?.allowsEmpty != true, try Files.list(snapshot.directory).isEmpty {
-            throw VoltError(
-                .refused, "the commit has no files at all, so workload '\(pipeline.workload)' is kept",
-                hint: "when that is meant, create the pipeline with --prune --allow-empty, or use 'delete'")
-        }
+        guard try Self.isMeant(by: snapshot.directory, pipeline) else { return nil }
         guard let deployed else { return .nothing }
         let reader = WorkloadReader(paths: paths, environment: environment, plugins: plugins)
         // The commit that was deployed last may be one without a manifest itself.

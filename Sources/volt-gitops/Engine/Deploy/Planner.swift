@@ -92,6 +92,12 @@ extension Gitops {
     )
         throws(VoltError)
     {
+        if try Pruning.isMeant(by: directory, pipeline) {
+            if plan.wouldDeploy {
+                plan.reason += ", and has no manifest: workload '\(pipeline.workload)' would be removed"
+            }
+            return
+        }
         let manifest = try ManifestFinder.find(
             in: directory, path: pipeline.path, workload: pipeline.workload)
         plan.kind = manifest.kind
