@@ -32,7 +32,7 @@ struct Pruning {
         if pipeline.control?.allowsEmpty != true, try Files.list(directory).isEmpty {
             throw VoltError(
                 .refused, "the commit has no files at all, so workload '\(pipeline.workload)' is kept",
-                hint: "when that is meant, create the pipeline with --prune --allow-empty, or use 'delete'")
+                hint: "when that is meant, run 'volt gitops control --name \(pipeline.name) --allow-empty'")
         }
         return true
     }
@@ -48,10 +48,8 @@ struct Pruning {
         guard let deployed else { return .nothing }
         let reader = WorkloadReader(paths: paths, environment: environment, plugins: plugins)
         // The commit that was deployed last may be one without a manifest itself.
-        guard ManifestFinder.exists(in: "\(paths.snapshots(pipeline.name))/\(deployed)", path: pipeline.path)
-        else {
-            return .nothing
-        }
+        let old = "\(paths.snapshots(pipeline.name))/\(deployed)"
+        if Files.isDirectory(old), !ManifestFinder.exists(in: old, path: pipeline.path) { return .nothing }
         let kind = try reader.kind(of: pipeline, at: deployed)
         guard let tool = plugins.path(of: kind) else {
             throw VoltError(
