@@ -184,6 +184,20 @@ private final class Answer: Sendable {
         #expect(events(receiver) == ["failed", "failed", "success"])
     }
 
+    @Test("a commit that waits for approval says so once")
+    func approval() throws {
+        let receiver = try ScriptedHTTPServer { _ in .answer(200) }
+        let host = try Host()
+        try host.createSite("--notify", receiver.origin, "--require-approval")
+        let server = try Serve(host)
+        let commit = try push(host, server, "two")
+        try host.wait("for the question") { events(receiver).contains("approval") }
+        #expect(receiver.requests.first?.text.contains(commit) == true)
+        #expect(try host.gitops("approve", "--name", "site").status == 0)
+        try host.wait("for the success") { events(receiver).contains("success") }
+        #expect(events(receiver) == ["approval", "success"])
+    }
+
     @Test("a test message reaches every kind of receiver, signed, and as nobody")
     func test() throws {
         let receiver = try ScriptedHTTPServer { _ in .answer(200) }

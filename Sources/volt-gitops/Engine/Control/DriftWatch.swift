@@ -1,4 +1,5 @@
 internal import Dispatch
+internal import GitopsMessage
 internal import Synchronization
 internal import VoltCore
 internal import VoltSystem
@@ -154,7 +155,16 @@ final class DriftWatch: Sendable {
             guard try journal.lastApplied(of: name)?.id == good.id, try journal.open(of: name).isEmpty else {
                 return false
             }
+            let before = try journal.drift(of: name)
             try journal.keep(record, of: name)
+            if record.isDrifted,
+                before?.attempt != record.attempt || before?.differences != record.differences
+            {
+                let tiding = Tiding(
+                    kind: .drift, attempt: record.attempt, commit: record.commit, note: record.text,
+                    at: record.checkedAt)
+                try journal.tell(tiding, of: name)
+            }
             if let note {
                 try journal.accept(
                     pipeline: name, trigger: .drift, branch: pipeline.branch, commit: record.commit,

@@ -122,19 +122,22 @@ extension Journal {
             .integer(now.milliseconds))
     }
 
-    /// Whether people want to hear it: not what was said last, and not what was said a moment ago. Keeps
-    /// what was said.
+    /// Whether people want to hear it: not what was said last, and no failure again that was said a moment
+    /// ago. The last word is always right: a success after a failure is said. Keeps what is said.
     private func isNews(_ tiding: Tiding, of name: String, onlyFailures: Bool) throws(VoltError) -> Bool {
         let commit = tiding.commit ?? ""
         let last = try database.rows(
             "SELECT kind, commit_id FROM told WHERE pipeline = ? ORDER BY at DESC, rowid DESC LIMIT 1",
             .text(name)
         ) { (kind: $0.text(0), commit: $0.text(1)) }.first
+        if let last, last.kind == tiding.kind.rawValue, last.commit == commit { return false }
+        let isRecovery =
+            tiding.kind == .success && last.flatMap { Tiding.Kind(rawValue: $0.kind) }?.isBad == true
         let same = try database.integer(
             "SELECT at FROM told WHERE pipeline = ? AND commit_id = ? AND kind = ?", .text(name),
             .text(commit), .text(tiding.kind.rawValue))
-        let isRepeated = last.map { $0.kind == tiding.kind.rawValue && $0.commit == commit } ?? false
         let isRecent = same.map { tiding.at.milliseconds - $0 < Self.quiet.milliseconds } ?? false
+        if isRecent, !isRecovery { return false }
         // What is a day old is remembered only as the last word, which is replaced here.
         try database.execute(
             "DELETE FROM told WHERE pipeline = ? AND at < ?", .text(name),
@@ -142,9 +145,7 @@ extension Journal {
         try database.execute(
             "INSERT OR REPLACE INTO told (pipeline, commit_id, kind, at) VALUES (?, ?, ?, ?)", .text(name),
             .text(commit), .text(tiding.kind.rawValue), .integer(tiding.at.milliseconds))
-        if isRepeated || isRecent { return false }
-        guard onlyFailures, tiding.kind == .success else { return true }
-        return last.flatMap { Tiding.Kind(rawValue: $0.kind) }?.isBad ?? false
+        return !onlyFailures || tiding.kind != .success || isRecovery
     }
 
     /// The letters whose time has come, the oldest first.
