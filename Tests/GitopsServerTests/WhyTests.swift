@@ -74,4 +74,24 @@ import VoltTestKit
         #expect(followed.stderr.contains("failed while checking"))
         #expect(!followed.stderr.contains("\r"))
     }
+
+    @Test("on a terminal logs -f draws one line that says what the attempt is at")
+    func progressLine() throws {
+        let host = try Host()
+        try host.createSite()
+        let server = try Serve(host)
+        let commit = try host.git("rev-parse", "HEAD")
+        try host.close(gate: "check")
+        try host.deliver(commit, to: server)
+        try host.wait("for the check") { host.applied.contains("check \(commit)") }
+        let opener =
+            "( sleep 0.7; rm \"$PROBE/gates/check\" ) & script -qec 'volt-gitops logs --name site -f' typescript"
+        let followed = try host.tool.run(["sh", "-c", opener])
+        #expect(followed.status == 0)
+        let drawn = followed.stdout.split(separator: "\r\u{1B}[K").filter {
+            $0.contains("checking \(commit.prefix(7))")
+        }
+        #expect(drawn.count >= 3, "\(followed.stdout)")
+        #expect(followed.stdout.contains("success"))
+    }
 }

@@ -10,9 +10,11 @@ enum Why {
         let end = attempt.finishedAt ?? now
         let duration = seconds(end.since(attempt.startedAt ?? end))
         let delivery = attempt.delivery.map { ", delivery \($0)" } ?? ""
+        // What follows the colon is how it ended, which the decision has.
+        let made = attempt.note.firstRange(of: ": ").map { String(attempt.note[..<$0.lowerBound]) }
         return [
             "\(attempt.id)  \(attempt.acceptedAt.tableText)  \(commit)  \(attempt.status)  \(duration)",
-            "    made by \(attempt.trigger.rawValue)\(printable(delivery)): \(printable(attempt.note))",
+            "    made by \(attempt.trigger.rawValue)\(printable(delivery)): \(printable(made ?? attempt.note))",
             "    \(printable(attempt.decision ?? attempt.wait?.reason ?? "not decided yet"))",
         ]
     }

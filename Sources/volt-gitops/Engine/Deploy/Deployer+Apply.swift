@@ -12,12 +12,18 @@ extension Deployer {
         let seconds = max(1, limit.milliseconds / 1000)
         // Before the tool starts: a server that dies in between leaves a note for the next one.
         try journal.setUnsettled(true, work.attempt.pipeline)
-        let child = try Child.start(
-            tool,
-            [
-                "apply", "--workload", pipeline.workload.text, "--manifest", manifest.file, "--source",
-                manifest.source, "--revision", snapshot.commit, "--timeout", "\(seconds)s", "-o", "json",
-            ], environment: environment)
+        let child: Child
+        do throws(VoltError) {
+            child = try Child.start(
+                tool,
+                [
+                    "apply", "--workload", pipeline.workload.text, "--manifest", manifest.file, "--source",
+                    manifest.source, "--revision", snapshot.commit, "--timeout", "\(seconds)s", "-o", "json",
+                ], environment: environment)
+        } catch {
+            try journal.setUnsettled(false, work.attempt.pipeline)
+            throw error
+        }
         work.wasApplied = true
         try journal.setChild(
             pid: child.pid, start: Processes.startTime(child.pid) ?? 0, attempt: work.attempt.id)

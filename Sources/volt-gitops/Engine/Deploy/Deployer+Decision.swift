@@ -85,8 +85,10 @@ extension Deployer {
         if let hint = error.hint { work.log.append("hint: \(hint)") }
         try flush(&work, all: true)
         let state = work.state
+        // Before the transaction: the tool is asked, and nothing may wait for that.
+        let problem = try workloadProblem(work)
         let outcome = try journal.transaction { () throws(VoltError) in
-            let outcome = try consequence(of: error, work)
+            let outcome = try consequence(for: work, problem: problem)
             try journal.finish(
                 work.attempt.id, as: .failed, note: "\(note): \(error.message)\(outcome.note)",
                 decision: "failed while \(state.rawValue): \(error.message); \(outcome.decision)",
@@ -96,7 +98,8 @@ extension Deployer {
         progress("failed: \(note): \(error.message)\(outcome.note)")
     }
 
-    private func consequence(of error: VoltError, _ work: Work) throws(VoltError) -> (
+    /// - Parameter problem: what is wrong with the workload, or nil.
+    private func consequence(for work: Work, problem: String?) throws(VoltError) -> (
         note: String, decision: String
     ) {
         let pipeline = work.pipeline
@@ -104,7 +107,7 @@ extension Deployer {
         let policy = pipeline.retries
         if work.attempt.trigger == .rollback {
             let tries = (work.earlierTry?.count ?? 0) + 1
-            guard try workloadProblem(work) != nil, tries < policy.attempts else {
+            guard problem != nil, tries < policy.attempts else {
                 return ("", "the workload is as it was")
             }
             let wait = try retry(work, count: tries)
@@ -118,7 +121,7 @@ extension Deployer {
             let wait = try retry(work, count: tries)
             return ("", "the workload is untouched, and it is tried again in \(wait)")
         }
-        if let problem = try workloadProblem(work), let good = work.deployed, good != commit {
+        if let problem, let good = work.deployed, good != commit {
             try hold(commit, work, "it failed in attempt \(work.attempt.id) and left \(problem)")
             let id = try journal.accept(
                 pipeline: name, trigger: .rollback, branch: pipeline.branch, commit: good,

@@ -192,7 +192,11 @@ struct Deployer {
         guard let keep = try? journal.deployedCommits(of: pipeline.name.text, limit: Self.snapshotLimit),
             let names = try? Files.list(directory)
         else { return }
-        for name in names where !keep.contains(name) { try? Files.removeTree("\(directory)/\(name)") }
+        // A rollback that is queued needs its own as well.
+        let wanted = ((try? journal.open(of: pipeline.name.text)) ?? []).compactMap(\.target)
+        for name in names where !keep.contains(name) && !wanted.contains(name) {
+            try? Files.removeTree("\(directory)/\(name)")
+        }
     }
 }
 

@@ -42,6 +42,11 @@ extension Gitops {
         let pipeline = try journal.pipeline(name)
         let directory = "\(paths.state)/plans/\(name)-\(getpid())"
         try Files.makeDirectory("\(paths.state)/plans", mode: 0o700)
+        // What a plan that was killed has left.
+        for left in try Files.list("\(paths.state)/plans") {
+            let owner = left.split(separator: "-").last.flatMap { Int32($0) }
+            if owner.map(Processes.isAlive) != true { try? Files.removeTree("\(paths.state)/plans/\(left)") }
+        }
         defer { try? Files.removeTree(directory) }
         let limit = Duration.seconds(pipeline.timeout)
         let commit = try reader().fetch(
