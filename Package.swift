@@ -166,7 +166,9 @@ let package = Package(
         tests("VoltServerTests", ["VoltServer", "VoltCore", "VoltSystem", nioCore]),
         tests("VoltHTTPTests", ["VoltHTTP", "VoltCore", "VoltSystem"]),
         tests("VoltYAMLTests", ["VoltYAML", "VoltCore"]),
-        tests("GitopsEngineTests", ["GitopsEngine", "GitopsMessage", "VoltCore", "VoltCrypto", "VoltSystem", "VoltSQLite"]),
+        tests(
+            "GitopsEngineTests",
+            ["GitopsEngine", "GitopsMessage", "VoltCore", "VoltCrypto", "VoltSystem", "VoltSQLite"]),
         // What reads foreign bytes, for the short run of the tests and for `make fuzz`.
         .target(
             name: "FuzzTargets",

@@ -7,7 +7,9 @@ import VoltTestKit
 @testable import GitopsEngine
 
 @Suite struct OutboxTests {
-    private func journal(_ scratch: borrowing ScratchDirectory, onlyFailures: Bool = false, status: Bool = false)
+    private func journal(
+        _ scratch: borrowing ScratchDirectory, onlyFailures: Bool = false, status: Bool = false
+    )
         throws -> Journal
     {
         let journal = try Journal(state: scratch.path)
@@ -128,6 +130,9 @@ import VoltTestKit
         #expect(try journal.dueLetters(at: now, limit: 1).first?.tries == 1)
         try journal.drop(letter)
         #expect(try !journal.beginTry(of: letter, next: now))
-        #expect((1...8).map { OutboxSender.wait(after: $0).milliseconds / 1000 } == [10, 30, 90, 270, 810, 2430, 3600, 3600])
+        #expect(
+            (1...8).map { OutboxSender.wait(after: $0).milliseconds / 1000 } == [
+                10, 30, 90, 270, 810, 2430, 3600, 3600,
+            ])
     }
 }
