@@ -38,7 +38,14 @@ struct GlobalOptions {
             switch option {
             case "-C" where attached == nil: try Self.changeDirectory(try value())
             case "--root", "--config": paths.append((Self.variables[option] ?? "", try value()))
-            case "--log-level": variables.append(("VOLT_LOG", try value()))
+            case "--log-level":
+                let level = try value()
+                guard LogLevel.allCases.contains(where: { level.elementsEqual($0.rawValue.utf8) }) else {
+                    throw VoltError(
+                        .usage, "'\(Console.shown(level))' is not a value of --log-level",
+                        hint: "write \(LogLevel.choices)")
+                }
+                variables.append(("VOLT_LOG", level))
             case "--color":
                 let when = try value()
                 guard ["auto", "always", "never"].contains(where: { when.elementsEqual($0.utf8) }) else {

@@ -72,9 +72,9 @@ enum HelpCommand {
     private static let options = [
         ["-C DIR", "work in this directory"],
         ["--root DIR", "keep configuration, state and caches of every tool below this directory"],
-        ["--config FILE", "read this configuration file"],
+        ["--config FILE", "a configuration file, for tools that have one"],
         ["--color WHEN", "auto, always or never"],
-        ["--log-level LEVEL", "how much the tool says about its work"],
+        ["--log-level LEVEL", "debug, info, warning or error"],
         ["--exec-path DIR", "look for tools in this absolute directory first"],
         ["--version", "the version of volt"],
         ["--list-cmds=KINDS", "names for scripts: main, installed, others, alias"],

@@ -77,6 +77,7 @@ private let showArguments = #"for a; do printf %s "$a" | od -An -v -tx1 | tr -d 
             (["--frob", "x"], "unknown option '--frob'"), (["-v", "x"], "unknown option '-v'"),
             (["--root"], "'--root' needs a value"), (["--root=", "x"], "the value of '--root' is empty"),
             (["--color=red", "x"], "'red' is not a value of --color"),
+            (["--log-level", "loud", "x"], "'loud' is not a value of --log-level"),
             (
                 ["-C", "/no/such", "x"],
                 "cannot change to the directory '/no/such': no such file or directory"

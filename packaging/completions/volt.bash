@@ -50,7 +50,7 @@ _volt() {
         -C | --root | --exec-path) mapfile -t COMPREPLY < <(compgen -d -- "$current") ;;
         --config) mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
         --color) mapfile -t COMPREPLY < <(compgen -W 'auto always never' -- "$current") ;;
-        --log-level) mapfile -t COMPREPLY < <(compgen -W 'trace debug info notice warning error critical' -- "$current") ;;
+        --log-level) mapfile -t COMPREPLY < <(compgen -W 'debug info warning error' -- "$current") ;;
         *)
             if [[ $current == -* ]]; then
                 mapfile -t COMPREPLY < <(compgen -W '-C --root --config --color --log-level --exec-path --version --help' -- "$current")

@@ -61,7 +61,7 @@ complete -c volt -n __volt_needs_command -s C -x -a '(__fish_complete_directorie
 complete -c volt -n __volt_needs_command -l root -x -a '(__fish_complete_directories)' -d 'keep all state below this directory'
 complete -c volt -n __volt_needs_command -l config -r -F -d 'read this configuration file'
 complete -c volt -n __volt_needs_command -l color -x -a 'auto always never' -d 'colour in the output'
-complete -c volt -n __volt_needs_command -l log-level -x -a 'trace debug info notice warning error critical' -d 'how much the tool says'
+complete -c volt -n __volt_needs_command -l log-level -x -a 'debug info warning error' -d 'how much the tool says'
 complete -c volt -n __volt_needs_command -l exec-path -x -a '(__fish_complete_directories)' -d 'look for tools here first'
 complete -c volt -n __volt_needs_command -l version -d 'the version of volt'
 complete -c volt -n __volt_needs_command -s h -l help -d 'the commands'

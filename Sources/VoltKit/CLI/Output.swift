@@ -32,7 +32,7 @@ public enum Output {
     /// The only place that looks at the format.
     public static func render(_ value: some Encodable, as format: OutputFormat, table: () -> Table) throws {
         switch format {
-        case .table: print(table().text(), terminator: "")
+        case .table: print(table().text(colored: usesColor(1)), terminator: "")
         case .json: print(try json(value))
         }
     }
@@ -90,14 +90,20 @@ public struct Table: Sendable {
             })
     }
 
+    /// The columns whose words get a colour.
+    private static let statusColumns: Set<String> = ["STATUS", "STATE", "HEALTH"]
+
     /// The lines of the table, the header always among them.
-    public func text() -> String {
+    ///
+    /// - Parameter colored: whether the words of `STATUS`, `STATE` and `HEALTH` get colours.
+    public func text(colored: Bool = false) -> String {
         let lines = [header] + rows
         let widths = header.indices.map { column in lines.map { $0[column].count }.max() ?? 0 }
-        return lines.map { line in
+        return lines.enumerated().map { number, line in
             var text = ""
             for (column, cell) in line.enumerated() {
-                text += cell
+                let isStatus = colored && number > 0 && Self.statusColumns.contains(header[column])
+                text += isStatus ? Output.Color(status: cell)?.paint(cell) ?? cell : cell
                 if column + 1 < line.count {
                     text += String(repeating: " ", count: widths[column] - cell.count + 2)
                 }

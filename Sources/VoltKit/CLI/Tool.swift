@@ -17,6 +17,8 @@ internal import VoltSystem
 public protocol Tool: ParsableCommand {
     /// The tool's name, version and summary.
     static var tool: ToolDescription { get }
+    /// Whether the tool reads the configuration file of `--config`; one that does not refuses the option.
+    static var readsConfiguration: Bool { get }
 }
 
 /// What `volt plugins` and `--volt-metadata` tell about a tool.
@@ -55,7 +57,7 @@ extension CommandConfiguration {
             Exit codes: 0 done, 1 failed, 2 partly failed, 3 not found, 4 conflict, 5 refused, 64 usage, \
             69 a component is missing, 75 try again, 130 interrupted.
             Global options, before the command: --root DIR, --config FILE, --color auto|always|never, \
-            --log-level LEVEL.
+            --log-level debug|info|warning|error.
             """
         // ArgumentParser writes no completion script for a command with a super command, so the name
         // is only set when `volt` ran the tool.
@@ -85,6 +87,9 @@ public struct ExitStatus: Error, Sendable {
 }
 
 extension Tool {
+    /// No.
+    public static var readsConfiguration: Bool { false }
+
     /// Parses the command line, runs the command and ends the process with the documented exit code.
     ///
     /// Only an asynchronous command gets threads: starting them, and ending them when a command replaces
@@ -98,11 +103,18 @@ extension Tool {
         signal(SIGPIPE, SIG_DFL)
         do {
             let rest = try GlobalOptions.apply(words)
+            try GlobalOptions.check(
+                Environment.current, tool: tool.name, readsConfiguration: readsConfiguration)
             noteContract()
+            Output.debug(
+                "volt-\(tool.name) \(tool.version) at '\(Processes.selfPath)', VOLT_ROOT '\(Environment.current["VOLT_ROOT"] ?? "")'"
+            )
+            let started = ContinuousClock.now
             var command = try parseAsRoot(rest)
             if let asynchronous = command as? any AsyncParsableCommand { run(asynchronous, words) }
             try command.run()
             fflush(nil)
+            Output.debug("done after \((ContinuousClock.now - started).milliseconds) ms")
             Glibc.exit(0)
         } catch {
             fflush(nil)
@@ -181,7 +193,8 @@ extension Tool {
             Output.note((try? Output.json(failure, pretty: false)) ?? error.message)
             return
         }
-        Output.note("\(name): error: \(error.message)")
+        let word = Output.usesColor(2) ? Output.Color.red.paint("error:") : "error:"
+        Output.note("\(name): \(word) \(error.message)")
         if let hint = error.hint { Output.note("\(name): hint: \(hint)") }
     }
 
@@ -212,16 +225,34 @@ enum GlobalOptions {
                 value = next
                 rest = rest.dropFirst()
             }
-            if option == "--color", !["auto", "always", "never"].contains(value) {
-                throw VoltError(
-                    .usage, "'\(value)' is not a value of --color", hint: "write auto, always or never")
-            }
             if option == "--root" || option == "--config" {
                 value = Files.absolute(value, from: Files.currentDirectory)
             }
+            guard !value.isEmpty else { throw VoltError(.usage, "the value of '\(option)' is empty") }
             Environment.set(variable, value)
         }
         return Array(rest)
+    }
+
+    /// Refuses what the variables say and the tool does not know.
+    static func check(_ environment: [String: String], tool: String, readsConfiguration: Bool)
+        throws(VoltError)
+    {
+        if let color = environment["VOLT_COLOR"], !color.isEmpty,
+            !["auto", "always", "never"].contains(color)
+        {
+            throw VoltError(
+                .usage, "'\(color)' is not a value of --color", hint: "write auto, always or never")
+        }
+        if let level = environment["VOLT_LOG"], !level.isEmpty, LogLevel(rawValue: level) == nil {
+            throw VoltError(
+                .usage, "'\(level)' is not a value of --log-level", hint: "write \(LogLevel.choices)")
+        }
+        if let file = environment["VOLT_CONFIG"], !file.isEmpty, !readsConfiguration {
+            throw VoltError(
+                .usage, "'volt-\(tool)' has no configuration file, so '\(file)' would change nothing",
+                hint: "leave --config out, and VOLT_CONFIG; everything is set by options")
+        }
     }
 }
 

@@ -45,6 +45,7 @@ struct Serve: ParsableCommand {
         try shown.fill(&options)
         let format = shown.logFormat
         let server = GitopsServer(gitops, options: options) { line in
+            guard LogLevel(ofLine: line) >= Output.level else { return }
             switch format {
             case .text: Output.note(LogLine.text(line, at: clock.now()))
             case .json: Output.note(LogLine(line, at: clock.now()).json)

@@ -169,7 +169,7 @@ public struct GitopsServer: Sendable {
         do throws(VoltError) {
             return try HTTPServer(
                 address: options.address, port: options.port, routes: routes, threads: 2, tls: identity,
-                report: log)
+                report: { log("debug: \($0)") })
         } catch  where error.code == .missing {
             let holder = PortHolder.find(port: options.port).map { " by \($0)" } ?? ""
             throw VoltError(

@@ -5,7 +5,7 @@ public import VoltCore
 public struct LogLine: Encodable, Sendable, Equatable {
     /// When.
     public let time: Timestamp
-    /// `error`, `warning` or `info`.
+    /// `error`, `warning`, `info` or `debug`.
     public let level: String
     /// The pipeline the line is about, or nil.
     public let pipeline: String?
@@ -14,12 +14,12 @@ public struct LogLine: Encodable, Sendable, Equatable {
     /// The rest of the line.
     public let message: String
 
-    /// Takes a line apart: `[error: |warning: ][<pipeline>: [attempt <number>: ]]message`.
+    /// Takes a line apart: `[error: |warning: |debug: ][<pipeline>: [attempt <number>: ]]message`.
     public init(_ line: String, at time: Timestamp) {
         self.time = time
         var rest = line[...]
         var level = "info"
-        for word in ["error", "warning"] where rest.hasPrefix("\(word): ") {
+        for word in ["error", "warning", "debug"] where rest.hasPrefix("\(word): ") {
             level = word
             rest = rest.dropFirst(word.utf8.count + 2)
         }
