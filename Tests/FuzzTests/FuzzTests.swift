@@ -6,7 +6,7 @@ import VoltSystem
 import VoltTestKit
 
 extension FuzzTarget: CustomTestStringConvertible {
-    public var testDescription: String { name }
+    package var testDescription: String { name }
 
     /// The files of the corpus.
     fileprivate func corpus() throws -> [(name: String, bytes: [UInt8])] {
