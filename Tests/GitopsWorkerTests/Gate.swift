@@ -11,6 +11,8 @@ final class Gate: Sendable {
         /// The answer of the real server at a port, and at most so many bytes of it before nothing more comes.
         case forward(UInt16, upTo: Int = .max)
         case hang
+        /// What a proxy does after CONNECT: bytes go to and from a port, whatever was asked for.
+        case tunnel(UInt16)
     }
 
     let port: UInt16
@@ -56,6 +58,10 @@ final class Gate: Sendable {
                         case .text(let text):
                             try? Files.write(Array(text.utf8), to: connection, named: "gate")
                             return
+                        case .tunnel(let port):
+                            try? Files.write(
+                                Array("HTTP/1.1 200 OK\r\n\r\n".utf8), to: connection, named: "gate")
+                            return Self.relay(connection, port)
                         case .forward(let port, let limit):
                             let bytes = Self.ask(port, request.head + request.body)
                             try? Files.write(Array(bytes.prefix(limit)), to: connection, named: "gate")
@@ -92,6 +98,19 @@ final class Gate: Sendable {
         if result == 0 { return connection }
         close(connection)
         return nil
+    }
+
+    private static func relay(_ connection: Int32, _ port: UInt16) {
+        guard let server = connect(to: port) else { return }
+        defer { close(server) }
+        while true {
+            var watched = [connection, server].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+            guard poll(&watched, 2, -1) > 0 else { return }
+            for (from, to) in [(0, server), (1, connection)] where watched[from].revents != 0 {
+                guard let bytes = part(of: watched[from].fd) else { return }
+                try? Files.write(bytes, to: to, named: "gate")
+            }
+        }
     }
 
     private static func ask(_ port: UInt16, _ bytes: [UInt8]) -> [UInt8] {

@@ -156,6 +156,30 @@ import VoltTestKit
         #expect(clear.status == 5 && clear.failure.contains("would be sent unencrypted"), "\(clear.failure)")
     }
 
+    @Test("a proxy that could not be used is refused, and that of the environment is not looked at")
+    func proxy() throws {
+        let bench = try Bench()
+        let commit = try bench.push("past a proxy")
+        let server = try serve(bench)
+        defer { server.stop() }
+        let proxy = try Gate { _ in .hang }
+        var access = bench.access("http://127.0.0.1:\(server.port)/site.git")
+        access.proxy = "http://127.0.0.1:\(proxy.port)"
+        let plain = try bench.tip(access)
+        #expect(
+            plain.status == 64 && plain.failure.contains("is not reached through a proxy"), "\(plain.failure)"
+        )
+        access.url = "https://127.0.0.1/site.git"
+        access.proxy = "http://ann:secret@127.0.0.1:1"
+        let refused = try bench.tip(access)
+        #expect(refused.status == 64 && !refused.failure.contains("secret"), "\(refused.failure)")
+        for name in ["http_proxy", "https_proxy", "HTTPS_PROXY", "ALL_PROXY"] {
+            bench.tools.environment[name] = "http://127.0.0.1:\(proxy.port)"
+        }
+        #expect(try bench.tip(bench.access("http://127.0.0.1:\(server.port)/site.git")).tip == commit)
+        #expect(proxy.requests == [])
+    }
+
     @Test("a redirect to another host is refused")
     func otherHost() throws {
         let bench = try Bench()

@@ -123,6 +123,43 @@ struct SSHTests {
                 .contains("is not pinned"))
     }
 
+    @Test("the host key is asked for without a credential, and pinning its line lets us in")
+    func scan() throws {
+        let server = try Server()
+        let url = "ssh://root@127.0.0.1:\(server.port)\(server.bench.repository)"
+        let answer = try server.bench.ask(
+            SourceRequest(action: .hostKey, repository: server.bench.access(url), mirror: server.bench.mirror)
+        )
+        guard case .hostKey(let host, let type, let fingerprint, let line) = answer.events.last else {
+            Issue.record("no host key: \(answer.failure)")
+            return
+        }
+        #expect(host == "[127.0.0.1]:\(server.port)")
+        let file = type == "ssh-ed25519" ? "host_ed25519" : "host_ecdsa"
+        #expect(try fingerprint == server.bench.shell("ssh-keygen -lf \(file).pub | cut -d' ' -f2"))
+        #expect(try server.bench.tip(server.access(pinned: "echo '\(line)'")).tip == server.commit)
+        let none = try server.bench.ask(
+            SourceRequest(
+                action: .hostKey, repository: server.bench.access("https://127.0.0.1:1/x"),
+                mirror: server.bench.mirror))
+        #expect(none.status == 64 && none.failure.contains("has no host key"), "\(none.failure)")
+    }
+
+    @Test("RSA keys are told from others, whatever their format")
+    func keyTypes() throws {
+        let bench = try Bench()
+        try bench.shell(
+            """
+            ssh-keygen -q -t rsa -N '' -f new; ssh-keygen -q -t rsa -m PEM -N '' -f old; ssh-keygen -q -t rsa -N x -f locked
+            ssh-keygen -q -t ed25519 -N '' -f ed; ssh-keygen -q -t ecdsa -m PEM -N '' -f ec; echo nonsense > none
+            """)
+        for (name, isRSA) in [
+            "new": true, "old": true, "locked": true, "ed": false, "ec": false, "none": false,
+        ] {
+            #expect(PrivateKeyFile.isRSA(try Files.read("\(bench.path)/\(name)")) == isRSA, "\(name)")
+        }
+    }
+
     @Test("a key that the server does not take is told, and an RSA key with the reason")
     func userKeys() throws {
         let server = try Server()

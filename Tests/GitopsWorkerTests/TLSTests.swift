@@ -51,6 +51,14 @@ struct TLSTests {
         access.caFile = "\(bench.path)/ca.pem"
         #expect(try bench.tip(access).tip == commit)
         #expect(try bench.snapshot(access, "1").commit == commit)
+        // Through a proxy, which sees the name of the server and no more.
+        let proxy = try Gate { _ in .tunnel(port) }
+        access.proxy = "http://127.0.0.1:\(proxy.port)"
+        let proxied = try bench.tip(access)
+        #expect(proxied.tip == commit, "\(proxied.failure)")
+        #expect(proxy.requests.allSatisfy { $0.hasPrefix("CONNECT localhost:\(port) HTTP/1.1") })
+        #expect(proxy.requests.count == 1)
+        access.proxy = nil
         access.url = "https://127.0.0.1:\(port)/site.git"
         let name = try bench.tip(access)
         #expect(name.status == 5 && name.failure.contains("cannot trust"), "\(name.failure)")

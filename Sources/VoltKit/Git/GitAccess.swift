@@ -14,8 +14,8 @@ public enum GitCredential: Sendable {
     case none
     /// A user name and a token or password, over HTTP.
     case token(username: String, token: String)
-    /// The path of a private key without a passphrase.
-    case sshKey(path: String)
+    /// The path of a private key without a passphrase, and whether it is one of RSA.
+    case sshKey(path: String, isRSA: Bool = false)
 }
 
 /// A remote repository and the rules for talking to it.
@@ -30,6 +30,8 @@ public struct GitAccess: Sendable {
     public var mayBeSent: @Sendable (String) -> Bool
     /// Refuses a host key by throwing, with the reason.
     public var checkHostKey: @Sendable (GitHostKey) throws(VoltError) -> Void
+    /// An HTTP proxy, for http and https; nil for none, whatever the environment says.
+    public var proxy: String?
     /// Called while objects arrive: received, in all, bytes.
     public var progress: @Sendable (Int, Int, Int) -> Void
 

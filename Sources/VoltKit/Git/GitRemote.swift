@@ -85,8 +85,11 @@ public final class GitRemote {
             options.follow_redirects = GIT_REMOTE_REDIRECT_NONE
             options.download_tags = GIT_REMOTE_DOWNLOAD_TAGS_NONE
             options.update_fetchhead = 0
-            try withStringArray([refspec]) { (list) throws(GitFailure) in
-                try check(git_remote_download(handle, list, &options))
+            try withProxy { (proxy) throws(GitFailure) in
+                options.proxy_opts = proxy
+                try withStringArray([refspec]) { (list) throws(GitFailure) in
+                    try check(git_remote_download(handle, list, &options))
+                }
             }
             try check(
                 git_remote_update_tips(handle, &options.callbacks, 0, GIT_REMOTE_DOWNLOAD_TAGS_NONE, nil))
@@ -105,10 +108,27 @@ public final class GitRemote {
             // A redirect to another host is an error; one to another port keeps the credential here,
             // because `mayBeSent` refuses that URL.
             options.follow_redirects = GIT_REMOTE_REDIRECT_NONE
-            options.proxy_opts.type = GIT_PROXY_NONE
-            try check(git_remote_connect_ext(handle, GIT_DIRECTION_FETCH, &options))
+            try withProxy { (proxy) throws(GitFailure) in
+                options.proxy_opts = proxy
+                try check(git_remote_connect_ext(handle, GIT_DIRECTION_FETCH, &options))
+            }
         }
         isConnected = true
+    }
+
+    /// Calls the body with the options of the proxy, which live as long as the call.
+    private func withProxy(_ body: (git_proxy_options) throws(GitFailure) -> Void) throws(GitFailure) {
+        var options = git_proxy_options()
+        try check(git_proxy_options_init(&options, UInt32(GIT_PROXY_OPTIONS_VERSION)))
+        guard let proxy = access.proxy else {
+            options.type = GIT_PROXY_NONE
+            return try body(options)
+        }
+        let url = strdup(proxy)
+        defer { free(url) }
+        options.type = GIT_PROXY_SPECIFIED
+        options.url = UnsafePointer(url)
+        try body(options)
     }
 
     /// Runs calls of libgit2 and says their failure in plain words.

@@ -68,7 +68,7 @@ final class RemoteCallbacks {
         switch access.credential {
         case .token(let username, let token) where allowed & GIT_CREDENTIAL_USERPASS_PLAINTEXT.rawValue != 0:
             return git_credential_userpass_plaintext_new(out, username, token)
-        case .sshKey(let path) where allowed & GIT_CREDENTIAL_SSH_KEY.rawValue != 0:
+        case .sshKey(let path, _) where allowed & GIT_CREDENTIAL_SSH_KEY.rawValue != 0:
             return git_credential_ssh_key_new(out, access.user, nil, path, nil)
         default: return refuse(missing)
         }
@@ -100,12 +100,19 @@ final class RemoteCallbacks {
     }
 
     private var rejected: VoltError {
-        if case .sshKey(let path) = access.credential {
+        if case .sshKey(let path, let isRSA) = access.credential {
+            let start = "authentication failed: '\(access.url)' does not take the "
+            if isRSA {
+                return VoltError(
+                    .refused,
+                    start
+                        + "RSA key '\(path)': libssh2 1.10 signs with SHA-1, which servers since OpenSSH 8.8 refuse",
+                    hint:
+                        "use an ed25519 key ('ssh-keygen -t ed25519') and add its public half to the account")
+            }
             return VoltError(
-                .refused, "authentication failed: '\(access.url)' does not take the key '\(path)'",
-                hint: "add its public half to the account '\(access.user)'; an RSA key does not work, "
-                    + "since libssh2 1.10 signs with SHA-1 and servers since OpenSSH 8.8 refuse that: use ed25519"
-            )
+                .refused, start + "key '\(path)'",
+                hint: "add its public half to the account '\(access.user)'")
         }
         return VoltError(
             .refused, "authentication failed: '\(access.url)' does not take the user name and token",

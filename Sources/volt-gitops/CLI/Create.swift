@@ -36,6 +36,7 @@ struct Create: ParsableCommand {
     @Flag(name: .customLong("allow-http"), help: "Allow http://, which anyone on the way can change.")
     var allowHTTP = false
     @Flag(help: "Allow file:// and local paths.") var allowFile = false
+    @OptionGroup(title: "Private repositories") var access: PrivateOptions
     @OptionGroup(title: "Notifications") var notify: NotifyOptions
 
     @OptionGroup(title: "When to deploy") var control: ControlArguments
@@ -61,10 +62,12 @@ struct Create: ParsableCommand {
         pipeline.caFile = try existing(caFile, "--ca-file")
         pipeline.allowHTTP = allowHTTP
         pipeline.allowFile = allowFile
+        let hostKey = try access.fill(&pipeline, gitops)
         try control.fill(&pipeline)
         pipeline.notify = try notify.settings(for: pipeline, gitops)
         try retry.fill(&pipeline)
-        let url = try gitops.create(pipeline, secret: try given(), insecure: insecureNoSecret)
+        let url = try gitops.create(
+            pipeline, secret: try given(), hostKey: hostKey, insecure: insecureNoSecret)
         Output.note("created pipeline '\(name)': branch '\(branch)' of '\(url)' to workload '\(workload)'")
         if from == .svn {
             Output.note("it is polled every \(pollInterval) s by 'volt gitops serve'")

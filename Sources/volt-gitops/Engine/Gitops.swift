@@ -50,10 +50,13 @@ public struct Gitops: Sendable {
     ///
     /// - Parameters:
     ///   - secret: of its hook, or nil for none.
+    ///   - hostKey: to be pinned, or nil.
     ///   - insecure: whether a provider that sends webhooks may have no secret.
     /// - Returns: the URL that is read: for Subversion it may have the branch appended.
     /// - Throws: `VoltError` with code `usage`, `refused` or `conflict`.
-    public func create(_ pipeline: Pipeline, secret: [UInt8]?, insecure: Bool) throws(VoltError) -> String {
+    public func create(
+        _ pipeline: Pipeline, secret: [UInt8]?, hostKey: ScannedHostKey? = nil, insecure: Bool
+    ) throws(VoltError) -> String {
         let isSubversion = pipeline.provider == .svn
         _ = try RepositoryURL(
             pipeline.repo, system: isSubversion ? .svn : .git,
@@ -102,6 +105,7 @@ public struct Gitops: Sendable {
             // Within the transaction: a pipeline never stands without its secret.
             let files = HookSecretFiles(paths, pipeline.name)
             if let secret { try files.set(secret) } else { try files.remove() }
+            if let hostKey { try pin(hostKey, for: pipeline.name) }
         }
         ring()
         return url

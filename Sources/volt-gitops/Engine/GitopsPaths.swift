@@ -33,6 +33,9 @@ public struct GitopsPaths: Sendable {
         "\(state)/mirrors/\(SHA256Hasher.digest(of: url.utf8).hex.prefix(32))"
     }
 
+    /// The file with the host key that `create` pinned for a pipeline.
+    func hostKey(_ pipeline: Name) -> String { "\(state)/known-hosts/\(pipeline)" }
+
     /// The directory with a pipeline's snapshots, each named after its commit.
     func snapshots(_ pipeline: Name) -> String { "\(state)/snapshots/\(pipeline)" }
 

@@ -21,7 +21,11 @@ struct Leftovers {
             try journal.transaction { () throws(VoltError) in
                 let pipelines = try journal.pipelines()
                 let isBack = pipelines.contains { $0.name == leftover.pipeline }
-                if !isBack { try HookSecretFiles(paths, leftover.pipeline).remove() }
+                if !isBack {
+                    try HookSecretFiles(paths, leftover.pipeline).remove()
+                    let hostKey = paths.hostKey(leftover.pipeline)
+                    if Files.exists(hostKey) { try Files.remove(hostKey) }
+                }
                 if !pipelines.contains(where: { $0.repo == leftover.repo }) {
                     try discard(paths.mirror(of: leftover.repo))
                 }

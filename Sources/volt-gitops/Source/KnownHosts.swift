@@ -71,8 +71,16 @@ public struct KnownHosts: Sendable {
         return here.map { "\(name) \($0.type) \(Base64.encode($0.key))\n" }.joined()
     }
 
-    private static func name(host: String, port: Int) -> String {
+    /// The name of a host in such a file: `[host]:port` for any port but 22.
+    public static func name(host: String, port: Int) -> String {
         port == 22 ? host.lowercased() : "[\(host.lowercased())]:\(port)"
+    }
+
+    /// A line of such a file, without its line feed.
+    ///
+    /// - Parameter name: as `name(host:port:)` gives it.
+    public static func line(_ name: String, key: [UInt8]) -> String {
+        "\(name) \(type(of: key) ?? "unknown") \(Base64.encode(key))"
     }
 
     /// The type a key says it has: its first string (RFC 4253, section 6.6).

@@ -11,6 +11,8 @@ public struct SourceRequest: Codable, Sendable, Equatable {
         case snapshot
         /// Say which URL is read: for Subversion the branch may be a part of it, or come after it.
         case locate
+        /// Ask the SSH server for its host key.
+        case hostKey
     }
     /// What to do.
     public var action: Action
@@ -61,6 +63,8 @@ public struct RepositoryAccess: Codable, Sendable, Equatable {
     public var tokenFile: String?
     /// A file with certificates to trust, an absolute path.
     public var caFile: String?
+    /// An HTTP proxy, for https, and for http with Subversion: `http://host:port`.
+    public var proxy: String?
 
     /// - Parameters: see the properties.
     public init(system: System, url: String, branch: String) {
@@ -80,6 +84,8 @@ public enum SourceEvent: Codable, Sendable, Equatable {
     case snapshot(commit: String, subject: String, author: String, files: Int, bytes: Int)
     /// The answer to `locate`.
     case located(url: String)
+    /// The answer to `hostKey`: the host as known_hosts has it, and the line for that file.
+    case hostKey(host: String, type: String, fingerprint: String, line: String)
     /// Something about the tree that a person should know, such as a submodule that was left out.
     case note(message: String)
     /// What went wrong; `code` is the raw value of an `ExitCode` and the worker exits with it.

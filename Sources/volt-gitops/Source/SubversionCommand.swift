@@ -10,7 +10,11 @@ public struct SubversionCommand: Sendable {
     ///   - username: the account, or nil.
     ///   - readsPassword: whether the password comes on stdin.
     ///   - caFile: certificates to trust, or nil.
-    public init(configuration: String, username: String?, readsPassword: Bool, caFile: String?) {
+    ///   - proxy: for http and https, or nil.
+    public init(
+        configuration: String, username: String?, readsPassword: Bool, caFile: String?,
+        proxy: ProxyAddress? = nil
+    ) {
         var options = [
             "--non-interactive", "--no-auth-cache", "--config-dir", configuration,
             // A server could redirect to svn+ssh://, whose command line is made of the URL.
@@ -19,6 +23,10 @@ public struct SubversionCommand: Sendable {
         if let username { options += ["--username", username] }
         if readsPassword { options.append("--password-from-stdin") }
         if let caFile { options += ["--config-option", "servers:global:ssl-authority-files=\(caFile)"] }
+        if let proxy {
+            options += ["--config-option", "servers:global:http-proxy-host=\(proxy.host)"]
+            options += ["--config-option", "servers:global:http-proxy-port=\(proxy.port)"]
+        }
         self.options = options
     }
 

@@ -41,6 +41,7 @@ struct GitJob {
 
     func run() throws {
         switch request.action {
+        case .hostKey: throw VoltError(.usage, "the request is for the job of host keys")
         case .locate: events.write(.located(url: url.text))
         case .tip:
             try start()
@@ -118,7 +119,8 @@ extension GitAccess {
             guard Files.exists(file) else {
                 throw VoltError(.notFound, "cannot open '\(file)': no such file")
             }
-            credential = .sshKey(path: file)
+            let bytes = try Files.read(file, limit: PrivateKeyFile.longest)
+            credential = .sshKey(path: file, isRSA: PrivateKeyFile.isRSA(bytes))
         }
         let keys = try KnownHosts(reading: url.transport == .ssh ? repository.knownHostsFile : nil)
         self.init(
@@ -132,6 +134,15 @@ extension GitAccess {
             },
             checkHostKey: { (key) throws(VoltError) in try keys.require(key, url: url) },
             progress: { events.progress(received: $0, total: $1, bytes: $2) })
+        if let proxy = repository.proxy {
+            // libgit2 1.5 uses a proxy for https alone and would go past it for http.
+            guard url.transport == .https else {
+                throw VoltError(
+                    .usage, "'\(url.text)' is not reached through a proxy",
+                    hint: "use https://, or leave --proxy out")
+            }
+            self.proxy = try ProxyAddress(proxy).url
+        }
     }
 }
 

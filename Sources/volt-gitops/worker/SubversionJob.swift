@@ -36,7 +36,8 @@ struct SubversionJob {
         }
         command = SubversionCommand(
             configuration: "\(mirror.home)/subversion", username: repository.username ?? url.user,
-            readsPassword: !password.isEmpty, caFile: repository.caFile)
+            readsPassword: !password.isEmpty, caFile: repository.caFile,
+            proxy: try repository.proxy.map { (text) throws(VoltError) in try ProxyAddress(text) })
         let path = Environment.current["PATH"] ?? "/usr/local/bin:/usr/bin:/bin"
         guard let executable = ChildProgram.find("svn", path: path) else {
             throw VoltError(.missing, "'svn' is not installed", hint: "install the package subversion")
@@ -50,6 +51,7 @@ struct SubversionJob {
         let (location, revision) = try locate()
         switch request.action {
         case .locate: events.write(.located(url: location))
+        case .hostKey: throw VoltError(.usage, "a Subversion server has no host key")
         case .tip: events.write(.tip(commit: String(revision)))
         case .snapshot:
             guard let snapshot = request.snapshot else {

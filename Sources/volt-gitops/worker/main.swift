@@ -12,6 +12,7 @@ do {
     try ParentWatch.endWithParent()
     let request = try SourceStream.request(try EventWriter.readRequest())
     switch request.repository.system {
+    case .git where request.action == .hostKey: try HostKeyJob(request, events: events).run()
     case .git: try GitJob(request, events: events).run()
     case .svn: try SubversionJob(request, events: events).run()
     }

@@ -38,6 +38,17 @@ struct SourceReader: Sendable {
         return url
     }
 
+    /// Which key the SSH server of a pipeline's repository shows.
+    func hostKey(of pipeline: Pipeline, limit: Duration) throws(VoltError) -> ScannedHostKey {
+        let request = SourceRequest(
+            action: .hostKey, repository: pipeline.access, mirror: paths.mirror(of: pipeline.repo))
+        guard
+            case .hostKey(let host, let type, let fingerprint, let line) = try ask(
+                request, limit: limit, stop: { false }, note: { _ in })
+        else { throw VoltError(.failed, "the worker gave no host key") }
+        return ScannedHostKey(host: host, type: type, fingerprint: fingerprint, line: line)
+    }
+
     /// Fetches the tip of a pipeline's branch and writes its tree.
     ///
     /// - Parameters:
@@ -121,6 +132,7 @@ extension Pipeline {
         access.username = username
         access.tokenFile = tokenFile
         access.caFile = caFile
+        access.proxy = proxy
         return access
     }
 }

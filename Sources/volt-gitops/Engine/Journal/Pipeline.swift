@@ -1,4 +1,5 @@
 public import GitopsMessage
+internal import GitopsSource
 public import VoltCore
 
 /// Where a pipeline's pushes come from.
@@ -47,6 +48,8 @@ public struct Pipeline: Codable, Sendable, Equatable {
     public var tokenFile: String?
     /// Certificates to trust, an absolute path.
     public var caFile: String?
+    /// An HTTP proxy, for http and https; nil for none.
+    public var proxy: String?
     /// Whether `http://` is allowed.
     public var allowHTTP = false
     /// Whether `file://` and local paths are allowed.
@@ -73,5 +76,21 @@ public struct Pipeline: Codable, Sendable, Equatable {
         self.branch = branch
         self.workload = workload
         self.createdAt = createdAt
+    }
+}
+
+extension Pipeline {
+    /// Sends what goes over https, and of Subversion over http, through a proxy.
+    ///
+    /// - Throws: `VoltError` with code `usage` for what is no address, and for a repository that is reached
+    ///   otherwise.
+    public mutating func use(proxy address: String) throws(VoltError) {
+        let proxy = try ProxyAddress(address)
+        guard repo.hasPrefix("https://") || (provider == .svn && repo.hasPrefix("http://")) else {
+            throw VoltError(
+                .usage, "'\(repo)' is not reached through a proxy",
+                hint: "use https://, or leave --proxy out")
+        }
+        self.proxy = proxy.url
     }
 }
