@@ -122,8 +122,9 @@ public final class GitMirror {
         }
         try check(git_packbuilder_new(&builder, repository))
         try check(git_revwalk_new(&walk, repository))
-        try check(git_revwalk_push_glob(walk, "refs/heads/*"))
+        for glob in ["refs/heads/*", "refs/tags/*"] { try check(git_revwalk_push_glob(walk, glob)) }
         try check(git_packbuilder_insert_walk(builder, walk))
+        try insertTags(of: repository, into: builder)
         try check(git_packbuilder_write(builder, nil, 0, nil, nil))
         guard let name = git_packbuilder_name(builder).map({ "pack-\(String(cString: $0))" }),
             packs(in: path).contains(name)
@@ -134,22 +135,45 @@ public final class GitMirror {
         }
     }
 
+    /// The objects of annotated tags, which a walk over commits leaves out.
+    private static func insertTags(of repository: OpaquePointer, into builder: OpaquePointer?)
+        throws(GitFailure)
+    {
+        var iterator: OpaquePointer?
+        try check(git_reference_iterator_glob_new(&iterator, repository, "refs/tags/*"))
+        defer { git_reference_iterator_free(iterator) }
+        var reference: OpaquePointer?
+        while true {
+            let code = git_reference_next(&reference, iterator)
+            if code == GIT_ITEROVER.rawValue { return }
+            try check(code)
+            defer { git_reference_free(reference) }
+            guard let target = git_reference_target(reference) else { continue }
+            try check(git_packbuilder_insert_recur(builder, target, nil))
+        }
+    }
+
     /// A connection that `fetch` uses.
     public func remote(_ access: GitAccess) throws(VoltError) -> GitRemote {
         try GitRemote(access, repository: handle)
     }
 
-    /// Downloads what is missing of a branch.
+    /// Downloads what is missing of a branch or tag.
     ///
     /// - Parameters:
-    ///   - reference: the whole name of the branch.
-    ///   - tip: its tip, as the same connection told it.
+    ///   - reference: the whole name of the reference.
+    ///   - tip: its commit, as the same connection told it.
     /// - Throws: `VoltError`, or `GitDamage` when the tip is not here afterwards: a reference in the mirror
     ///   says that it was, and so it was not asked for.
     public func fetch(_ reference: String, tip: String, from remote: GitRemote) throws {
-        try remote.fetch(reference)
+        try remote.fetch([reference])
         guard contains(tip) else { throw GitDamage(reason: "the tip of \(reference) did not come") }
     }
+
+    /// Downloads what is missing of several branches and tags.
+    ///
+    /// - Parameter references: whole names, or patterns such as `refs/heads/*`.
+    public func fetch(_ references: [String], from remote: GitRemote) throws { try remote.fetch(references) }
 }
 
 /// What a commit says about itself.

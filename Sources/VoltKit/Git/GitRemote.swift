@@ -11,7 +11,10 @@ public final class GitRemote {
     private let callbacks: RemoteCallbacks
     private var isConnected = false
 
-    /// A remote that belongs to no repository: it can be asked for its branches.
+    /// The URL, without credentials.
+    public var url: String { access.url }
+
+    /// A remote that belongs to no repository: it can be asked for its branches and tags.
     public convenience init(_ access: GitAccess) throws(VoltError) {
         var made: OpaquePointer?
         try self.init(access, made: git_remote_create_detached(&made, access.url), &made)
@@ -43,16 +46,10 @@ public final class GitRemote {
     /// - Parameter reference: the whole name, such as `refs/heads/main`.
     /// - Throws: `VoltError`; code `notFound` when there is no such branch.
     public func tip(of reference: String) throws(VoltError) -> String {
-        var heads: UnsafeMutablePointer<UnsafePointer<git_remote_head>?>?
-        var count = 0
-        try connect()
-        try translated { () throws(GitFailure) in try check(git_remote_ls(&heads, &count, handle)) }
-        var branches: [String] = []
-        for index in 0..<count {
-            guard let head = heads?[index] else { continue }
-            let name = String(cString: head.pointee.name)
-            if name == reference { return ObjectID(head.pointee.oid).hex }
-            if name.hasPrefix("refs/heads/") { branches.append(String(name.dropFirst("refs/heads/".count))) }
+        let refs = try references()
+        if let found = refs.first(where: { $0.name == reference }) { return found.object }
+        let branches = refs.filter { $0.name.hasPrefix("refs/heads/") }.map {
+            String($0.name.dropFirst("refs/heads/".count))
         }
         let branch =
             reference.hasPrefix("refs/heads/") ? String(reference.dropFirst("refs/heads/".count)) : reference
@@ -68,12 +65,42 @@ public final class GitRemote {
                 : "did you mean '\(near[0])'?")
     }
 
-    /// Downloads a branch into the mirror, whatever its history was before.
-    ///
-    /// - Throws: `VoltError`, or `GitDamage` when the mirror or what came is damaged.
-    func fetch(_ reference: String) throws {
+    /// The tags by their names without `refs/tags/`, and what each is of: for an annotated one not its own
+    /// object. 40 hex digits.
+    public func tags() throws(VoltError) -> [String: String] {
+        var tags: [String: String] = [:]
+        let prefix = "refs/tags/"
+        let peeled = "^{}"
+        for reference in try references() where reference.name.hasPrefix(prefix) {
+            let name = reference.name.dropFirst(prefix.count)
+            if name.hasSuffix(peeled) {
+                tags[String(name.dropLast(peeled.count))] = reference.object
+            } else if tags[String(name)] == nil {
+                tags[String(name)] = reference.object
+            }
+        }
+        return tags
+    }
+
+    /// What the server says it has, in its order.
+    private func references() throws(VoltError) -> [(name: String, object: String)] {
+        var heads: UnsafeMutablePointer<UnsafePointer<git_remote_head>?>?
+        var count = 0
         try connect()
-        let refspec = "+\(reference):\(reference)"
+        try translated { () throws(GitFailure) in try check(git_remote_ls(&heads, &count, handle)) }
+        return (0..<count).compactMap { index in
+            guard let head = heads?[index] else { return nil }
+            return (String(cString: head.pointee.name), ObjectID(head.pointee.oid).hex)
+        }
+    }
+
+    /// Downloads references into the mirror, whatever their history was before.
+    ///
+    /// - Parameter references: whole names, or patterns such as `refs/tags/*`.
+    /// - Throws: `VoltError`, or `GitDamage` when the mirror or what came is damaged.
+    func fetch(_ references: [String]) throws {
+        try connect()
+        let refspecs = references.map { "+\($0):\($0)" }
         let damages = [
             GIT_ERROR_REFERENCE, GIT_ERROR_ODB, GIT_ERROR_OBJECT, GIT_ERROR_ZLIB, GIT_ERROR_INDEXER,
         ]
@@ -87,7 +114,7 @@ public final class GitRemote {
             options.update_fetchhead = 0
             try withProxy { (proxy) throws(GitFailure) in
                 options.proxy_opts = proxy
-                try withStringArray([refspec]) { (list) throws(GitFailure) in
+                try withStringArray(refspecs) { (list) throws(GitFailure) in
                     try check(git_remote_download(handle, list, &options))
                 }
             }

@@ -17,7 +17,6 @@ struct Create: ParsableCommand {
     @Option(help: "The URL of the repository: https://, ssh://, user@host:path, svn://.") var repo: String
     @Option(help: "Where pushes come from: github, gitlab, bitbucket, gitea, forgejo, generic or svn.")
     var provider: String
-    @Option(help: "The branch to follow.") var branch: String
     @Option(help: "The workload on this host that follows it.") var workload: String
     @Option(help: "The secret of the hook; it shows in the process list, --secret-file does not.")
     var secret: String?
@@ -39,6 +38,8 @@ struct Create: ParsableCommand {
     @OptionGroup(title: "Private repositories") var access: PrivateOptions
     @OptionGroup(title: "Notifications") var notify: NotifyOptions
 
+    @OptionGroup(title: "What to deploy") var track: TrackArguments
+
     @OptionGroup(title: "When to deploy") var control: ControlArguments
     @OptionGroup var retry: RetryOptions
 
@@ -50,7 +51,7 @@ struct Create: ParsableCommand {
                 hint: "use one of \(Provider.allCases.map(\.rawValue).joined(separator: ", "))")
         }
         var pipeline = Pipeline(
-            name: try Name(name, of: "pipeline"), repo: repo, provider: from, branch: branch,
+            name: try Name(name, of: "pipeline"), repo: repo, provider: from, branch: try track.shown(),
             workload: try Name(workload, of: "workload"), createdAt: context.clock.now())
         pipeline.pollInterval = pollInterval
         pipeline.path = path
@@ -62,13 +63,17 @@ struct Create: ParsableCommand {
         pipeline.caFile = try existing(caFile, "--ca-file")
         pipeline.allowHTTP = allowHTTP
         pipeline.allowFile = allowFile
+        // Before anything that asks the server: a pattern of tags is no name of a branch.
+        try track.fill(&pipeline)
         let hostKey = try access.fill(&pipeline, gitops)
         try control.fill(&pipeline)
         pipeline.notify = try notify.settings(for: pipeline, gitops)
         try retry.fill(&pipeline)
         let url = try gitops.create(
             pipeline, secret: try given(), hostKey: hostKey, insecure: insecureNoSecret)
-        Output.note("created pipeline '\(name)': branch '\(branch)' of '\(url)' to workload '\(workload)'")
+        Output.note(
+            "created pipeline '\(name)': \(track.branch.map { "branch '\($0)'" } ?? pipeline.branch) of '\(url)' to workload '\(workload)'"
+        )
         if from == .svn {
             Output.note("it is polled every \(pollInterval) s by 'volt gitops serve'")
         } else {

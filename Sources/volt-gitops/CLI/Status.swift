@@ -20,6 +20,7 @@ struct Status: ParsableCommand {
             let name: String
             let repo: String
             let branch: String
+            let deployedRef: String?
             let provider: String
             let workload: String
             let status: String
@@ -51,6 +52,7 @@ struct Status: ParsableCommand {
             lines.append(
                 Report.Line(
                     name: pipeline.name.text, repo: pipeline.repo, branch: pipeline.branch,
+                    deployedRef: try journal.deployedRef(of: pipeline.name.text),
                     provider: pipeline.provider.rawValue, workload: pipeline.workload.text,
                     status: Self.word(last, suspension, held, drift), lastDeploy: deployed?.finishedAt,
                     commit: deployed?.commit,
@@ -64,7 +66,7 @@ struct Status: ParsableCommand {
             var table = Table(["NAME", "REPO", "BRANCH", "PROVIDER", "LAST DEPLOY", "STATUS"])
             for line in lines {
                 table.add([
-                    line.name, line.repo, line.branch, line.provider,
+                    line.name, line.repo, line.deployedRef ?? line.branch, line.provider,
                     line.lastDeploy.map { $0.relative(to: context.clock.now()) } ?? "never", line.status,
                 ])
             }

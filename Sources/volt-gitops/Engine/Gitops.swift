@@ -61,11 +61,7 @@ public struct Gitops: Sendable {
         _ = try RepositoryURL(
             pipeline.repo, system: isSubversion ? .svn : .git,
             policy: RepositoryURL.Policy(allowsHTTP: pipeline.allowHTTP, allowsFile: pipeline.allowFile))
-        guard BranchName.isValid(pipeline.branch) else {
-            throw VoltError(
-                .usage, "'\(pipeline.branch)' is not the name of a branch",
-                hint: "see 'git help check-ref-format'")
-        }
+        try pipeline.checkTrack()
         try Self.check(path: pipeline.path)
         guard (1...86_400 * 7).contains(pipeline.pollInterval) else {
             throw VoltError(

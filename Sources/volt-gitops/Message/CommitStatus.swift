@@ -31,7 +31,9 @@ extension StatusSettings {
             members["target_url"] = link
         case .gitlab:
             place = "/projects/\(Self.escaped(repository))/statuses/\(commit)"
-            members = ["state": state, "description": description, "name": context, "ref": source.branch]
+            members = ["state": state, "description": description, "name": context]
+            // What a pipeline that follows tags shows in its place is no name of a ref.
+            if !source.branch.contains(" ") { members["ref"] = source.branch }
             members["target_url"] = link
         case .bitbucket:
             place = "/repositories/\(path)/commit/\(commit)/statuses/build"

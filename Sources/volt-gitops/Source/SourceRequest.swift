@@ -25,6 +25,8 @@ public struct SourceRequest: Codable, Sendable, Equatable {
     /// The directory that gets the tree. It is made under another name and renamed into place: when it
     /// exists it is whole.
     public var snapshot: String?
+    /// What has to hold for a snapshot; nil for nothing.
+    public var conditions: SourceConditions?
 
     /// - Parameters: see the properties.
     public init(
@@ -39,6 +41,25 @@ public struct SourceRequest: Codable, Sendable, Equatable {
     }
 }
 
+/// What a commit has to fulfil before its tree is written.
+public struct SourceConditions: Codable, Sendable, Equatable {
+    /// The commit that is deployed.
+    public var deployed: String?
+    /// The tag that it was deployed as: a lower one does not take its place.
+    public var deployedTag: String?
+    /// Whether the commit has to descend from the deployed one.
+    public var fastForwardOnly = false
+    /// The files that concern the workload, as `PathFilter` has them.
+    public var paths: [String]?
+    /// Files that concern it whatever `paths` says.
+    public var always: [String] = []
+    /// Files with those who may sign, absolute paths; nil when no signature is needed.
+    public var signers: [String]?
+
+    /// Nothing.
+    public init() {}
+}
+
 /// A branch of a repository and what is needed to read it. Secrets are in files, never in this value.
 public struct RepositoryAccess: Codable, Sendable, Equatable {
     /// Git or Subversion.
@@ -47,8 +68,12 @@ public struct RepositoryAccess: Codable, Sendable, Equatable {
     public var system: System
     /// The URL as the user wrote it, without credentials in it.
     public var url: String
-    /// The branch.
+    /// The branch; not read when there is a tag or a commit.
     public var branch: String
+    /// The tags to follow instead of the branch, as `TagPattern` has them.
+    public var tag: String?
+    /// The one commit to take instead of the branch, 40 hex digits.
+    public var pinned: String?
     /// Whether `http://` to other hosts than this one is allowed.
     public var allowsHTTP = false
     /// Whether `file://` and local paths are allowed.
@@ -74,7 +99,8 @@ public struct RepositoryAccess: Codable, Sendable, Equatable {
     }
 }
 
-/// One line of the worker's stdout. The last line is `tip`, `snapshot`, `located` or `failed`.
+/// One line of the worker's stdout. The last line is `tip`, `snapshot`, `located`, `declined` or
+/// `failed`.
 public enum SourceEvent: Codable, Sendable, Equatable {
     /// What the worker is at: objects received and in all, bytes received.
     case progress(received: Int, total: Int, bytes: Int)
@@ -88,6 +114,14 @@ public enum SourceEvent: Codable, Sendable, Equatable {
     case hostKey(host: String, type: String, fingerprint: String, line: String)
     /// Something about the tree that a person should know, such as a submodule that was left out.
     case note(message: String)
+    /// Which ref was taken, by its whole name; for a pinned commit there is none.
+    case ref(name: String)
+    /// Since the deployed commit no file has changed that the filter lets through; the snapshot follows.
+    case unaffected
+    /// Who signed the commit.
+    case signed(by: String)
+    /// The answer to `snapshot` when a condition does not hold: no tree was written.
+    case declined(commit: String, reason: String, hint: String?)
     /// What went wrong; `code` is the raw value of an `ExitCode` and the worker exits with it.
     case failed(code: Int32, message: String, hint: String?)
 }

@@ -9,7 +9,7 @@ struct GitJob {
     private let request: SourceRequest
     private let events: EventWriter
     private let url: RepositoryURL
-    private let branch: BranchName
+    private let target: GitTarget
     private let mirror: MirrorDirectory
     private let access: GitAccess
 
@@ -20,7 +20,7 @@ struct GitJob {
         url = try RepositoryURL(
             repository.url, system: .git,
             policy: .init(allowsHTTP: repository.allowsHTTP, allowsFile: repository.allowsFile))
-        branch = try BranchName(repository.branch)
+        target = try GitTarget(repository)
         mirror = try MirrorDirectory(request.mirror)
         access = try GitAccess(repository, url: url, events: events)
         if url.transport == .ssh {
@@ -45,7 +45,9 @@ struct GitJob {
         case .locate: events.write(.located(url: url.text))
         case .tip:
             try start()
-            events.write(.tip(commit: try GitRemote(access).tip(of: branch.reference)))
+            let tip = try target.tip { () throws(VoltError) in try GitRemote(access) }
+            if let ref = tip.ref { events.write(.ref(name: ref)) }
+            events.write(.tip(commit: tip.commit))
         case .snapshot:
             guard let snapshot = request.snapshot else {
                 throw VoltError(.usage, "the request names no snapshot")
@@ -73,6 +75,7 @@ struct GitJob {
         try snapshot.requireAbsent(unlessNamed: request.commit)
         let mirror = try GitMirror(at: mirror.repository)
         let commit: String
+        var ref: String?
         if let wanted = request.commit, snapshot.exists, !mirror.contains(wanted) {
             // The mirror was made again since, and the server may have the commit no more.
             let tree = try ExportedTree(path)
@@ -83,17 +86,35 @@ struct GitJob {
             commit = wanted
         } else {
             let remote = try mirror.remote(access)
-            let tip = try remote.tip(of: branch.reference)
-            if !mirror.contains(tip) { try mirror.fetch(branch.reference, tip: tip, from: remote) }
-            commit = request.commit ?? tip
+            let tip = try target.tip { remote }
+            if !mirror.contains(tip.commit) {
+                if let ref = tip.ref {
+                    try mirror.fetch(ref, tip: tip.commit, from: remote)
+                } else {
+                    try mirror.fetch(GitTarget.everything, from: remote)
+                }
+            }
+            commit = request.commit ?? tip.commit
             guard mirror.contains(commit) else {
                 throw VoltError(
                     .notFound,
-                    "commit '\(commit.prefix(12))' is not on branch '\(branch)' of '\(url.text)' (any more)",
-                    hint: "deploy the tip of the branch")
+                    "commit '\(commit.prefix(12))' is not on \(target) of '\(url.text)' (any more)",
+                    hint: target.isPinned ? "push it to a branch, or tag it" : "deploy the tip of the branch")
             }
+            if let ref = tip.ref { events.write(.ref(name: ref)) }
+            ref = tip.ref
+        }
+        guard try mirror.isCommit(commit) else {
+            throw VoltError(.refused, "\(target) of '\(url.text)' is not of a commit", hint: "tag a commit")
         }
         let plan = try mirror.plan(commit)
+        if let conditions = request.conditions {
+            let gate = CommitGate(conditions, mirror: mirror, home: self.mirror.home, events: events)
+            if let decline = try gate.decline(commit, ref: ref) {
+                return events.write(
+                    .declined(commit: commit, reason: decline.reason, hint: decline.hint))
+            }
+        }
         if !snapshot.exists { try snapshot.fill { try mirror.write(plan, into: $0) } }
         for note in plan.notes { events.write(.note(message: note)) }
         events.write(

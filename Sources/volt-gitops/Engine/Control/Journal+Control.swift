@@ -92,6 +92,10 @@ extension Journal {
         case forced
         /// It removed the workload, whose manifest had vanished.
         case pruned
+        /// It was not applied, because no file that matters had changed.
+        case skipped
+        /// Its commit did not fulfil what the pipeline asks for; the value says why.
+        case declined
     }
 
     func mark(_ attempt: Int64, _ mark: Mark, _ value: String = "") throws(VoltError) {

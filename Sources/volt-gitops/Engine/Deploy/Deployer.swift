@@ -50,6 +50,7 @@ struct Deployer {
             try journal.setCommits(
                 old: deployed, new: snapshot.commit, configuration: pipeline.configuration,
                 attempt: attempt.id)
+            if try endsUntaken(snapshot, &work) { return }
             try keepChanges(snapshot, work)
             if try waits(for: snapshot.commit, &work) { return }
             switch try decide(snapshot.commit, &work) {
@@ -109,10 +110,11 @@ struct Deployer {
             }
             return Snapshot(commit: target, directory: directory)
         }
+        let conditions = try conditions(work)
         var state = work
         do throws(VoltError) {
             let snapshot = try reader.snapshot(
-                of: work.pipeline, attempt: work.attempt.id, limit: limit,
+                of: work.pipeline, attempt: work.attempt.id, conditions: conditions, limit: limit,
                 stop: { asksToStop(&state) != nil }, note: { state.log.append($0) })
             work = state
             return snapshot

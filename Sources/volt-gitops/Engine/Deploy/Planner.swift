@@ -49,10 +49,18 @@ extension Gitops {
         }
         defer { try? Files.removeTree(directory) }
         let limit = Duration.seconds(pipeline.timeout)
-        let commit = try reader().fetch(
-            pipeline, into: directory, limit: limit, stop: { false }, note: { _ in })
+        let fetched = try reader().fetch(
+            pipeline, into: directory, conditions: try journal.conditions(of: pipeline), limit: limit,
+            stop: { false }, note: { _ in })
+        let commit = fetched.commit
         let deployed = try journal.deployedCommit(of: name)
-        let (wouldDeploy, reason) = try outlook(commit, deployed, pipeline, journal)
+        if let decline = fetched.decline {
+            return DeployPlan(
+                pipeline: name, commit: commit, deployed: deployed, wouldDeploy: false, reason: decline.reason,
+                files: [], services: [])
+        }
+        var (wouldDeploy, reason) = try outlook(commit, deployed, pipeline, journal)
+        if fetched.isUnaffected { (wouldDeploy, reason) = (false, "no file that matters changed") }
         var plan = DeployPlan(
             pipeline: name, commit: commit, deployed: deployed, wouldDeploy: wouldDeploy, reason: reason,
             files: [], services: [])

@@ -7,8 +7,20 @@ internal import VoltSystem
 struct Snapshot: Sendable, Equatable {
     /// The commit id or SVN revision.
     let commit: String
-    /// The directory, whole, that is named after the commit.
+    /// The directory, whole, that is named after the commit; empty when the commit was declined.
     let directory: String
+    /// The ref that was taken, as people read it; nil for a commit that was named.
+    var ref: String?
+    /// Whether no file that matters has changed since the deployed commit.
+    var isUnaffected = false
+    /// Why the commit is not taken, and what can be done.
+    var decline: Decline?
+
+    /// Why a commit is not taken, and what can be done.
+    struct Decline: Sendable, Equatable {
+        let reason: String
+        let hint: String?
+    }
 }
 
 /// Reads repositories through `volt-gitops--worker`, a process that can be killed.
@@ -53,43 +65,65 @@ struct SourceReader: Sendable {
     ///
     /// - Parameters:
     ///   - attempt: makes the temporary name unique.
+    ///   - conditions: what the commit has to fulfil.
     ///   - stop: asked while the worker runs; when it turns true the worker is ended.
     ///   - note: lines for the log of the attempt.
     func snapshot(
-        of pipeline: Pipeline, attempt: Int64, limit: Duration, stop: () -> Bool, note: (String) -> Void
+        of pipeline: Pipeline, attempt: Int64, conditions: SourceConditions? = nil, limit: Duration,
+        stop: () -> Bool, note: (String) -> Void
     ) throws(VoltError) -> Snapshot {
         let directory = paths.snapshots(pipeline.name)
         let next = "\(directory)/.next-\(attempt)"
         try Files.makeDirectory(directory, mode: 0o700)
-        let commit = try fetch(pipeline, into: next, limit: limit, stop: stop, note: note)
-        let final = "\(directory)/\(commit)"
+        let fetched = try fetch(
+            pipeline, into: next, conditions: conditions, limit: limit, stop: stop, note: note)
+        guard fetched.decline == nil else { return fetched }
+        let final = "\(directory)/\(fetched.commit)"
         if Files.isDirectory(final) {
             try Files.removeTree(next)
         } else {
             try Files.move(next, to: final)
         }
-        return Snapshot(commit: commit, directory: final)
+        return Snapshot(
+            commit: fetched.commit, directory: final, ref: fetched.ref, isUnaffected: fetched.isUnaffected)
     }
 
     /// Fetches the tip of a pipeline's branch and writes its tree to a directory, which is replaced.
     ///
-    /// - Returns: the commit.
+    /// - Returns: the commit in that directory, or the one that was declined.
     func fetch(
-        _ pipeline: Pipeline, into directory: String, limit: Duration, stop: () -> Bool,
-        note: (String) -> Void
-    ) throws(VoltError) -> String {
+        _ pipeline: Pipeline, into directory: String, conditions: SourceConditions? = nil, limit: Duration,
+        stop: () -> Bool, note: (String) -> Void
+    ) throws(VoltError) -> Snapshot {
         try Files.removeTree(directory)
-        let request = SourceRequest(
+        var request = SourceRequest(
             action: .snapshot, repository: pipeline.access, mirror: paths.mirror(of: pipeline.repo),
             snapshot: directory)
-        guard case .snapshot(let commit, _, _, _, _) = try ask(request, limit: limit, stop: stop, note: note),
+        request.conditions = conditions
+        var ref: String?
+        var isUnaffected = false
+        let answer = try ask(request, limit: limit, stop: stop, note: note) { event in
+            switch event {
+            case .ref(let name): ref = PushedRef(full: name)?.shown
+            case .unaffected: isUnaffected = true
+            case .signed(let signer): note("signed by \(signer)")
+            default: break
+            }
+        }
+        if case .declined(let commit, let reason, let hint) = answer {
+            return Snapshot(
+                commit: commit, directory: "", ref: ref,
+                decline: Snapshot.Decline(reason: reason, hint: hint))
+        }
+        guard case .snapshot(let commit, _, _, _, _) = answer,
             !commit.isEmpty, !commit.contains("/"), !commit.hasPrefix(".")
         else { throw VoltError(.failed, "the worker gave no snapshot") }
-        return commit
+        return Snapshot(commit: commit, directory: directory, ref: ref, isUnaffected: isUnaffected)
     }
 
     private func ask(
-        _ request: SourceRequest, limit: Duration, stop: () -> Bool, note: (String) -> Void
+        _ request: SourceRequest, limit: Duration, stop: () -> Bool, note: (String) -> Void,
+        event: (SourceEvent) -> Void = { _ in }
     ) throws(VoltError) -> SourceEvent {
         let input: [UInt8]
         do { input = Array(try JSONEncoder().encode(request)) } catch {
@@ -101,11 +135,12 @@ struct SourceReader: Sendable {
         let outcome = child.finish(input: input, limit: limit, grace: .seconds(2), stop: stop) {
             stream, line in
             guard stream == .stdout else { return note(line) }
-            guard let event = try? JSONDecoder().decode(SourceEvent.self, from: Data(line.utf8)) else {
+            guard let said = try? JSONDecoder().decode(SourceEvent.self, from: Data(line.utf8)) else {
                 return
             }
-            if case .note(let message) = event { return note(message) }
-            last = event
+            if case .note(let message) = said { return note(message) }
+            event(said)
+            last = said
         }
         if stop() { throw VoltError(.tryAgain, "the fetch was stopped") }
         switch (outcome, last) {
@@ -133,6 +168,8 @@ extension Pipeline {
         access.tokenFile = tokenFile
         access.caFile = caFile
         access.proxy = proxy
+        access.tag = track?.tag
+        access.pinned = track?.commit
         return access
     }
 }

@@ -108,7 +108,7 @@ package final class HookReceiver: Sendable {
                 guard watch.follows(push.ref) else { continue }
                 items.append(
                     AcceptedDelivery(
-                        pipeline: watch.pipeline, delivery: id, branch: push.ref.name,
+                        pipeline: watch.pipeline, delivery: id, branch: push.ref.shown,
                         commit: push.commit.flatMap { ObjectID.isFull($0) ? $0 : nil },
                         note: "webhook (\(provider.rawValue))", at: now))
             }

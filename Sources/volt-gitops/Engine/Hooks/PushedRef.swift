@@ -1,3 +1,5 @@
+internal import GitopsSource
+
 /// A branch or a tag, by its name without `refs/heads/` or `refs/tags/`.
 package enum PushedRef: Hashable {
     case branch(String)
@@ -36,6 +38,14 @@ package enum PushedRef: Hashable {
         }
     }
 
+    /// What the history shows: `main`, or `tag v1.4.2`.
+    package var shown: String {
+        switch self {
+        case .branch(let name): name
+        case .tag(let name): TrackOptions.shown(tag: name)
+        }
+    }
+
     /// `branch 'main'`.
     package var described: String {
         switch self {
@@ -47,5 +57,12 @@ package enum PushedRef: Hashable {
 
 extension Pipeline {
     /// Whether a push to a ref may change what this pipeline deploys.
-    func follows(_ ref: PushedRef) -> Bool { ref == .branch(branch) }
+    func follows(_ ref: PushedRef) -> Bool {
+        switch ref {
+        case .branch(let name): followsBranch && name == branch
+        case .tag(let name):
+            // A pattern that cannot be read was refused at `create`.
+            track?.tag.flatMap { try? TagPattern($0) }?.matches(name) ?? false
+        }
+    }
 }

@@ -28,7 +28,7 @@ public struct Pipeline: Codable, Sendable, Equatable {
     public var repo: String
     /// Where pushes come from.
     public var provider: Provider
-    /// The branch.
+    /// The branch; for a pipeline that follows tags or a commit, what is shown in its place.
     public var branch: String
     /// The workload on this host.
     public var workload: Name
@@ -63,6 +63,8 @@ public struct Pipeline: Codable, Sendable, Equatable {
     public var notify: NotifySettings?
     /// How often a failed commit is tried again; the defaults when nil.
     public var retry: RetryPolicy?
+    /// What of the repository is deployed, when it is not a branch alone.
+    public var track: TrackOptions?
     /// When the pipeline was created.
     public var createdAt: Timestamp
 

@@ -1,0 +1,103 @@
+import GitopsSource
+import Testing
+import VoltCore
+import VoltSystem
+import VoltTestKit
+
+/// Commits signed by git itself with keys that ssh-keygen(1) and gpg(1) made.
+@Suite struct SignedCommitTests {
+    private func check(_ bench: Bench, _ files: String...) throws -> (signer: String?, refusal: String?) {
+        var request = bench.snapshotRequest(bench.fileAccess(), "s\(UInt32.random(in: 0...UInt32.max))")
+        var conditions = SourceConditions()
+        conditions.signers = files.map { "\(bench.path)/\($0)" }
+        request.conditions = conditions
+        let answer = try bench.ask(request)
+        let signer = answer.events.lazy.compactMap { if case .signed(let by) = $0 { by } else { nil } }.first
+        switch answer.events.last {
+        case .snapshot: return (signer, nil)
+        case .declined(_, let reason, _):
+            #expect(!Files.exists(request.snapshot ?? "/"))
+            return (signer, reason)
+        default: return (signer, answer.failure)
+        }
+    }
+
+    private func commit(_ bench: Bench, _ options: String) throws {
+        try bench.shell(
+            "cd work && git \(options) commit -q --allow-empty -m signed && git push -qf origin HEAD:main")
+    }
+
+    @Test(
+        "a commit signed with an SSH key of the file is taken; unsigned, unknown, changed and expired are not"
+    )
+    func ssh() throws {
+        let bench = try Bench()
+        try bench.shell(
+            """
+            for k in ann eve; do ssh-keygen -q -t ed25519 -N '' -C '' -f $k; done
+            ssh-keygen -q -t ecdsa -N '' -C '' -f bob
+            echo "ann@example.org namespaces=\\"git\\" $(cut -d' ' -f1,2 ann.pub)" > allowed
+            echo "*@example.com $(cut -d' ' -f1,2 bob.pub)" >> allowed
+            echo "ann@example.org valid-before=\\"20200101\\" $(cut -d' ' -f1,2 ann.pub)" > expired
+            echo "ann@example.org namespaces=\\"file\\" $(cut -d' ' -f1,2 ann.pub)" > other
+            """)
+        func sign(_ key: String) throws {
+            try commit(
+                bench, "-c gpg.format=ssh -c user.signingkey=\(bench.path)/\(key) -c commit.gpgsign=true")
+        }
+        try bench.push("plain")
+        #expect(try check(bench, "allowed").refusal?.hasSuffix("is not signed") == true)
+        try sign("ann")
+        #expect(try check(bench, "allowed").signer == "ann@example.org")
+        for file in ["expired", "other"] {
+            let made = try check(bench, file)
+            #expect(made.signer == nil && made.refusal?.contains("SSH") == true, "\(file): \(made)")
+        }
+        try bench.shell(
+            "cd work && git cat-file commit HEAD | sed 's/^signed$/forged/' > ../forged && git update-ref refs/heads/main $(git hash-object -t commit -w ../forged) && git push -qf origin main"
+        )
+        #expect(try check(bench, "allowed").refusal?.contains("not valid") == true)
+        try sign("bob")
+        #expect(try check(bench, "allowed").signer == "*@example.com")
+        try sign("eve")
+        #expect(try check(bench, "allowed").refusal?.contains("is not allowed") == true)
+        #expect(try Files.list("\(bench.mirror)/home").filter { $0.hasPrefix("check-") } == [])
+    }
+
+    @Test("a commit signed with a PGP key of the keyring is taken, armoured or not, and no other one")
+    func pgp() throws {
+        let bench = try Bench()
+        try bench.shell(
+            """
+            mkdir -m 700 gnupg; export GNUPGHOME=$PWD/gnupg
+            for k in ann eve; do
+                gpg -q --batch --pinentry-mode loopback --passphrase '' --quick-gen-key "$k <$k@example.org>" ed25519 sign never
+            done
+            gpg -q --export ann@example.org > keyring; gpg -q --armor --export ann@example.org > keyring.asc
+            ssh-keygen -q -t ed25519 -N '' -C '' -f key
+            echo "ann@example.org $(cut -d' ' -f1,2 key.pub)" > allowed
+            """)
+        defer { _ = try? bench.shell("GNUPGHOME=$PWD/gnupg gpgconf --kill all") }
+        func sign(_ key: String) throws {
+            try bench.shell(
+                "export GNUPGHOME=$PWD/gnupg; cd work && git -c user.signingkey=\(key)@example.org commit -q -S --allow-empty -m signed && git push -qf origin HEAD:main"
+            )
+        }
+        try sign("ann")
+        for file in ["keyring", "keyring.asc"] {
+            let made = try check(bench, file)
+            #expect(
+                made.refusal == nil && made.signer?.contains("ann@example.org") == true, "\(file): \(made)")
+        }
+        #expect(try check(bench, "allowed", "keyring").refusal == nil)
+        #expect(try check(bench, "allowed").refusal?.contains("names SSH keys only") == true)
+        try bench.shell(
+            "cd work && git cat-file commit HEAD | sed 's/^signed$/forged/' > ../forged && git update-ref refs/heads/main $(git hash-object -t commit -w ../forged) && git push -qf origin main"
+        )
+        #expect(try check(bench, "keyring").refusal?.contains("not valid") == true)
+        try sign("eve")
+        #expect(try check(bench, "keyring").refusal?.contains("is not allowed") == true)
+        try commit(bench, "-c gpg.format=ssh -c user.signingkey=\(bench.path)/key -c commit.gpgsign=true")
+        #expect(try check(bench, "keyring").refusal?.contains("names PGP keys only") == true)
+    }
+}
