@@ -56,7 +56,8 @@ extension Gitops {
         let deployed = try journal.deployedCommit(of: name)
         if let decline = fetched.decline {
             return DeployPlan(
-                pipeline: name, commit: commit, deployed: deployed, wouldDeploy: false, reason: decline.reason,
+                pipeline: name, commit: commit, deployed: deployed, wouldDeploy: false,
+                reason: decline.reason,
                 files: [], services: [])
         }
         var (wouldDeploy, reason) = try outlook(commit, deployed, pipeline, journal)
