@@ -125,7 +125,7 @@ let package = Package(
             dependencies: [
                 "GitopsMessage", "VoltCore", "VoltSystem", "VoltCrypto", "VoltSQLite", "VoltServer",
                 "VoltPlugin",
-                "VoltWorkload", "GitopsSource", "CVoltSystem",
+                "VoltWorkload", "VoltYAML", "GitopsSource", "CVoltSystem",
             ],
             path: "Sources/volt-gitops/Engine", swiftSettings: settings),
         program(

@@ -15,6 +15,8 @@ struct PushEvent: ParsableCommand {
     @Option(help: "The commit it points to now.") var commit: String
     @Option(help: "A file with the secret of the hook.") var secretFile: String
 
+    @Option(help: "The id of the delivery; it comes from the commit when not given.") var delivery: String?
+
     func run() throws {
         guard let (port, path) = target else {
             throw VoltError(
@@ -24,7 +26,7 @@ struct PushEvent: ParsableCommand {
         while secret.last == UInt8(ascii: "\n") { secret.removeLast() }
         let body = Array(try Output.json(GitHubPush(repository: repo, branch: branch, commit: commit)).utf8)
         let signature = Hex.encode(HMAC.sha256(key: secret, message: body))
-        let delivery = "\(commit.prefix(8))-0000-4000-8000-\(commit.suffix(12))"
+        let delivery = delivery ?? "\(commit.prefix(8))-0000-4000-8000-\(commit.suffix(12))"
         let answer = try HTTPClient(port: port).request(
             "POST", path,
             headers: [

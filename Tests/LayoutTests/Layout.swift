@@ -91,7 +91,7 @@ enum Layout {
             [
                 "GitopsMessage",
                 "VoltCore", "VoltSystem", "VoltCrypto", "VoltSQLite", "VoltServer", "VoltPlugin",
-                "VoltWorkload",
+                "VoltWorkload", "VoltYAML",
                 "GitopsSource", "CVoltSystem", "FoundationEssentials", "Dispatch",
             ], isEngine: true),
         Module(

@@ -41,20 +41,6 @@ private let root = Files.parent(of: Files.parent(of: Files.parent(of: #filePath)
             "\(result.stdout)")
     }
 
-    @Test(
-        "on a host with systemd volt service lists, edits and restarts what Volt keeps running",
-        .enabled(if: isCapable, "needs root, systemd-nspawn and mmdebstrap"), .timeLimit(.minutes(5)))
-    func service() throws {
-        let scratch = try ScratchDirectory()
-        var run = ToolRunner(scratch: scratch.path)
-        run.environment["PATH"] = Environment.current["PATH"]
-        let result = try run("\(root)/scripts/test-on-systemd", ToolRunner.products, "service-on-systemd")
-        #expect(result.status == 0, "\(result.stdout)\n\(result.stderr)")
-        #expect(
-            result.stdout.split(separator: "\n").filter { $0.hasPrefix("ok: ") }.count == 10,
-            "\(result.stdout)")
-    }
-
     @Test("a volt-gitops installed alone creates, lists and serves")
     func alone() throws {
         let scratch = try ScratchDirectory()

@@ -350,3 +350,56 @@ private final class ThreadBody {
     let run: @Sendable () -> Void
     init(run: @escaping @Sendable () -> Void) { self.run = run }
 }
+
+@Suite(.timeLimit(.minutes(1))) struct HandedSocketTests {
+    @Test("what connects between two servers on a socket that is kept open is answered by the second")
+    func handOver() throws {
+        let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        defer { close(listener) }
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = inet_addr("127.0.0.1")
+        let size = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let bound = withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(listener, $0, size) }
+        }
+        try #require(bound == 0 && listen(listener, 16) == 0)
+        func server(_ word: String) throws -> HTTPServer {
+            try HTTPServer(
+                address: nil, port: 0, socket: dup(listener),
+                routes: [HTTPRoute("GET", "/word") { _, reply in reply(HTTPResponse(200, word)) }], threads: 1
+            )
+        }
+        let first = try server("first")
+        let port = UInt16(first.port)
+        try #require(port != 0)
+        #expect(try HTTPClient(port: port).request("GET", "/word").text == "first")
+        first.stop()
+        let between = try HTTPClient(port: port)
+        let second = try server("second")
+        defer { second.stop() }
+        #expect(try between.request("GET", "/word").text == "second")
+    }
+
+    @Test("a connection that was just made is answered by a server that stops")
+    func fresh() throws {
+        let server = try HTTPServer(
+            address: "127.0.0.1", port: 0,
+            routes: [HTTPRoute("GET", "/word") { _, reply in reply(HTTPResponse(200, "word")) }], threads: 1)
+        let served = try HTTPClient(port: UInt16(server.port))
+        #expect(try served.request("GET", "/word").status == 200)
+        let fresh = try HTTPClient(port: UInt16(server.port))
+        // The server has accepted it when it answers one that came later.
+        #expect(try HTTPClient(port: UInt16(server.port)).request("GET", "/word").status == 200)
+        let text = try withThread {
+            server.stop()
+        } while: {
+            let end = ContinuousClock.now + .seconds(10)
+            while (try? HTTPClient(port: UInt16(server.port))) != nil, ContinuousClock.now < end {
+                usleep(1000)
+            }
+            return try fresh.request("GET", "/word").text
+        }
+        #expect(text == "word")
+    }
+}

@@ -20,7 +20,8 @@ final class ConnectionGate: Sendable {
     func enter(_ channel: any Channel) -> Bool {
         let address = channel.remoteAddress.map(Self.party) ?? "unknown"
         return state.withLock { state in
-            guard !state.draining, state.open.count < limits.connections,
+            // One that was accepted before the server stopped to listen is still answered.
+            guard state.open.count < limits.connections,
                 state.byAddress[address, default: 0] < limits.connectionsPerAddress
             else { return false }
             state.open[ObjectIdentifier(channel)] = (address, channel)
@@ -68,7 +69,7 @@ final class ConnectionGate: Sendable {
 
     var isDraining: Bool { state.withLock { $0.draining } }
 
-    /// Lets no more in, and tells those that are open to end after the request they are at.
+    /// Tells those that are open to end after the request they are at.
     func drain() {
         let channels = state.withLock { state in
             state.draining = true

@@ -38,6 +38,7 @@ final class HTTPConnection: ChannelInboundHandler {
     private let limits: HTTPLimits
     private let gate: ConnectionGate
     private var state = State.idle
+    private var hasServed = false
     private var body: [UInt8] = []
     private var taken = 0
     private var timer: Scheduled<Void>?
@@ -55,7 +56,7 @@ final class HTTPConnection: ChannelInboundHandler {
 
     func channelActive(context: ChannelHandlerContext) {
         guard gate.enter(context.channel) else { return context.close(promise: nil) }
-        expire(after: limits.idleSeconds)
+        expire(after: gate.isDraining ? 1 : limits.idleSeconds)
     }
 
     func channelInactive(context: ChannelHandlerContext) {
@@ -67,7 +68,10 @@ final class HTTPConnection: ChannelInboundHandler {
     func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        if event is DrainEvent, case .idle = state { context.close(promise: nil) }
+        if event is DrainEvent, case .idle = state {
+            // The first request of a connection that was just made is on its way.
+            if hasServed { context.close(promise: nil) } else { expire(after: 1) }
+        }
         context.fireUserInboundEventTriggered(event)
     }
 
@@ -147,6 +151,7 @@ final class HTTPConnection: ChannelInboundHandler {
 
     private func answer(_ response: HTTPResponse, isHead: Bool, keepsAlive: Bool) {
         giveBack()
+        hasServed = true
         let keeps = keepsAlive && !gate.isDraining
         if keeps {
             // Before the answer is written: with its end the next request may be handed on at once.

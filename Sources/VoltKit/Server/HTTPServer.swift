@@ -19,11 +19,14 @@ public final class HTTPServer: Sendable {
     /// - Parameters:
     ///   - address: an address of this host, or nil for every address, IPv6 and IPv4.
     ///   - port: 0 for a free one.
+    ///   - socket: a TCP socket that listens already, such as one of the service manager, which this server
+    ///     closes in the end; address and port do not count then.
     ///   - tls: the certificate of an HTTPS server; nil for plain HTTP.
     ///   - report: told why a TLS handshake failed, in a line for people, on any thread.
     /// - Throws: `VoltError` with code `missing` when the port is taken.
     public init(
-        address: String?, port: Int, routes: [HTTPRoute], limits: HTTPLimits = HTTPLimits(), threads: Int,
+        address: String?, port: Int, socket: Int32? = nil, routes: [HTTPRoute],
+        limits: HTTPLimits = HTTPLimits(), threads: Int,
         tls: TLSIdentity? = nil, report: @escaping @Sendable (String) -> Void = { _ in }
     ) throws(VoltError) {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: threads)
@@ -55,7 +58,9 @@ public final class HTTPServer: Sendable {
             }
         do {
             let channel: any Channel
-            if let address {
+            if let socket {
+                channel = try bootstrap.withBoundSocket(socket).wait()
+            } else if let address {
                 channel = try bootstrap.bind(host: address, port: port).wait()
             } else {
                 // A machine without IPv6 has no "::".

@@ -172,3 +172,55 @@ enum YAMLScalar {
         return value
     }
 }
+
+// MARK: Making
+
+extension YAMLNode {
+    /// A mapping that stands in no file.
+    public init(mapping entries: [YAMLEntry]) { self.init(.mapping(entries), at: .nowhere) }
+
+    /// A mapping with other entries in the place of one.
+    public init(like node: YAMLNode, entries: [YAMLEntry]) { self.init(.mapping(entries), at: node.mark) }
+
+    fileprivate init(_ content: Content, at mark: YAMLMark) {
+        let children: [YAMLNode]
+        switch content {
+        case .scalar: children = []
+        case .sequence(let items): children = items
+        case .mapping(let entries): children = entries.map(\.value)
+        }
+        // The key of an entry is a node, too.
+        let keys = if case .mapping(let entries) = content { entries.count } else { 0 }
+        self.init(
+            content: content, mark: mark, weight: children.reduce(1 + keys) { $0 + $1.weight },
+            height: (children.map(\.height).max() ?? 0) + 1)
+    }
+}
+
+extension YAMLMark {
+    fileprivate static let nowhere = YAMLMark(file: "", line: 0, column: 0)
+}
+
+extension YAMLEntry {
+    /// A text.
+    public init(key: String, text: String) { self.init(key, .scalar(text: text, isPlain: false)) }
+
+    /// `true` or `false`.
+    public init(key: String, boolean: Bool) { self.init(key, .scalar(text: "\(boolean)", isPlain: true)) }
+
+    /// A list.
+    public init(key: String, list: [YAMLNode]) { self.init(key, .sequence(list)) }
+
+    private init(_ key: String, _ content: YAMLNode.Content) {
+        self.init(key: key, keyMark: .nowhere, value: YAMLNode(content, at: .nowhere))
+    }
+
+    /// The error for a key that is not known here, with the nearest that is.
+    public func unknown(among keys: [String]) -> VoltError {
+        let near = EditDistance.suggestions(for: key, among: keys, limit: 1).first
+        return VoltError(
+            .failed, "\(keyMark.file):\(keyMark.line):\(keyMark.column): unknown key '\(key)'",
+            hint: near.map { "did you mean '\($0)'?" }
+                ?? "the keys here are \(keys.sorted().joined(separator: ", "))")
+    }
+}

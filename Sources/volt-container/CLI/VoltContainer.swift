@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import Glibc
 internal import VoltCLI
 internal import VoltCore
 
@@ -22,5 +23,10 @@ internal import VoltCore
             CommandGroup(name: "Workloads:", subcommands: [Apply.self, Status.self, Remove.self]),
         ])
 
-    static func main() { runTool() }
+    static func main() {
+        // The root of a container, and what an image is made of, is open to the users in it, whatever the
+        // umask of the shell or service is; what is not for others is given its mode.
+        umask(0o022)
+        runTool()
+    }
 }

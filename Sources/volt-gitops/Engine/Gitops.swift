@@ -13,6 +13,8 @@ public struct Gitops: Sendable {
     let selfPath: String
     let zones: ZoneCache
     let manager: ServiceManager
+    /// What the service manager listens on for this process.
+    let sockets: [Int32]
 
     /// - Parameters:
     ///   - paths: the directories of the tool.
@@ -21,6 +23,7 @@ public struct Gitops: Sendable {
     public init(paths: HostPaths, environment: [String: String], clock: any WallClock, selfPath: String) {
         self.paths = GitopsPaths(paths)
         manager = ServiceManager(environment: environment)
+        sockets = ServiceManager.listeningSockets(environment: environment)
         self.environment = environment.filter { !Self.ownVariables.contains($0.key) }
         self.clock = clock
         self.selfPath = selfPath
@@ -57,45 +60,13 @@ public struct Gitops: Sendable {
     public func create(
         _ pipeline: Pipeline, secret: [UInt8]?, hostKey: ScannedHostKey? = nil, insecure: Bool
     ) throws(VoltError) -> String {
-        let isSubversion = pipeline.provider == .svn
-        _ = try RepositoryURL(
-            pipeline.repo, system: isSubversion ? .svn : .git,
-            policy: RepositoryURL.Policy(allowsHTTP: pipeline.allowHTTP, allowsFile: pipeline.allowFile))
-        try pipeline.checkTrack()
-        try Self.check(path: pipeline.path)
-        guard (1...86_400 * 7).contains(pipeline.pollInterval) else {
-            throw VoltError(
-                .usage, "a poll interval of \(pipeline.pollInterval) s is out of range",
-                hint: "use 1 to 604800")
-        }
-        guard (1...86_400).contains(pipeline.timeout) else {
-            throw VoltError(
-                .usage, "a timeout of \(pipeline.timeout) s is out of range", hint: "use 1s to 24h")
-        }
-        if pipeline.provider.hooks == nil {
-            guard secret == nil else {
-                throw VoltError(.usage, "provider 'svn' is polled and has no hook, so it takes no secret")
-            }
-        } else if let secret {
-            try Self.check(secret: secret, of: pipeline.provider)
-        } else if !insecure {
-            throw VoltError(
-                .refused, "pipeline '\(pipeline.name)' has no secret, so anyone could trigger it",
-                hint: "give one with --secret-file FILE, or say --insecure-no-secret")
-        }
         let journal = try journal()
-        let taken = try journal.pipelines().first {
-            $0.workload == pipeline.workload && $0.name != pipeline.name
-        }
-        if let taken {
-            throw VoltError(
-                .conflict, "workload '\(pipeline.workload)' belongs to pipeline '\(taken.name)' already",
-                hint: "choose another name with --workload")
-        }
+        try check(pipeline, among: try journal.pipelines())
+        try check(secret, insecure: insecure, of: pipeline)
+        let isSubversion = pipeline.provider == .svn
         let url = isSubversion ? try reader().location(of: pipeline, limit: .seconds(30)) : pipeline.repo
         var pipeline = pipeline
         pipeline.allowsUnsigned = secret == nil && pipeline.provider.hooks != nil
-        try check(pipeline.control, of: pipeline.name, among: try journal.pipelines())
         try journal.transaction { () throws(VoltError) in
             try journal.add(pipeline)
             // Within the transaction: a pipeline never stands without its secret.
@@ -119,7 +90,7 @@ public struct Gitops: Sendable {
         }
     }
 
-    private static func check(path: String) throws(VoltError) {
+    static func check(path: String) throws(VoltError) {
         let parts = path.split(separator: "/", omittingEmptySubsequences: false)
         guard path.isEmpty || !parts.contains(where: { $0.isEmpty || $0 == "." || $0 == ".." }) else {
             throw VoltError(

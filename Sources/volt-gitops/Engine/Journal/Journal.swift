@@ -354,7 +354,7 @@ public final class Journal {
         ) { $0.text(0) }
     }
 
-    private static func encode(_ pipeline: Pipeline) throws(VoltError) -> String {
+    static func encode(_ pipeline: Pipeline) throws(VoltError) -> String {
         do { return String(decoding: try JSONEncoder().encode(pipeline), as: UTF8.self) } catch {
             throw VoltError(.failed, "cannot encode pipeline '\(pipeline.name)': \(error)")
         }

@@ -110,10 +110,11 @@ public struct GitopsServer: Sendable {
         }
         gitops.manager.stopping()
         log("stopping; what is under way is asked to stop and is resumed by the next start")
-        server.stop()
-        queue.stop()
+        // Deliveries are taken to the last moment: they are in the journal, and the next server works on them.
         drift.stop()
         scheduler.stop()
+        server.stop()
+        queue.stop()
         sender.stop()
         try Files.remove(paths.address)
         _ = consume deliveries
@@ -168,8 +169,8 @@ public struct GitopsServer: Sendable {
         }
         do throws(VoltError) {
             return try HTTPServer(
-                address: options.address, port: options.port, routes: routes, threads: 2, tls: identity,
-                report: { log("debug: \($0)") })
+                address: options.address, port: options.port, socket: gitops.sockets.first, routes: routes,
+                threads: 2, tls: identity, report: { log("debug: \($0)") })
         } catch  where error.code == .missing {
             let holder = PortHolder.find(port: options.port).map { " by \($0)" } ?? ""
             throw VoltError(

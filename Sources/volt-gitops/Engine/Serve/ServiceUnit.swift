@@ -1,28 +1,70 @@
 public import VoltCore
 internal import VoltSystem
 
-/// `volt-gitops.service`.
+/// `volt-gitops.service`, and `volt-gitops.socket` when systemd is to listen.
 public struct ServiceUnit: Sendable, Equatable {
+    /// The name of the service.
+    public static let serviceName = "volt-gitops.service"
+    /// The name of its socket.
+    public static let socketName = "volt-gitops.socket"
+
     private let executable: String
     private let root: String?
+    private let port: Int?
+    private let hasSocket: Bool
 
     /// - Parameters:
     ///   - executable: the absolute path of `volt-gitops`.
     ///   - root: `VOLT_ROOT`, or nil for the directories of the host.
-    public init(executable: String, root: String?) {
+    ///   - port: the port, or nil for 9090.
+    ///   - hasSocket: whether systemd listens.
+    public init(executable: String, root: String?, port: Int? = nil, hasSocket: Bool = false) {
         self.executable = executable
         self.root = root
+        self.port = port
+        self.hasSocket = hasSocket
     }
 
-    /// The text of the unit.
+    /// What the service may not do, for the whole host.
     ///
-    /// It deploys containers, which needs root, mounts, devices and cgroups, and a build runs below it: what
-    /// makes a mount namespace (most of `Protect…=`), filters system calls that nspawn makes
-    /// (`ProtectHostname=`), hides devices (`ProtectClock=`) or breaks a program in a build
-    /// (`NoNewPrivileges=`, `MemoryDenyWriteExecute=`) is left out. The containers run in units of their own,
-    /// so that a restart of this one leaves them alone.
+    /// It deploys containers, which needs root, mounts and control groups, and a build runs below it in
+    /// systemd-nspawn. Left out is what these cannot do without (`PrivateDevices=`, `ProtectControlGroups=`,
+    /// and `RestrictSUIDSGID=`, which takes openat2(2) away), and what breaks programs in a build
+    /// (`NoNewPrivileges=`, `MemoryDenyWriteExecute=`, `SystemCallArchitectures=`, and a `UMask=` that closes
+    /// the image to its own users). The containers themselves run in units of their own, which none of this
+    /// reaches: a restart of this one leaves them alone, and they see the host's own mounts.
+    private static let limits = """
+        ProtectSystem=full
+        ProtectHome=read-only
+        ProtectKernelTunables=yes
+        ProtectKernelModules=yes
+        ProtectKernelLogs=yes
+        ProtectHostname=yes
+        ProtectProc=invisible
+        ProtectClock=yes
+        DevicePolicy=closed
+        KeyringMode=private
+        RestrictNamespaces=cgroup ipc net mnt pid uts
+        LockPersonality=yes
+        RestrictRealtime=yes
+        RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK AF_PACKET
+        SystemCallFilter=~@clock @cpu-emulation @module @obsolete @raw-io @reboot @swap
+        SystemCallErrorNumber=EPERM
+        CapabilityBoundingSet=~CAP_AUDIT_READ CAP_BLOCK_SUSPEND CAP_BPF CAP_CHECKPOINT_RESTORE CAP_IPC_LOCK
+        CapabilityBoundingSet=~CAP_MAC_ADMIN CAP_MAC_OVERRIDE CAP_PERFMON CAP_SYSLOG CAP_SYS_MODULE
+        CapabilityBoundingSet=~CAP_SYS_PACCT CAP_SYS_RAWIO CAP_SYS_TIME CAP_WAKE_ALARM
+        """
+
+    /// A /tmp of its own hides what is below the host's, where a root for trials may be.
+    private var temporary: String {
+        root.map { $0.hasPrefix("/tmp") || $0.hasPrefix("/var/tmp") } == true ? "" : "PrivateTmp=yes\n"
+    }
+
+    /// The text of the service.
     public var text: String {
-        let variables = root.map { "Environment=\"VOLT_ROOT=\($0)\"\n" } ?? ""
+        var variables = root.map { "Environment=\"VOLT_ROOT=\($0)\"\n" } ?? ""
+        if let port { variables += "Environment=VOLT_GITOPS_PORT=\(port)\n" }
+        let socket = hasSocket ? "Requires=\(Self.socketName)\nAfter=\(Self.socketName)\n" : ""
         return """
             # Written by 'volt gitops install-service'; change it with 'volt service edit volt-gitops'.
             [Unit]
@@ -30,7 +72,7 @@ public struct ServiceUnit: Sendable, Equatable {
             Documentation=man:volt-gitops(1)
             After=network-online.target
             Wants=network-online.target
-
+            \(socket)
             [Service]
             Type=notify
             TimeoutStartSec=10min
@@ -41,10 +83,10 @@ public struct ServiceUnit: Sendable, Equatable {
             RestartSec=2s
             KillMode=mixed
             TimeoutStopSec=60s
-            UMask=0077
             OOMPolicy=continue
-            LockPersonality=yes
-            RestrictRealtime=yes
+
+            # What it may not do; see docs/gitops-operations.md before you take any of it out.
+            \(temporary)\(Self.limits)
 
             [Install]
             WantedBy=multi-user.target
@@ -52,21 +94,46 @@ public struct ServiceUnit: Sendable, Equatable {
             """
     }
 
-    /// Writes the unit and has systemd read it, where systemd is PID 1.
+    /// The text of the socket.
+    public var socketText: String {
+        """
+        # Written by 'volt gitops install-service --socket'; 'volt service edit volt-gitops --port' changes the port.
+        [Unit]
+        Description=Volt GitOps: the port of the webhooks
+
+        [Socket]
+        ListenStream=\(port ?? 9090)
+        Backlog=1024
+
+        [Install]
+        WantedBy=sockets.target
+
+        """
+    }
+
+    /// Writes the units and has systemd read them, where systemd is PID 1. A socket that is not wanted is removed.
     ///
-    /// - Returns: the path of the unit.
-    public func install(in directory: String) throws(VoltError) -> String {
+    /// - Returns: the paths of the units.
+    public func install(in directory: String) throws(VoltError) -> [String] {
         try Files.makeDirectory(directory)
-        let file = "\(directory)/volt-gitops.service"
-        try Files.replace(file, with: text.utf8)
-        if Files.isDirectory("/run/systemd/system"), directory == "/etc/systemd/system" {
-            let outcome = try Child.start("/usr/bin/systemctl", ["daemon-reload"], environment: [:])
-                .finish(limit: .seconds(60)) { _, _ in }
-            guard outcome == .exited(0) else {
-                throw VoltError(
-                    .failed, "wrote '\(file)', but 'systemctl daemon-reload' ended with \(outcome)")
-            }
+        let file = "\(directory)/\(Self.serviceName)"
+        let socket = "\(directory)/\(Self.socketName)"
+        let isOnHost = Files.isDirectory("/run/systemd/system") && directory == "/etc/systemd/system"
+        if !hasSocket, Files.exists(socket) {
+            if isOnHost { try Self.control(["disable", "--now", "--quiet", Self.socketName]) }
+            try Files.remove(socket)
         }
-        return file
+        if hasSocket { try Files.replace(socket, with: socketText.utf8) }
+        try Files.replace(file, with: text.utf8)
+        if isOnHost { try Self.control(["daemon-reload"]) }
+        return hasSocket ? [socket, file] : [file]
+    }
+
+    private static func control(_ arguments: [String]) throws(VoltError) {
+        let outcome = try Child.start("/usr/bin/systemctl", arguments, environment: [:])
+            .finish(limit: .seconds(90)) { _, _ in }
+        guard outcome == .exited(0) else {
+            throw VoltError(.failed, "'systemctl \(arguments.joined(separator: " "))' ended with \(outcome)")
+        }
     }
 }

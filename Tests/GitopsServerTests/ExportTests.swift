@@ -1,0 +1,170 @@
+import Testing
+import VoltCore
+import VoltSystem
+import VoltTestKit
+
+@Suite(.timeLimit(.minutes(1))) struct ExportTests {
+    private func write(_ host: Host, _ text: String) throws -> String {
+        let file = "\(host.directory)/pipelines.yaml"
+        try Files.replace(file, with: text.utf8)
+        return file
+    }
+
+    @Test("what is exported is imported as it is, on this host and on a new one")
+    func roundTrip() throws {
+        let host = try Host()
+        try host.createSite("--path", "deploy/site", "--timeout", "90s", "--username", "true")
+        #expect(
+            try host.gitops(
+                "create", "--name", "docs", "--repo", "https://git.example.invalid/docs.git", "--provider",
+                "gitlab",
+                "--branch", "release/1.0", "--workload", "docs", "--insecure-no-secret"
+            ).status == 0)
+        let exported = try host.gitops("export").stdout
+        // What 'create' sets by itself beside what it was told is not looked at here.
+        let lines = exported.split(separator: "\n").filter {
+            !$0.hasPrefix("    control:") && !$0.hasPrefix("      drift")
+        }
+        #expect(
+            lines.joined(separator: "\n") + "\n" == """
+                # Written by 'volt gitops export'. Secrets stay on the host: secretFile says where.
+                apiVersion: volt/v1
+                kind: pipelines
+                pipelines:
+                  - name: docs
+                    repo: https://git.example.invalid/docs.git
+                    provider: gitlab
+                    branch: release/1.0
+                    workload: docs
+                    insecureNoSecret: true
+                  - name: site
+                    repo: \(host.repository)
+                    provider: github
+                    branch: main
+                    workload: web
+                    path: deploy/site
+                    secretFile: \(host.directory)/root/lib/gitops/secrets/site
+                    allowFile: true
+                    pollInterval: 86400
+                    timeout: 90
+                    username: "true"
+
+                """)
+        #expect(!exported.contains("Secret to Everybody"))
+        let file = try write(host, exported)
+        let again = try host.gitops("import", file)
+        #expect(again.status == 0, "\(again.stderr)")
+        #expect(again.stderr.contains("nothing to change"))
+
+        let other = try Host()
+        let moved = exported.replacing(
+            "\(host.directory)/root/lib/gitops/secrets/site", with: "secret")
+        let copy = try write(other, moved)
+        #expect(try other.gitops("import", copy).status == 0)
+        let list = { (host: Host) in
+            try host.gitops("list", "-o", "json").stdout.split(separator: "\n").filter {
+                !$0.contains("createdAt")
+            }
+        }
+        #expect(try list(host) == list(other))
+        let secret = "\(other.directory)/root/lib/gitops/secrets/site"
+        #expect(try Files.read(secret) == host.secret)
+    }
+
+    @Test(
+        "an import says what it changes, a dry run changes nothing, and --prune deletes what is not in the file"
+    )
+    func changes() throws {
+        let host = try Host()
+        try host.createSite()
+        let exported = try host.gitops("export", "--name", "site").stdout
+        let changed = exported.replacing("branch: main", with: "branch: next").replacing(
+            "name: site", with: "name: other"
+        ).replacing("workload: web", with: "workload: other")
+        let both =
+            exported.replacing("branch: main", with: "branch: stable")
+            + changed.split(separator: "\n").drop { !$0.contains("- name") }.joined(separator: "\n")
+        let file = try write(host, both)
+        let dry = try host.gitops("import", file, "--dry-run")
+        #expect(
+            dry.stdout == """
+                PIPELINE  ACTION  KEY     OLD   NEW
+                other     create
+                site      update  branch  main  stable
+
+                """, "\(dry.stdout)\(dry.stderr)")
+        #expect(try host.gitops("export").stdout == exported)
+        #expect(try host.gitops("import", file).status == 0)
+        #expect(try host.gitops("list").stdout.contains("stable"))
+        let only = try write(host, exported)
+        let pruned = try host.gitops("import", only, "--prune", "-o", "json")
+        #expect(pruned.stdout.contains("\"action\" : \"delete\""), "\(pruned.stdout)\(pruned.stderr)")
+        #expect(try host.gitops("export").stdout == exported)
+        let empty = try host.gitops(
+            "import", try write(host, "apiVersion: volt/v1\nkind: pipelines\npipelines: []\n"), "--prune")
+        #expect(empty.status == 5, "an empty file does not delete everything")
+    }
+
+    @Test("a mistake in the file is shown at its place, and nothing of the file is imported")
+    func mistakes() throws {
+        let host = try Host()
+        let good = """
+            apiVersion: volt/v1
+            kind: pipelines
+            pipelines:
+              - name: one
+                repo: https://git.example.invalid/one.git
+                provider: github
+                branch: main
+                workload: one
+                secretFile: secret
+              - name: two
+                repo: https://git.example.invalid/two.git
+                provider: github
+                branch: main
+                workload: two
+                secretFile: secret
+
+            """
+        for (wrong, right, place, hint) in [
+            ("brunch: main", "branch: main", "7:5: unknown key 'brunch'", "did you mean 'branch'?"),
+            (
+                "secretfiel: secret", "secretFile: secret", "9:5: unknown key 'secretfiel'",
+                "did you mean 'secretFile'?"
+            ),
+            ("createdAt: 2020-01-01T00:00:00Z", "branch: main", "7:5: unknown key 'createdAt'", ""),
+            ("provider: githup", "provider: github", "6:15: ", ""),
+            ("workload: One", "workload: one", "8:15: 'One' is not a name", ""),
+            ("branch: a..b", "branch: main", "4:5: 'a..b' is not the name of a branch", ""),
+            ("name: one", "name: two", "10:5: pipeline 'one' stands on line 4 already", ""),
+            ("workload: one", "workload: two", "4:5: workload 'one' belongs to pipeline 'two' already", ""),
+            (
+                "repo: https://user:password@git.example.invalid/one.git",
+                "repo: https://git.example.invalid/one.git",
+                "4:5: ", ""
+            ),
+            ("insecureNoSecret: false", "secretFile: secret", "4:5: pipeline 'one' has no secret", ""),
+            (
+                "kind: pipeline", "kind: pipelines",
+                "2:7: kind 'pipeline' is not one this tool reads (pipelines)", ""
+            ),
+            ("secretFile: none", "secretFile: secret", "4:5: ", ""),
+        ] {
+            let at = try #require(good.firstRange(of: right))
+            let file = try write(host, good.replacingCharacters(in: at, with: wrong))
+            let result = try host.gitops("import", file)
+            #expect(result.status != 0, "\(wrong)")
+            #expect(result.stderr.contains("pipelines.yaml:\(place)"), "\(wrong): \(result.stderr)")
+            #expect(result.stderr.contains(hint), "\(wrong): \(result.stderr)")
+            #expect(!result.stderr.contains("password@"))
+            #expect(try host.gitops("list").stdout.split(separator: "\n").count == 1, "\(wrong)")
+        }
+        #expect(try host.gitops("import", try write(host, good)).status == 0)
+    }
+}
+
+extension String {
+    fileprivate func replacingCharacters(in range: Range<String.Index>, with text: String) -> String {
+        String(self[..<range.lowerBound]) + text + String(self[range.upperBound...])
+    }
+}

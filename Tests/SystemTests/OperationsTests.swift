@@ -1,0 +1,36 @@
+import Testing
+import VoltCore
+import VoltSystem
+import VoltTestKit
+
+private let isCapable =
+    HostPaths.runsAsRoot && Files.exists("/usr/bin/systemd-nspawn") && Files.exists("/usr/bin/mmdebstrap")
+
+/// The root of the repository.
+private let root = Files.parent(of: Files.parent(of: Files.parent(of: #filePath)))
+
+@Suite(
+    .serialized, .enabled(if: isCapable, "needs root, systemd-nspawn and mmdebstrap"), .timeLimit(.minutes(5))
+)
+struct OperationsTests {
+    /// Runs a script on a host whose PID 1 is systemd and gives its points.
+    private func points(_ script: String) throws -> [Substring] {
+        let scratch = try ScratchDirectory()
+        var run = ToolRunner(scratch: scratch.path)
+        // The toolchain's runtime is found through swift on PATH.
+        run.environment["PATH"] = Environment.current["PATH"]
+        let result = try run("\(root)/scripts/test-on-systemd", ToolRunner.products, script)
+        #expect(result.status == 0, "\(result.stdout)\n\(result.stderr)")
+        return result.stdout.split(separator: "\n").filter { $0.hasPrefix("ok: ") }
+    }
+
+    @Test("on a host with systemd volt service lists, edits and restarts what Volt keeps running")
+    func service() throws {
+        #expect(try points("service-on-systemd").count == 10)
+    }
+
+    @Test("the hardened unit builds and deploys, and loses no delivery while it is restarted and reloaded")
+    func unit() throws {
+        #expect(try points("unit-on-systemd").count == 8)
+    }
+}
