@@ -33,4 +33,15 @@ struct OperationsTests {
     func unit() throws {
         #expect(try points("unit-on-systemd").count == 8)
     }
+
+    @Test("after a reboot every workload runs again at its last good commit, and what was stopped stays so")
+    func reboot() throws {
+        let scratch = try ScratchDirectory()
+        var run = ToolRunner(scratch: scratch.path)
+        run.environment["PATH"] = Environment.current["PATH"]
+        run.environment["TMPDIR"] = scratch.path
+        let result = try run("\(root)/scripts/test-reboot-on-systemd", ToolRunner.products)
+        #expect(result.status == 0, "\(result.stdout)\n\(result.stderr)")
+        #expect(result.stdout.split(separator: "\n").filter { $0.hasPrefix("ok: ") }.count == 3)
+    }
 }

@@ -55,7 +55,7 @@ struct Serve: ParsableCommand {
     }
 
     /// The port that the unit of 'volt service edit' sets.
-    private static func port(of variable: String?) throws(VoltError) -> Int {
+    static func port(of variable: String?) throws(VoltError) -> Int {
         guard let variable, !variable.isEmpty else { return 9090 }
         guard let port = Int(variable), (0...65535).contains(port) else {
             throw VoltError(.usage, "VOLT_GITOPS_PORT is '\(variable)', which is not a port")

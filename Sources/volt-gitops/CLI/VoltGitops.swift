@@ -18,7 +18,7 @@ import VoltSystem
             Create.self, List.self, Status.self, Sync.self, Plan.self, Rollback.self, Logs.self, Show.self,
             Suspend.self, Resume.self, Window.self, Control.self, Approve.self, Reject.self, Delete.self,
             Serve.self, InstallService.self,
-            Notify.self, Secret.self, Export.self, Import.self,
+            Notify.self, Secret.self, Export.self, Import.self, Doctor.self,
         ])
     static func main() { runTool() }
 

@@ -1,4 +1,5 @@
 internal import CVoltSystem
+internal import Dispatch
 internal import GitopsSource
 internal import Glibc
 internal import Synchronization
@@ -98,6 +99,7 @@ public struct GitopsServer: Sendable {
             state: paths.state, clock: gitops.clock, messenger: gitops.messenger, log: log)
         try sender.start()
         try scheduler.start()
+        revive { scheduler.kick() }
         let drift = gitops.driftWatch(log: log) { scheduler.kick() }
         try drift.start()
         log("listening on \(url), with \(try journal.pipelines().count) pipelines")
@@ -120,6 +122,21 @@ public struct GitopsServer: Sendable {
         _ = consume deliveries
         _ = consume lock
         log("stopped")
+    }
+
+    /// Looks at the workloads beside the server's work: a tool may take a while to answer.
+    private func revive(_ queued: @escaping @Sendable () -> Void) {
+        let log = self.log
+        DispatchQueue.global().async { [gitops] in
+            do throws(VoltError) {
+                let journal = try Journal(state: gitops.paths.state)
+                let reader = WorkloadReader(
+                    paths: gitops.paths, environment: gitops.environment, plugins: gitops.plugins)
+                let revival = Revival(
+                    journal: journal, paths: gitops.paths, reader: reader, clock: gitops.clock, log: log)
+                if try revival.run() { queued() }
+            } catch { log("error: \(error.message)") }
+        }
     }
 
     /// Reads the certificate again after SIGHUP; the one in use stays when the new one cannot be used.
@@ -232,6 +249,9 @@ enum PortHolder {
         }
         return nil
     }
+
+    /// Whether somebody listens on a port, seen or not.
+    static func isTaken(port: Int) -> Bool { inode(of: port) != nil }
 
     private static func inode(of port: Int) -> String? {
         let wanted = String(port, radix: 16, uppercase: true)

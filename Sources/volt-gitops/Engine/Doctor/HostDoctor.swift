@@ -1,0 +1,188 @@
+internal import Glibc
+internal import VoltCore
+internal import VoltSystem
+
+/// What the doctor looks at on the host itself.
+struct HostDoctor {
+    /// The directory of the journal.
+    let state: String
+    let now: Timestamp
+
+    // MARK: Libraries
+
+    /// A library by the name of its Debian packages and the beginning of its file's name.
+    private static let needed = [
+        ("libgit2", "libgit2-[0-9]*", "libgit2.so."), ("libssh2", "libssh2-1*", "libssh2.so."),
+        ("OpenSSL", "libssl[0-9]*", "libssl.so."),
+    ]
+    /// The first package of Debian 12 with the fixes of 2026: submodule paths, delta sizes, credentials after a
+    /// redirect, and paths over ssh.
+    private static let patchedGit = "1.5.1+ds-1+deb12u2"
+
+    /// The versions of the libraries that read repositories.
+    func libraries() -> [DoctorCheck] {
+        Self.needed.map { name, pattern, file in
+            if let package = installed(pattern) {
+                guard name == "libgit2" else { return .ok(name, "\(package.name) \(package.version)") }
+                return git(package.version)
+            }
+            guard let version = fileVersion(file) else {
+                return .warn(
+                    name, "its version cannot be seen", "keep it at the patched level of its distributor")
+            }
+            return .warn(
+                name,
+                "version \(version), of no Debian package: whether it has the fixes of 2026 cannot be told",
+                "look at the notices of its distributor")
+        }
+    }
+
+    private func git(_ version: String) -> DoctorCheck {
+        let isDebian12 = version.hasPrefix("1.5.")
+        guard isDebian12 else {
+            return .warn(
+                "libgit2", "package \(version): which fixes it has is not known here",
+                "look at the notices of its distributor")
+        }
+        let outcome = run("/usr/bin/dpkg", ["--compare-versions", version, "ge", Self.patchedGit])?.outcome
+        guard outcome == .exited(0) else {
+            return .fail(
+                "libgit2", "package \(version) lacks security fixes, which are in \(Self.patchedGit)",
+                "apt-get update && apt-get install --only-upgrade libgit2-1.5")
+        }
+        return .ok("libgit2", "package \(version) has the security fixes of 2026")
+    }
+
+    private func installed(_ pattern: String) -> (name: String, version: String)? {
+        let reply = run(
+            "/usr/bin/dpkg-query", ["-W", "-f", "${db:Status-Abbrev}|${Package}|${Version}\\n", pattern])
+        for line in reply?.lines ?? [] {
+            let fields = line.split(separator: "|").map(String.init)
+            if fields.count == 3, fields[0].hasPrefix("ii"), !fields[1].hasSuffix("-dev") {
+                return (fields[1], fields[2])
+            }
+        }
+        return nil
+    }
+
+    private func fileVersion(_ prefix: String) -> String? {
+        let directories = [
+            "/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64", "/usr/lib",
+        ]
+        let names = directories.flatMap { ((try? Files.list($0)) ?? []).filter { $0.hasPrefix(prefix) } }
+        return names.map { String($0.dropFirst(prefix.count)) }.max { $0.count < $1.count }
+    }
+
+    // MARK: The machine
+
+    /// Room for commits, images and the journal.
+    func disk() -> DoctorCheck {
+        var information = statvfs()
+        guard statvfs(state, &information) == 0 else {
+            return .warn(
+                "disk", "'\(state)' is not there yet", "it is made by the first 'volt gitops create'")
+        }
+        let free = UInt64(information.f_bavail) * UInt64(information.f_frsize)
+        let share = information.f_blocks == 0 ? 100 : Int(information.f_bavail * 100 / information.f_blocks)
+        let hint = "make room on the file system of '\(state)'"
+        let text = "\(ByteSize(bytes: free)) free (\(share) %)"
+        // Few bytes are few on every disk; a small share of a large one is not.
+        if free < 200 << 20 { return .fail("disk", "only \(text)", hint) }
+        if information.f_files > 0, information.f_favail * 100 / information.f_files < 1 {
+            return .fail("disk", "\(text), and less than 1 % of the inodes", hint)
+        }
+        if free < 1 << 30 { return .warn("disk", "only \(text)", hint) }
+        return .ok("disk", text)
+    }
+
+    /// Whether the clock may be right: it must not be before what was written already.
+    func clock() -> DoctorCheck {
+        var newest: Timestamp?
+        for file in ["journal.db", "journal.db-wal", "secrets", "mirrors"] {
+            var information = stat()
+            guard stat("\(state)/\(file)", &information) == 0 else { continue }
+            let time = Timestamp(milliseconds: Int64(information.st_mtim.tv_sec) * 1000)
+            newest = max(newest ?? time, time)
+        }
+        if let newest, newest.since(now) > .seconds(300) {
+            return .fail(
+                "clock", "it is \(now), and files were written at \(newest)",
+                "set the clock; certificates, windows and signatures depend on it")
+        }
+        // 2025-01-01: before any version of Volt.
+        guard now.milliseconds > 1_735_689_600_000 else {
+            return .fail("clock", "it is \(now)", "set the clock, and have it kept by a time service")
+        }
+        return .ok("clock", "it is \(now)")
+    }
+
+    /// The unit of the server.
+    func unit() -> DoctorCheck {
+        guard Files.isDirectory("/run/systemd/system") else {
+            return .ok("unit", "systemd is not PID 1 here: 'volt gitops serve' runs under another supervisor")
+        }
+        let reply = run(
+            "/usr/bin/systemctl",
+            [
+                "show", "--property=LoadState,ActiveState,UnitFileState,NeedDaemonReload",
+                "volt-gitops.service",
+            ])
+        var fields: [Substring: Substring] = [:]
+        for line in reply?.lines ?? [] {
+            let parts = line.split(separator: "=", maxSplits: 1)
+            if parts.count == 2 { fields[parts[0]] = parts[1] }
+        }
+        guard fields["LoadState"] == "loaded" else {
+            return .warn(
+                "unit", "there is no volt-gitops.service", "write it with 'volt gitops install-service'")
+        }
+        let active = fields["ActiveState"] ?? "", enabled = fields["UnitFileState"] ?? ""
+        let text = "volt-gitops.service is \(active) and \(enabled)"
+        if active == "failed" { return .fail("unit", text, "'volt service logs volt-gitops' says why") }
+        if enabled != "enabled" {
+            return .warn(
+                "unit", "\(text): it does not start with the machine", "volt service enable volt-gitops")
+        }
+        if fields["NeedDaemonReload"] == "yes" {
+            return .warn("unit", "\(text), and its files changed", "systemctl daemon-reload")
+        }
+        return .ok("unit", text)
+    }
+
+    /// What containers need of the kernel.
+    func kernel() -> DoctorCheck {
+        var missing = ["mnt", "pid", "net", "uts", "ipc"].filter { !Files.exists("/proc/self/ns/\($0)") }
+            .map { "\($0) namespaces" }
+        let known = (try? Files.read("/proc/filesystems")) ?? []
+        if !String(decoding: known, as: UTF8.self).contains("\toverlay\n") { missing.append("overlayfs") }
+        let groups: String
+        if Files.exists("/sys/fs/cgroup/cgroup.controllers") {
+            groups = "control groups of version 2"
+        } else if Files.isDirectory("/sys/fs/cgroup/memory") || Files.isDirectory("/sys/fs/cgroup/systemd") {
+            groups = "control groups of version 1"
+        } else {
+            return .fail("kernel", "no control groups are mounted", "mount cgroup2 at /sys/fs/cgroup")
+        }
+        guard missing.isEmpty else {
+            return .fail(
+                "kernel", "it lacks \(missing.joined(separator: ", "))",
+                "load the module 'overlay', or use another kernel")
+        }
+        guard HostPaths.runsAsRoot else {
+            return .warn("kernel", "\(groups) and namespaces; containers need root", "run the server as root")
+        }
+        return .ok("kernel", "\(groups), namespaces and overlayfs")
+    }
+
+    private func run(_ program: String, _ arguments: [String]) -> (outcome: Child.Outcome, lines: [String])? {
+        guard Files.exists(program),
+            let child = try? Child.start(
+                program, arguments, environment: ["LC_ALL": "C", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"])
+        else { return nil }
+        var lines: [String] = []
+        let outcome = child.finish(limit: .seconds(10)) { stream, line in
+            if stream == .stdout { lines.append(line) }
+        }
+        return (outcome, lines)
+    }
+}

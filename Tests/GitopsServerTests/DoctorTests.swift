@@ -1,0 +1,85 @@
+import FoundationEssentials
+import Glibc
+import Testing
+import VoltCore
+import VoltSystem
+import VoltTestKit
+
+@Suite(.timeLimit(.minutes(2))) struct DoctorTests {
+    private struct Check: Decodable {
+        let name: String
+        let verdict: String
+        let message: String
+        let hint: String?
+    }
+
+    private func doctor(_ host: Host, _ words: String...) throws -> (status: Int32, checks: [String: Check]) {
+        let result = try host.tool.run(["volt-gitops", "doctor", "-o", "json"] + words)
+        let checks = try JSONDecoder().decode([Check].self, from: Data(result.stdout.utf8))
+        return (result.status, Dictionary(checks.map { ($0.name, $0) }) { $1 })
+    }
+
+    @Test("a host where all is well has no failure, and the doctor says what it found")
+    func healthy() throws {
+        let host = try Host()
+        try host.createSite()
+        let server = try Serve(host)
+        let (status, checks) = try doctor(host)
+        #expect(checks["port"]?.message.contains(":\(server.port)") == true, "\(checks)")
+        #expect(checks["journal"]?.verdict == "ok")
+        #expect(checks["permissions"]?.verdict == "ok")
+        #expect(checks["worker"]?.verdict == "ok")
+        let tip = try host.git("rev-parse", "HEAD").prefix(12)
+        #expect(
+            checks["repository site"]?.message.hasPrefix("'main' is at \(tip), answered in ") == true,
+            "\(checks)")
+        #expect(checks["hook site"]?.verdict == "warn", "no webhook has come")
+        for name in ["libgit2", "libssh2", "OpenSSL", "disk", "clock", "unit", "kernel"] {
+            #expect(checks[name] != nil)
+        }
+        let failures = checks.values.filter { $0.verdict == "fail" }.map(\.name)
+        // What the machine of the test lacks is not the matter of this test.
+        #expect(Set(failures).isSubset(of: ["libgit2", "disk", "kernel"]), "\(failures)")
+        #expect(status == (failures.isEmpty ? 0 : 2))
+
+        let commit = try host.git("rev-parse", "HEAD")
+        let body = host.push(commit: commit)
+        let answer = try server.request(
+            "POST", "/hooks/github", headers: host.headers(delivery: "1", body: body), body: body)
+        #expect(answer.status == 202)
+        try host.wait("for the hook to be known") {
+            try doctor(host, "--offline").checks["hook site"]?.verdict == "ok"
+        }
+        #expect(try doctor(host, "--offline").checks["repository site"] == nil)
+    }
+
+    @Test("what is wrong is said with what to do, and the exit code is 2")
+    func ill() throws {
+        let host = try Host()
+        try host.createSite()
+        try Files.remove("\(host.directory)/root/lib/gitops/secrets/site")
+        try Files.removeTree("\(host.directory)/repository")
+        let state = "\(host.directory)/root/lib/gitops"
+        chmod("\(state)/secrets", 0o755)
+        let (status, checks) = try doctor(host)
+        #expect(status == 2)
+        #expect(checks["permissions"]?.hint == "chmod 700 '\(state)/secrets'")
+        #expect(checks["permissions site"]?.verdict == "fail", "the secret is gone")
+        #expect(checks["repository site"]?.verdict == "fail", "the repository is gone")
+        let database = open("\(state)/journal.db", O_WRONLY)
+        let garbage = [UInt8](repeating: 0xAA, count: 4096)
+        #expect(pwrite(database, garbage, garbage.count, 4096) == garbage.count)
+        close(database)
+        #expect(try doctor(host, "--offline").checks["journal"]?.verdict == "fail", "the journal is damaged")
+    }
+
+    @Test("a port of another program is told with its holder")
+    func port() throws {
+        let host = try Host()
+        let other = try Host()
+        let server = try Serve(other)
+        let (status, checks) = try doctor(host, "--offline", "--port", "\(server.port)")
+        #expect(status == 2)
+        #expect(checks["port"]?.message.contains("process \(server.pid)") == true, "\(checks)")
+    }
+}
