@@ -356,12 +356,12 @@ private final class ThreadBody {
     func handOver() throws {
         let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         defer { close(listener) }
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = inet_addr("127.0.0.1")
-        let size = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let bound = withUnsafePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(listener, $0, size) }
+        // sockaddr_in of 127.0.0.1, any port.
+        let address: [UInt8] = [UInt8(AF_INET), 0, 0, 0, 127, 0, 0, 1] + [UInt8](repeating: 0, count: 8)
+        let bound = address.withUnsafeBytes { bytes in
+            bytes.withMemoryRebound(to: sockaddr.self) { names in
+                bind(listener, names.baseAddress, socklen_t(address.count))
+            }
         }
         try #require(bound == 0 && listen(listener, 16) == 0)
         func server(_ word: String) throws -> HTTPServer {
