@@ -5,6 +5,15 @@ import VoltSystem
 import VoltTestKit
 
 @Suite(.serialized, .timeLimit(.minutes(5))) struct ReconcileTests {
+    /// A server that has looked at the workloads as it started.
+    private func serveSettled(_ host: Host) throws -> Serve {
+        let server = try Serve(host)
+        try host.wait("for the look at the workloads") {
+            Files.exists("\(host.directory)/root/lib/gitops/boot-id")
+        }
+        return server
+    }
+
     @Test("a workload that is gone is reported by default, and repaired with --drift repair")
     func drift() throws {
         for mode in ["report", "repair"] {
@@ -12,10 +21,11 @@ import VoltTestKit
             try host.createSite("--drift", mode, "--drift-interval", "1s")
             let one = try host.git("rev-parse", "HEAD")
             #expect(try host.gitops("sync", "--name", "site").status == 0)
+            // What is gone when the server starts is brought back, whatever the mode.
+            let server = try serveSettled(host)
             try Files.replace(
                 "\(host.directory)/status",
                 with: #"{"workload":"web","state":"absent","health":"none","restarts":0}"#.utf8)
-            let server = try Serve(host)
             if mode == "report" {
                 try host.wait("for the report") { try host.gitops("status").stdout.contains("  drifted\n") }
                 #expect(
@@ -130,11 +140,11 @@ import VoltTestKit
         try host.createSite("--drift", "repair", "--drift-interval", "1s", "--prune")
         let one = try host.git("rev-parse", "HEAD")
         #expect(try host.gitops("sync", "--name", "site").status == 0)
+        let first = try serveSettled(host)
+        try host.close(gate: "check")
         try Files.replace(
             "\(host.directory)/status",
             with: #"{"workload":"web","state":"exited","health":"none","restarts":0}"#.utf8)
-        try host.close(gate: "check")
-        let first = try Serve(host)
         try host.wait("for the repair") { host.applied.filter { $0 == "check \(one)" }.count == 2 }
         first.end(SIGKILL)
         try Files.remove("\(host.directory)/status")
