@@ -102,7 +102,8 @@ import VoltTestKit
         let now = Timestamp(milliseconds: 1_700_000_001_000)
         try journal.add(
             Pipeline(
-                name: try Name("site", of: "pipeline"), repo: "https://git.example/site.git", provider: .github,
+                name: try Name("site", of: "pipeline"), repo: "https://git.example/site.git",
+                provider: .github,
                 branch: "main", workload: try Name("web", of: "workload"), createdAt: now))
         let log = try DeliveryLog(state: directory, after: journal.drained())
         try log.append(bytes("a", "b"))

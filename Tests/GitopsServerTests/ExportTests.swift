@@ -71,6 +71,28 @@ import VoltTestKit
         #expect(try Files.read(secret) == host.secret)
     }
 
+    @Test("what is followed, when it is deployed and who is told survive a way out and back")
+    func settings() throws {
+        let host = try Host()
+        try host.createSite(
+            "--paths", "www/**", "--fast-forward-only", "--window", "deny 0 9 * * 1-5 8h Europe/Berlin",
+            "--notify", "ntfy+https://ntfy.example.invalid/topic")
+        let file = try write(host, try host.gitops("export").stdout)
+        let again = try host.gitops("import", file)
+        #expect(again.stderr.contains("nothing to change"), "\(again.stdout)\(again.stderr)")
+        let text = String(decoding: try Files.read(file), as: UTF8.self)
+        for (right, wrong, hint) in [
+            ("fastForwardOnly: true", "fastForwardOny: true", "did you mean 'fastForwardOnly'?"),
+            ("effect: deny", "effect: denied", ""), ("- www/**", "- ../www", ""),
+        ] {
+            #expect(text.contains(right), "\(text)")
+            let result = try host.gitops("import", try write(host, text.replacing(right, with: wrong)))
+            #expect(result.status != 0, "\(wrong)")
+            #expect(result.stderr.contains("pipelines.yaml:"), "\(result.stderr)")
+            #expect(result.stderr.contains(hint), "\(result.stderr)")
+        }
+    }
+
     @Test(
         "an import says what it changes, a dry run changes nothing, and --prune deletes what is not in the file"
     )

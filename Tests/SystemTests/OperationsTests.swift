@@ -26,7 +26,7 @@ struct OperationsTests {
 
     @Test("on a host with systemd volt service lists, edits and restarts what Volt keeps running")
     func service() throws {
-        #expect(try points("service-on-systemd").count == 10)
+        #expect(try points("service-on-systemd").count == 11)
     }
 
     @Test("the hardened unit builds and deploys, and loses no delivery while it is restarted and reloaded")

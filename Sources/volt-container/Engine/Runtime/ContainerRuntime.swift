@@ -216,7 +216,11 @@ public final class ContainerRuntime: Sendable {
 
     /// The name of a container's control groups and unit: one host may have two roots, such as a trial
     /// beside the real one, with containers of the same name.
-    func id(_ name: String) -> String {
+    func id(_ name: String) -> String { unitName("container-\(name)") }
+
+    /// The name of a unit of what volt-container runs; its kind comes first, so that a container named `gitops`
+    /// is never taken for `volt-gitops.service`.
+    func unitName(_ name: String) -> String {
         guard paths.state != "/var/lib/volt/container" else { return "volt-\(name)" }
         // FNV-1a.
         let hash = paths.state.utf8.reduce(2_166_136_261 as UInt32) { ($0 ^ UInt32($1)) &* 16_777_619 }

@@ -142,7 +142,7 @@ extension ContainerRuntime {
         try Files.remove(portSocket(key))
         if usesSystemd {
             try Units.run(
-                "\(id("ports-\(key)"))", properties: ["Type=exec", "Restart=no", "LimitNOFILE=65536"],
+                unitName("ports-\(key)"), properties: ["Type=exec", "Restart=no", "LimitNOFILE=65536"],
                 [program, portSocket(key)])
         } else {
             _ = try Processes.spawnDetached(program, [portSocket(key)], environment: [:])

@@ -2,8 +2,9 @@ internal import VoltCore
 internal import VoltSystem
 internal import VoltWorkload
 
-/// Brings back the workloads that should run and do not when the server starts: after a reboot, and after a
-/// crash that took their supervisors along. What somebody stopped stays stopped.
+/// Brings back the workloads that should run after the host was restarted: nothing else starts their
+/// containers and ports again. What somebody stopped stays stopped. What goes away while the host is up is the
+/// matter of drift, which the pipeline has its own word about.
 struct Revival {
     let journal: Journal
     let paths: GitopsPaths
@@ -16,13 +17,17 @@ struct Revival {
 
     private var seenFile: String { "\(paths.state)/boot-id" }
 
+    /// Goes away with the machine, as all of /run: what a service or a container sees as the boot's name may be
+    /// that of another.
+    private var markFile: String { "\(paths.runtime)/started" }
+
     /// Queues an attempt for each workload that is to be brought back.
     ///
     /// - Returns: whether there is one.
     func run() throws(VoltError) -> Bool {
         let boot = try? Files.read(Self.bootFile, limit: 64)
         let seen = try? Files.read(seenFile, limit: 64)
-        let isReboot = seen != nil && boot != nil && seen != boot
+        let isReboot = seen != nil && (boot != nil && seen != boot || !Files.exists(markFile))
         if isReboot { log("the host was restarted: the workloads are looked at") }
         var found = false
         for pipeline in try journal.pipelines() {
@@ -31,20 +36,23 @@ struct Revival {
             } catch { log("error: \(pipeline.name): its workload cannot be looked at: \(error.message)") }
         }
         // Last: a server that dies before it has looked at all is followed by one that does.
-        if let boot, seen != boot { try Files.replace(seenFile, with: boot, mode: 0o600) }
+        if seen == nil || seen != boot { try Files.replace(seenFile, with: boot ?? [], mode: 0o600) }
+        try Files.replaceUnsynced(markFile, with: Array("1\n".utf8))
         return found
     }
 
     private func revive(_ pipeline: Pipeline, isReboot: Bool) throws(VoltError) -> Bool {
         let name = pipeline.name.text
         guard let commit = try journal.lastApplied(of: name)?.commit,
-            try !journal.isPruned(commit, of: name), try journal.open(of: name).isEmpty,
-            let status = try reader.status(of: pipeline, commit: commit),
-            let reason = Self.reason(for: status, isReboot: isReboot)
+            try !journal.isPruned(commit, of: name), try !isBusy(name),
+            // Asked in every case: it is then that a tool makes good what a supervisor that was killed has left.
+            let status = try reader.status(of: pipeline, commit: commit), isReboot, status.stopped == nil
         else { return false }
+        // Also one that came back by itself: it may lack what was lost with the machine, such as its ports.
+        let reason = "the host was restarted"
         return try journal.transaction { () throws(VoltError) in
             // A delivery may have come meanwhile: what it deploys is newer.
-            guard try journal.open(of: name).isEmpty else { return false }
+            guard try !isBusy(name) else { return false }
             let id = try journal.accept(
                 pipeline: name, trigger: .rollback, branch: pipeline.branch, commit: commit, note: reason,
                 target: commit, at: clock.now())
@@ -53,15 +61,8 @@ struct Revival {
         }
     }
 
-    /// Why a workload is brought back; nil when it is not.
-    static func reason(for status: WorkloadStatus, isReboot: Bool) -> String? {
-        guard status.stopped == nil else { return nil }
-        // One that came back by itself may lack what was lost with the machine, such as its ports.
-        if isReboot { return "the host was restarted" }
-        switch status.state {
-        case "exited": return "the workload had stopped when the server started"
-        case "absent": return "the workload was gone when the server started"
-        default: return nil
-        }
+    /// Whether an attempt is under way or about to be; one that waits for a person or an hour may wait for long.
+    private func isBusy(_ name: String) throws(VoltError) -> Bool {
+        try journal.open(of: name).contains { $0.wait == nil }
     }
 }

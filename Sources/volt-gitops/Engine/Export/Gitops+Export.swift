@@ -63,7 +63,8 @@ extension Gitops {
                 try check(entry.pipeline, among: all)
                 for target in entry.pipeline.notify?.targets ?? [] where !Files.exists(target.addressFile) {
                     throw VoltError(
-                        .notFound, "'\(target.addressFile)', the address of '\(target.shown)', does not exist",
+                        .notFound,
+                        "'\(target.addressFile)', the address of '\(target.shown)', does not exist",
                         hint: "put the address there, in a file with mode 600")
                 }
                 let write = try write(of: entry, in: old)
