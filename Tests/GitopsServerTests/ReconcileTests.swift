@@ -21,7 +21,7 @@ import VoltTestKit
             try host.createSite("--drift", mode, "--drift-interval", "1s")
             let one = try host.git("rev-parse", "HEAD")
             #expect(try host.gitops("sync", "--name", "site").status == 0)
-            // What is gone when the server starts is brought back, whatever the mode.
+            // What is gone after a reboot is brought back, whatever the mode; this one goes while the host is up.
             let server = try serveSettled(host)
             try Files.replace(
                 "\(host.directory)/status",
