@@ -55,9 +55,10 @@ public struct ServiceUnit: Sendable, Equatable {
         CapabilityBoundingSet=~CAP_SYS_PACCT CAP_SYS_RAWIO CAP_SYS_TIME CAP_WAKE_ALARM
         """
 
-    /// A /tmp of its own hides what is below the host's, where a root for trials may be.
+    /// A /tmp of its own hides what is below the host's, where a root for trials or the program may be.
     private var temporary: String {
-        root.map { $0.hasPrefix("/tmp") || $0.hasPrefix("/var/tmp") } == true ? "" : "PrivateTmp=yes\n"
+        let isInTmp = [executable, root ?? ""].contains { $0.hasPrefix("/tmp") || $0.hasPrefix("/var/tmp") }
+        return isInTmp ? "" : "PrivateTmp=yes\n"
     }
 
     /// The text of the service.
