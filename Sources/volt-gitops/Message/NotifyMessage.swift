@@ -97,7 +97,12 @@ public struct NotifyMessage: Sendable {
         struct Mentions: Encodable { let parse: [String] = [] }
         let content: String
         /// Nobody is called by what a commit says.
-        let allowed_mentions = Mentions()
+        let allowedMentions = Mentions()
+
+        enum CodingKeys: String, CodingKey {
+            case content
+            case allowedMentions = "allowed_mentions"
+        }
     }
 
     private func discord(_ address: String) -> NotifyRequest.Web {
