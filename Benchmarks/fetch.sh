@@ -4,16 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 runs=${1:-5}
-build=$PWD/.build/release
-scratch=$(mktemp -d "${TMPDIR:-/tmp}/volt-bench.XXXXXX")
-export PATH=$build:$PATH GIT_CONFIG_NOSYSTEM=1 HOME=$scratch
-children=()
-finish() {
-    set +e
-    for child in "${children[@]}"; do kill "$child" 2>/dev/null && wait "$child" 2>/dev/null; done
-    rm -rf "$scratch"
-}
-trap finish EXIT
+. Benchmarks/lib.sh
 
 # 12,500 commits of one changed file each in a directory of a hundred: a commit, two trees and a blob.
 history() { # FIRST LAST
@@ -30,10 +21,8 @@ git init --quiet --bare -b main "$scratch/git/large.git"
 history 1 12500 | git -C "$scratch/git/large.git" fast-import --quiet
 git -C "$scratch/git/large.git" gc --quiet
 objects=$(git -C "$scratch/git/large.git" count-objects -v | sed -n 's/^in-pack: //p')
-volt-demo serve-git "$scratch/git" >"$scratch/git.log" 2>&1 &
-children+=($!)
-for _ in $(seq 100); do [ -s "$scratch/git.log" ] && break; sleep 0.05; done
-url=$(head -n 1 "$scratch/git.log")/large.git
+serve_git
+url=$git_url/large.git
 
 now() { date +%s%N; }
 worker() { # MIRROR SNAPSHOT

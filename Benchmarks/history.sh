@@ -3,42 +3,26 @@
 # The attempts are made by signed deliveries. Release programs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-build=$PWD/.build/release
-scratch=$(mktemp -d "${TMPDIR:-/tmp}/volt-bench.XXXXXX")
-export VOLT_ROOT=$scratch/root PATH=$build:$PATH
-children=()
-finish() {
-    set +e
-    for child in "${children[@]}"; do kill "$child" 2>/dev/null && wait "$child" 2>/dev/null; done
-    rm -rf "$scratch"
-}
-trap finish EXIT
+. Benchmarks/lib.sh
 repository=https://git.example.invalid/team/site.git
 head -c 32 /dev/urandom | base64 >"$scratch/secret"
 for name in site other; do
     volt-gitops create --name "$name" --repo "$repository" --provider github --branch main --workload "$name" \
         --secret-file "$scratch/secret" --poll-interval 86400 2>/dev/null
 done
-volt-gitops serve --port 0 --listen 127.0.0.1 >"$scratch/serve.log" 2>&1 &
-server=$!
-children+=("$server")
-for _ in $(seq 100); do
-    port=$(sed -nE 's|.*http://127.0.0.1:([0-9]+).*|\1|p' "$scratch/serve.log" | head -n 1)
-    [ -z "$port" ] || break
-    sleep 0.05
-done
+serve_hooks
 accepted=0 first=0
 # Each delivery reaches both pipelines.
 while [ "$accepted" -lt 50000 ]; do
-    said=$(volt-demo load --port "$port" --path /hooks/github --repo "$repository" \
+    said=$(volt-demo load --port "${server_url##*:}" --path /hooks/github --repo "$repository" \
         --secret-file "$scratch/secret" --connections 64 --seconds 2 --first "$first")
     first=$((first + 10000000))
     accepted=$((accepted + $(sed -E 's/.*accepted=([0-9]+).*/\1/' <<<"$said")))
 done
 kill "$server" && wait "$server" || true
 children=()
-size=$(du -ck "$scratch"/root/*/*/journal.db* "$scratch"/root/*/journal.db* 2>/dev/null | tail -n 1 | cut -f 1 || true)
-printf '%s attempts made, journal %s KiB\n' "$((accepted * 2))" "${size:-?}"
+size=$(du -ck "$VOLT_ROOT"/lib/gitops/journal.db* | tail -n 1 | cut -f 1)
+printf '%s attempts made, journal %s KiB\n' "$((accepted * 2))" "$size"
 hyperfine -N --warmup 2 --runs 20 --export-csv "$scratch/result.csv" \
     -n list "volt-gitops list" -n status "volt-gitops status" \
     -n logs "volt-gitops logs --name site --limit 50" >/dev/null 2>&1

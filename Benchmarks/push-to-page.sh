@@ -4,27 +4,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 rounds=${1:-20}
-build=$PWD/.build/release
-scratch=$(mktemp -d "${TMPDIR:-/tmp}/volt-bench.XXXXXX")
-export VOLT_ROOT=$scratch/root PATH=$build:$PATH GIT_CONFIG_GLOBAL=$scratch/gitconfig GIT_CONFIG_NOSYSTEM=1
-printf '[user]\n\tname = bench\n\temail = bench@localhost\n[init]\n\tdefaultBranch = main\n' >"$GIT_CONFIG_GLOBAL"
-children=()
-finish() {
-    set +e
-    volt container remove --workload web >/dev/null 2>&1
-    for child in "${children[@]}"; do kill "$child" 2>/dev/null && wait "$child" 2>/dev/null; done
-    rm -rf --one-file-system "$scratch"
-}
-trap finish EXIT
-wait_for() { # FILE PATTERN: what the pattern's group matched
-    local found
-    for _ in $(seq 200); do
-        found=$(sed -nE "s|.*$2.*|\1|p" "$1" | head -n 1)
-        [ -z "$found" ] || { printf '%s' "$found" && return; }
-        sleep 0.05
-    done
-    return 1
-}
+. Benchmarks/lib.sh
+trap 'volt container remove --workload web >/dev/null 2>&1; finish' EXIT
 
 mkdir -p "$scratch/bb/bin" "$scratch/bb/etc" "$scratch/bb/tmp"
 cp /bin/busybox "$scratch/bb/bin/"
@@ -32,9 +13,8 @@ printf 'root:x:0:0:root:/:/bin/sh\n' >"$scratch/bb/etc/passwd"
 volt container import --name busybox "$scratch/bb" >/dev/null
 git init --quiet --bare "$scratch/git/site.git"
 git -C "$scratch/git/site.git" config http.receivepack true
-volt-demo serve-git "$scratch/git" >"$scratch/git.log" 2>&1 &
-children+=($!)
-repository=$(wait_for "$scratch/git.log" '(http://[0-9.:]+)')/site.git
+serve_git
+repository=$git_url/site.git
 page=$(volt-demo free-port)
 cp -r examples/site "$scratch/site"
 sed -i "s/127.0.0.1:8080:8080/127.0.0.1:$page:8080/; s/interval: 200ms/interval: 50ms/" "$scratch/site/volt-manifest.yaml"
@@ -44,9 +24,7 @@ git remote add origin "$repository"
 head -c 32 /dev/urandom | base64 >"$scratch/secret"
 volt gitops create --name site --repo "$repository" --provider github --branch main --workload web \
     --secret-file "$scratch/secret" --allow-http >/dev/null
-volt gitops serve --port 0 --listen 127.0.0.1 >"$scratch/serve.log" 2>&1 &
-children+=($!)
-server=$(wait_for "$scratch/serve.log" '(http://[0-9.]+:[0-9]+)')
+serve_hooks
 
 : >"$scratch/times"
 for round in $(seq 0 "$rounds"); do
@@ -55,7 +33,7 @@ for round in $(seq 0 "$rounds"); do
     git commit --quiet -m "round $round"
     git push --quiet origin main
     pushed=$(date +%s%N)
-    volt-demo push-event --to "$server/hooks/github" --repo "$repository" --branch main \
+    volt-demo push-event --to "$server_url/hooks/github" --repo "$repository" --branch main \
         --commit "$(git rev-parse HEAD)" --secret-file "$scratch/secret" >/dev/null
     until curl --silent --max-time 2 "http://127.0.0.1:$page/" | grep -qx "round $round"; do
         [ $(($(date +%s%N) - pushed)) -lt 60000000000 ] || { tail "$scratch/serve.log" >&2; exit 1; }
@@ -75,7 +53,7 @@ for round in $(seq "$rounds"); do
     git push --quiet origin main
     pushed=$(date +%s%N)
     commit=$(git rev-parse HEAD)
-    volt-demo push-event --to "$server/hooks/github" --repo "$repository" --branch main \
+    volt-demo push-event --to "$server_url/hooks/github" --repo "$repository" --branch main \
         --commit "$commit" --secret-file "$scratch/secret" >/dev/null
     until volt gitops logs --name site --limit 1 2>/dev/null | grep -q "${commit:0:7}.*success"; do
         [ $(($(date +%s%N) - pushed)) -lt 60000000000 ] || { tail "$scratch/serve.log" >&2; exit 1; }

@@ -5,16 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 seconds=${1:-5}
-build=$PWD/.build/release
-scratch=$(mktemp -d "${TMPDIR:-/tmp}/volt-bench.XXXXXX")
-export VOLT_ROOT=$scratch/root PATH=$build:$PATH
-children=()
-finish() {
-    set +e
-    for child in "${children[@]}"; do kill "$child" 2>/dev/null && wait "$child" 2>/dev/null; done
-    rm -rf "$scratch"
-}
-trap finish EXIT
+. Benchmarks/lib.sh
 repository=https://git.example.invalid/team/site.git
 head -c 32 /dev/urandom | base64 >"$scratch/secret"
 
@@ -32,15 +23,7 @@ volt gitops create --name site --repo "$repository" --provider github --branch m
     --secret-file "$scratch/secret" --poll-interval 86400 >/dev/null
 # It takes deliveries and deploys none: they wait, and none is pruned before the rows are counted.
 volt gitops suspend --name site >/dev/null 2>&1
-volt gitops serve --port 0 --listen 127.0.0.1 >"$scratch/serve.log" 2>&1 &
-volt=$!
-children+=("$volt")
-for _ in $(seq 100); do
-    volt_port=$(sed -nE 's|.*http://127.0.0.1:([0-9]+).*|\1|p' "$scratch/serve.log" | head -n 1)
-    [ -z "$volt_port" ] || break
-    sleep 0.05
-done
-sleep 0.3
+serve_hooks
 
 memory() { awk '/VmHWM/ { printf "%.0f", $2 / 1024 }' "/proc/$1/status"; }
 field() { sed -nE "s/.*$1=([0-9.]+).*/\1/p" <<<"$2"; }
@@ -50,7 +33,7 @@ for connections in 1 2 16 64 256; do
     theirs=$(volt-demo load --port "$peer_port" --path /hooks/github --repo "$repository" \
         --secret-file "$scratch/secret" --connections "$connections" --seconds "$seconds" --first "$first")
     first=$((first + 10000000))
-    ours=$(volt-demo load --port "$volt_port" --path /hooks/github --repo "$repository" \
+    ours=$(volt-demo load --port "${server_url##*:}" --path /hooks/github --repo "$repository" \
         --secret-file "$scratch/secret" --connections "$connections" --seconds "$seconds" --first "$first")
     first=$((first + 10000000))
     accepted=$((accepted + $(field accepted "$ours")))
@@ -61,7 +44,7 @@ for connections in 1 2 16 64 256; do
     awk -v a="$(field rate "$ours")" -v b="$(field rate "$theirs")" -v c="$(field p99 "$ours")" -v d="$(field p99 "$theirs")" \
         'BEGIN { printf "%-12s ratio: rate %.1f times, p99 %.2f times\n", "", a / b, c / d }'
 done
-printf 'peak memory: webhook %s MB, volt %s MB with %s deliveries that wait\n' "$(memory "$peer")" "$(memory "$volt")" "$accepted"
+printf 'peak memory: webhook %s MB, volt %s MB with %s deliveries that wait\n' "$(memory "$peer")" "$(memory "$server")" "$accepted"
 rows=$(volt gitops logs --name site --limit 100000000 -o json | grep -c '"trigger" : "webhook"' || true)
 printf 'answers 202: %s, rows in the journal: %s\n' "$accepted" "$rows"
 [ "$rows" = "$accepted" ]

@@ -9,30 +9,13 @@ let runsContainers = runsAsRoot && Files.exists("/usr/bin/systemd-nspawn") && Ho
 
 enum Host {
     static let busybox = ["/bin/busybox", "/usr/bin/busybox"].first { Files.exists($0) }
-
-    /// A port of 127.0.0.1 that nothing used a moment ago.
-    static func freePort() -> UInt16 {
-        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        defer { close(descriptor) }
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = inet_addr("127.0.0.1")
-        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
-        withUnsafeMutablePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
-                bind(descriptor, pointer, size)
-                getsockname(descriptor, pointer, &size)
-            }
-        }
-        return UInt16(bigEndian: address.sin_port)
-    }
 }
 
 /// A host of its own below a scratch directory, with busybox as its one image.
 final class RealHost {
     let scratch: ScratchDirectory
     let run: ToolRunner
-    let port = Host.freePort()
+    let port = LoopbackPort.free()
 
     init() throws {
         scratch = try ScratchDirectory()

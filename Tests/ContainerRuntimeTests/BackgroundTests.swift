@@ -18,7 +18,7 @@ struct BackgroundTests {
 
     @Test("a container outlives its command, answers over IPv4 and IPv6, and leaves nothing behind")
     func lifecycle() throws {
-        let port = RuntimeHost.freePort()
+        let port = LoopbackPort.free()
         #expect(try serve("web", port).stdout == "web\n")
         #expect(try host.page(port) == "hello\n")
         #expect(try host.run("busybox", "wget", "-qO-", "http://[::1]:\(port)/").stdout == "hello\n")
@@ -35,7 +35,7 @@ struct BackgroundTests {
 
     @Test("a port that is taken is refused with the name of its holder, and the container does not stay")
     func takenPort() throws {
-        let port = RuntimeHost.freePort()
+        let port = LoopbackPort.free()
         let first = try serve("one", port)
         try #require(first.status == 0, "\(first.stderr)")
         let second = try serve("two", port)
@@ -48,7 +48,7 @@ struct BackgroundTests {
         "a supervisor that was killed takes its payload along; the next command starts it again if it must run"
     )
     func killedSupervisor() throws {
-        let port = RuntimeHost.freePort()
+        let port = LoopbackPort.free()
         try #require(try serve("web", port, ["--restart", "always"]).status == 0)
         try #require(try host.volt("run", "-d", "--name", "once", "busybox", "sleep", "1000").status == 0)
         let before = try host.state("web")
@@ -66,7 +66,7 @@ struct BackgroundTests {
 
     @Test("a port process that was killed is started again by the next command")
     func killedPortProcess() throws {
-        let port = RuntimeHost.freePort()
+        let port = LoopbackPort.free()
         try #require(try serve("web", port).status == 0)
         let process = try #require(
             try Files.list("/proc").compactMap { Int32($0) }.first { pid in

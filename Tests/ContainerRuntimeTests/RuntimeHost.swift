@@ -92,23 +92,4 @@ final class RuntimeHost {
         found += mounts.split(separator: "\n").filter { $0.contains(scratch.path) }.map(String.init)
         return found
     }
-
-    /// A port that nothing listens on, below those that the kernel gives to connections on the way out:
-    /// one of those could take it before the test does.
-    static func freePort() -> UInt16 {
-        while true {
-            let port = UInt16.random(in: 20_000..<32_000)
-            let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-            defer { close(descriptor) }
-            var address = sockaddr_in()
-            address.sin_family = sa_family_t(AF_INET)
-            address.sin_port = port.bigEndian
-            let result = withUnsafePointer(to: &address) {
-                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                    bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-                }
-            }
-            if result == 0 { return port }
-        }
-    }
 }

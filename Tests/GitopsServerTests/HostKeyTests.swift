@@ -35,7 +35,7 @@ struct HostKeyTests {
                 try #require(made.status == 0, "\(made.stderr)")
             }
             // Free at the time of the call; sshd(8) has no port of the kernel's choice.
-            port = try Self.freePort()
+            port = Int(LoopbackPort.free())
             try Files.replace(
                 "\(path)/sshd_config",
                 with: """
@@ -76,22 +76,6 @@ struct HostKeyTests {
                     "main", "--workload", "web", "--insecure-no-secret", "--ssh-key",
                     "\(host.directory)/user",
                 ] + more)
-        }
-
-        private static func freePort() throws -> Int {
-            let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-            defer { close(descriptor) }
-            var address = sockaddr_in()
-            address.sin_family = sa_family_t(AF_INET)
-            address.sin_addr.s_addr = inet_addr("127.0.0.1")
-            var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-            let isBound = withUnsafeMutablePointer(to: &address) {
-                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                    bind(descriptor, $0, length) == 0 && getsockname(descriptor, $0, &length) == 0
-                }
-            }
-            try #require(isBound)
-            return Int(UInt16(bigEndian: address.sin_port))
         }
     }
 

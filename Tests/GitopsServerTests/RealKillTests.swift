@@ -83,27 +83,11 @@ struct RealKillTests {
         return host
     }
 
-    private static func freePort() -> UInt16 {
-        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        defer { close(descriptor) }
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = inet_addr("127.0.0.1")
-        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
-        withUnsafeMutablePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
-                _ = bind(descriptor, pointer, size)
-                _ = getsockname(descriptor, pointer, &size)
-            }
-        }
-        return UInt16(bigEndian: address.sin_port)
-    }
-
     @Test(
         "with a real container the old page or the new one answers whenever the server is killed",
         arguments: [AttemptState.fetching, .building, .starting, .checking, .switching])
     func killed(at state: AttemptState) throws {
-        let port = Self.freePort()
+        let port = LoopbackPort.free()
         let host = try host(port)
         defer { _ = try? host.tool("volt-container", "remove", "--workload", "web", "--volumes") }
         let commit = try host.commit("two", files: files(port, "two"))
@@ -134,7 +118,7 @@ struct RealKillTests {
 
     @Test("with a real container a commit that never gets healthy leaves the old page, and a rollback sticks")
     func rollback() throws {
-        let port = Self.freePort()
+        let port = LoopbackPort.free()
         let host = try host(port)
         defer { _ = try? host.tool("volt-container", "remove", "--workload", "web", "--volumes") }
         let visitor = Visitor(port: port)

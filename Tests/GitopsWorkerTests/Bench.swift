@@ -155,9 +155,6 @@ final class Background {
     deinit { killAndWait(pid) }
 }
 
-/// A port of 127.0.0.1 that is free at the time of the call.
-func freePort() throws -> UInt16 { try Gate { _ in .hang }.port }
-
 /// Whether something listens on a port of 127.0.0.1.
 func listens(_ port: UInt16) -> Bool {
     guard let connection = Gate.connect(to: port) else { return false }

@@ -3,6 +3,7 @@ import Dispatch
 import Glibc
 import Synchronization
 import VoltSystem
+import VoltTestKit
 
 /// A server that sees each HTTP request before the real one does, and can answer wrongly, late or never.
 final class Gate: Sendable {
@@ -28,20 +29,11 @@ final class Gate: Sendable {
     var requests: [String] { log.heads.withLock { $0 } }
 
     init(_ answer: @escaping @Sendable (String) -> Answer) throws {
-        let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-        var address = Self.loopback(0)
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let isBound = withUnsafeMutablePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(listener, $0, length) == 0 && listen(listener, 64) == 0
-                    && getsockname(listener, $0, &length) == 0
-            }
-        }
-        guard isBound else { throw SystemError.current }
+        let (listener, port) = try LoopbackPort.listen()
         self.listener = listener
         let log = Log()
         self.log = log
-        port = UInt16(bigEndian: address.sin_port)
+        self.port = port
         DispatchQueue(label: "gate").async { () -> Void in
             while true {
                 let connection = accept(listener, nil, nil)

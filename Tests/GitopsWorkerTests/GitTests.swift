@@ -103,7 +103,7 @@ import VoltTestKit
         #expect(file.status == 3 && file.failure.contains("x.git' not found"), "\(file.failure)")
         let name = try bench.tip(bench.access("https://host.invalid/site.git"))
         #expect(name.status == 1 && name.failure.contains("cannot be resolved"), "\(name.failure)")
-        let port = try bench.tip(bench.access("http://127.0.0.1:\(try freePort())/site.git"))
+        let port = try bench.tip(bench.access("http://127.0.0.1:\(LoopbackPort.free())/site.git"))
         #expect(port.status == 1 && port.failure.contains("does not answer on that port"), "\(port.failure)")
         #expect(!Files.exists("\(bench.path)/snapshots/1"))
     }

@@ -18,7 +18,7 @@ struct SSHTests {
         init() throws {
             bench = try Bench()
             commit = try bench.push("over ssh")
-            port = try freePort()
+            port = LoopbackPort.free()
             let path = bench.path
             try bench.shell(
                 """

@@ -14,7 +14,7 @@ struct SubversionTests {
 
         init(anonymous: String = "read") throws {
             bench = try Bench()
-            let port = try freePort()
+            let port = LoopbackPort.free()
             base = "svn://127.0.0.1:\(port)/repo"
             try bench.shell(
                 """
@@ -115,7 +115,7 @@ struct SubversionTests {
             "never the whole repository: \(deleted.failure)")
         let gone = try server.bench.tip(server.access("\(server.base)/nowhere", branch: "main"))
         #expect(gone.status == 3 && gone.failure.contains("has no branch 'main'"), "\(gone.failure)")
-        let host = try server.bench.tip(server.access("svn://127.0.0.1:\(try freePort())/repo"))
+        let host = try server.bench.tip(server.access("svn://127.0.0.1:\(LoopbackPort.free())/repo"))
         #expect(host.status == 1 && host.failure.contains("does not answer"), "\(host.failure)")
         let repository = try server.bench.tip(server.access("\(server.base)x/trunk"))
         #expect(repository.status == 3 && repository.failure.contains("not found"), "\(repository.failure)")

@@ -14,7 +14,7 @@ struct TLSTests {
         let server = try GitHTTPServer(directory: bench.path)
         DispatchQueue(label: "git-http").async { server.serve() }
         defer { server.stop() }
-        let port = try freePort()
+        let port = LoopbackPort.free()
         try bench.shell(
             """
             for ca in ca other; do

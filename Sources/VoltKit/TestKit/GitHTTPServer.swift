@@ -17,20 +17,7 @@ public final class GitHTTPServer: Sendable {
     /// - Parameter directory: an absolute directory with bare repositories in it.
     public init(directory: String) throws {
         self.directory = directory
-        listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = inet_addr("127.0.0.1")
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let descriptor = listener
-        let result = withUnsafeMutablePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(descriptor, $0, length) == 0 && listen(descriptor, 64) == 0
-                    && getsockname(descriptor, $0, &length) == 0
-            }
-        }
-        guard result else { throw SystemError.current.during("cannot listen on 127.0.0.1") }
-        port = UInt16(bigEndian: address.sin_port)
+        (listener, port) = try LoopbackPort.listen()
     }
 
     deinit { close(listener) }

@@ -36,20 +36,8 @@ public final class ScriptedHTTPServer: Sendable {
     /// - Parameter script: called for each request, on a thread of its connection.
     public init(_ script: @escaping @Sendable (ServedRequest) -> Reply) throws {
         self.script = script
-        listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = inet_addr("127.0.0.1")
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        (listener, port) = try LoopbackPort.listen()
         let descriptor = listener
-        let result = withUnsafeMutablePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(descriptor, $0, length) == 0 && listen(descriptor, 64) == 0
-                    && getsockname(descriptor, $0, &length) == 0
-            }
-        }
-        guard result else { throw SystemError.current.during("cannot listen on 127.0.0.1") }
-        port = UInt16(bigEndian: address.sin_port)
         // A client that is gone must not end the test.
         signal(SIGPIPE, SIG_IGN)
         Thread.start { [weak self] in

@@ -162,23 +162,13 @@ struct ContainerNames: ParsableArguments {
     @Argument(help: "The names of the containers.")
     var names: [String]
 
-    /// Does something to each and prints the name; the last error decides when all failed, else 2.
+    /// Does something to each and prints its name.
     func each(_ body: (ContainerRuntime, Name) throws -> Void) throws {
         let context = try ToolContext(tool: VoltContainer.tool.name)
         let runtime = try ContainerHost.runtime(context)
-        var errors: [VoltError] = []
-        for text in names {
-            do {
-                try body(runtime, try Name(text, of: "container"))
-                Output.line(text)
-            } catch let error as VoltError {
-                if names.count == 1 { throw error }
-                errors.append(error)
-                Output.note("\(context.displayName): error: \(error.message)")
-            }
-        }
-        guard errors.isEmpty else {
-            throw ExitStatus(errors.count == names.count ? errors[0].code.rawValue : 2)
+        try context.each(names) { text in
+            try body(runtime, try Name(text, of: "container"))
+            return text
         }
     }
 }

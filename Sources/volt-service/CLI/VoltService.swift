@@ -42,24 +42,14 @@ struct ServiceNames: ParsableArguments {
     @Argument(help: "The names of services or workloads.")
     var names: [String]
 
-    /// Does something to each and prints the name; the last error decides when all failed, else 2.
+    /// Does something to each and prints its name.
     func each(_ body: (ServiceHost, Service) throws -> Void) throws {
         let (host, context) = try VoltService.host()
         let overview = try VoltService.overview(host)
-        var errors: [VoltError] = []
-        for name in names {
-            do {
-                let service = try host.find(name, in: overview)
-                try body(host, service)
-                Output.line(service.name)
-            } catch let error as VoltError {
-                if names.count == 1 { throw error }
-                errors.append(error)
-                Output.note("\(context.displayName): error: \(error.message)")
-            }
-        }
-        guard errors.isEmpty else {
-            throw ExitStatus(errors.count == names.count ? errors[0].code.rawValue : 2)
+        try context.each(names) { name in
+            let service = try host.find(name, in: overview)
+            try body(host, service)
+            return service.name
         }
     }
 }

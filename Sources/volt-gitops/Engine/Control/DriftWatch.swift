@@ -1,4 +1,3 @@
-internal import Dispatch
 internal import GitopsMessage
 internal import Synchronization
 internal import VoltCore
@@ -13,13 +12,10 @@ final class DriftWatch: Sendable {
     private struct State {
         var looking: Set<String> = []
         var due: [String: ContinuousClock.Instant] = [:]
-        var stopped = false
     }
 
     private let state = Mutex(State())
-    private let wake = DispatchSemaphore(value: 0)
-    private let work = DispatchQueue(label: "volt.gitops.drift", attributes: .concurrent)
-    private let done = DispatchGroup()
+    private let loop = JournalLoop("volt.gitops.drift")
     private let paths: GitopsPaths
     private let clock: any WallClock
     private let reader: WorkloadReader
@@ -41,27 +37,13 @@ final class DriftWatch: Sendable {
 
     /// Starts the thread that hands out looks.
     func start() throws(VoltError) {
-        let journal = try Journal(state: paths.state)
-        // The journal moves to the thread that alone uses it from here on.
-        nonisolated(unsafe) let owned = journal
-        done.enter()
-        DispatchQueue(label: "volt.gitops.drift.schedule").async { [self] in
-            while !isStopped {
-                do throws(VoltError) { try startLooks(owned) } catch { log("error: \(error.message)") }
-                _ = wake.wait(timeout: .now() + 1)
-            }
-            done.leave()
+        try loop.start(state: paths.state, log: log) { [self] (journal) throws(VoltError) in
+            try startLooks(journal)
         }
     }
 
     /// Stops and waits for the looks that are under way.
-    func stop() {
-        state.withLock { $0.stopped = true }
-        wake.signal()
-        done.wait()
-    }
-
-    private var isStopped: Bool { state.withLock { $0.stopped } }
+    func stop() { loop.stop() }
 
     private func startLooks(_ journal: Journal) throws(VoltError) {
         let now = ContinuousClock.now
@@ -70,7 +52,7 @@ final class DriftWatch: Sendable {
             let name = pipeline.name.text
             let seconds = pipeline.control?.driftInterval ?? ControlOptions.usualDriftInterval
             let starts = state.withLock { state in
-                guard !state.stopped, state.looking.count < Self.parallelLooks, !state.looking.contains(name)
+                guard !loop.isStopped, state.looking.count < Self.parallelLooks, !state.looking.contains(name)
                 else {
                     return false
                 }
@@ -85,8 +67,7 @@ final class DriftWatch: Sendable {
                 return true
             }
             guard starts else { continue }
-            done.enter()
-            work.async { [self] in
+            loop.run { [self] in
                 do throws(VoltError) { try look(at: pipeline, mode) } catch {
                     log("error: \(name): \(error.message)")
                 }
@@ -95,7 +76,6 @@ final class DriftWatch: Sendable {
                     state.due[name] =
                         .now + .milliseconds(Int64(Double(seconds) * Double.random(in: 900...1100)))
                 }
-                done.leave()
             }
         }
     }

@@ -24,13 +24,10 @@ final class Scheduler: Sendable {
         var polling: Set<String> = []
         var due: [String: ContinuousClock.Instant] = [:]
         var failures: [String: Int] = [:]
-        var stopped = false
     }
 
     private let state = Mutex(State())
-    private let wake = DispatchSemaphore(value: 0)
-    private let work = DispatchQueue(label: "volt.gitops.work", attributes: .concurrent)
-    private let done = DispatchGroup()
+    private let loop = JournalLoop("volt.gitops.schedule")
     private let paths: GitopsPaths
     private let clock: any WallClock
     private let log: @Sendable (String) -> Void
@@ -52,38 +49,22 @@ final class Scheduler: Sendable {
     }
 
     /// Looks at the queue now.
-    func kick() { wake.signal() }
+    func kick() { loop.kick() }
 
     /// Starts the thread that hands out work. The journal must have been recovered before.
     func start() throws(VoltError) {
-        let journal = try Journal(state: paths.state)
-        // The journal moves to the thread that alone uses it from here on.
-        nonisolated(unsafe) let owned = journal
-        done.enter()
-        DispatchQueue(label: "volt.gitops.schedule").async { [self] in
-            while !isStopped {
-                do throws(VoltError) {
-                    try queueRetries(owned)
-                    try startAttempts(owned)
-                    try startPolls(owned)
-                } catch { log("error: \(error.message)") }
-                let rests = state.withLock { !$0.restsUntil.isEmpty }
-                _ = wake.wait(timeout: .now() + .milliseconds(rests ? 100 : 1000))
-                // One look serves all that have rung since the last.
-                while wake.wait(timeout: .now()) == .success {}
-            }
-            done.leave()
+        try loop.start(
+            state: paths.state, log: log,
+            pause: { [self] in state.withLock { $0.restsUntil.isEmpty } ? .seconds(1) : .milliseconds(100) }
+        ) { [self] (journal) throws(VoltError) in
+            try queueRetries(journal)
+            try startAttempts(journal)
+            try startPolls(journal)
         }
     }
 
     /// Stops handing out work, asks what runs to stop and waits for it.
-    func stop() {
-        state.withLock { $0.stopped = true }
-        kick()
-        done.wait()
-    }
-
-    private var isStopped: Bool { state.withLock { $0.stopped } }
+    func stop() { loop.stop() }
 
     private func startAttempts(_ journal: Journal) throws(VoltError) {
         let now = ContinuousClock.now
@@ -91,22 +72,20 @@ final class Scheduler: Sendable {
         for name in try journal.pipelinesWithQueue() {
             guard try gatekeeper.next(of: name, journal, looks: false) != nil else { continue }
             let starts = state.withLock { state in
-                guard !state.stopped, !state.running.contains(name), state.restsUntil[name] == nil,
+                guard !loop.isStopped, !state.running.contains(name), state.restsUntil[name] == nil,
                     state.running.count < Self.parallelAttempts
                 else { return false }
                 state.running.insert(name)
                 return true
             }
             guard starts else { continue }
-            done.enter()
-            work.async { [self] in
+            loop.run { [self] in
                 let ran = runNewest(of: name)
                 state.withLock { state in
                     state.running.remove(name)
                     state.restsUntil[name] = .now + (ran ? Self.rest : Self.waitingRest)
                 }
                 kick()
-                done.leave()
             }
         }
     }
@@ -118,14 +97,14 @@ final class Scheduler: Sendable {
             guard let attempt = try gatekeeper.next(of: name, journal, looks: true) else { return false }
             let pipeline = try journal.pipeline(name)
             log("\(name): attempt \(attempt.id) starts: \(attempt.note)")
-            try makeDeployer(journal, { [self] in isStopped }, "\(name): attempt \(attempt.id)").run(
+            try makeDeployer(journal, { [loop] in loop.isStopped }, "\(name): attempt \(attempt.id)").run(
                 attempt, of: pipeline)
             try journal.prune(name, at: clock.now())
             return true
         } catch {
             log("error: \(name): \(error.message)")
             // The attempt is still in the journal; without a pause a full disk would make this a busy loop.
-            if !isStopped { _ = DispatchSemaphore(value: 0).wait(timeout: .now() + 1) }
+            if !loop.isStopped { _ = DispatchSemaphore(value: 0).wait(timeout: .now() + 1) }
             return true
         }
     }
@@ -149,7 +128,7 @@ final class Scheduler: Sendable {
         for pipeline in try journal.pipelines() {
             let name = pipeline.name.text
             let starts = state.withLock { state in
-                guard !state.stopped, state.polling.count < Self.parallelPolls, !state.polling.contains(name)
+                guard !loop.isStopped, state.polling.count < Self.parallelPolls, !state.polling.contains(name)
                 else { return false }
                 // The first poll comes soon after the start: a push may have been missed meanwhile.
                 guard let due = state.due[name] else {
@@ -161,8 +140,7 @@ final class Scheduler: Sendable {
                 return true
             }
             guard starts else { continue }
-            done.enter()
-            work.async { [self] in
+            loop.run { [self] in
                 let failed = !poll(pipeline)
                 state.withLock { state in
                     state.polling.remove(name)
@@ -175,7 +153,6 @@ final class Scheduler: Sendable {
                         .now + .milliseconds(Int64(Double(seconds) * Double.random(in: 900...1100)))
                 }
                 kick()
-                done.leave()
             }
         }
     }

@@ -1,4 +1,3 @@
-internal import Dispatch
 internal import GitopsMessage
 internal import Synchronization
 internal import VoltCore
@@ -11,15 +10,8 @@ final class OutboxSender: Sendable {
     /// A letter that failed so often is given up, after about two hours.
     static let tryLimit = 8
 
-    private struct State {
-        var busy: Set<String> = []
-        var stopped = false
-    }
-
-    private let state = Mutex(State())
-    private let wake = DispatchSemaphore(value: 0)
-    private let work = DispatchQueue(label: "volt.gitops.outbox.work", attributes: .concurrent)
-    private let done = DispatchGroup()
+    private let busy = Mutex<Set<String>>([])
+    private let loop = JournalLoop("volt.gitops.outbox")
     private let directory: String
     private let clock: any WallClock
     private let messenger: Messenger
@@ -38,49 +30,31 @@ final class OutboxSender: Sendable {
 
     /// Starts the thread that looks into the outbox.
     func start() throws(VoltError) {
-        let journal = try Journal(state: directory)
-        try journal.hurryLetters(at: clock.now())
-        // The journal moves to the thread that alone uses it from here on.
-        nonisolated(unsafe) let owned = journal
-        done.enter()
-        DispatchQueue(label: "volt.gitops.outbox").async { [self] in
-            while !isStopped {
-                do throws(VoltError) { try look(owned) } catch { log("error: \(error.message)") }
-                _ = wake.wait(timeout: .now() + .seconds(1))
-            }
-            done.leave()
+        try Journal(state: directory).hurryLetters(at: clock.now())
+        try loop.start(state: directory, log: log) { [self] (journal) throws(VoltError) in
+            try look(journal)
         }
     }
 
     /// Stops what is under way, which the next start takes up, and waits for it.
-    func stop() {
-        state.withLock { $0.stopped = true }
-        wake.signal()
-        done.wait()
-    }
-
-    private var isStopped: Bool { state.withLock { $0.stopped } }
+    func stop() { loop.stop() }
 
     private func look(_ journal: Journal) throws(VoltError) {
         try journal.spreadTidings(at: clock.now())
         for letter in try journal.dueLetters(at: clock.now(), limit: 100) {
             let key = "\(letter.pipeline) \(letter.target)"
-            let starts = state.withLock { state in
-                guard !state.stopped, state.busy.count < Self.parallel, !state.busy.contains(key) else {
-                    return false
-                }
-                state.busy.insert(key)
+            let starts = busy.withLock { busy in
+                guard !loop.isStopped, busy.count < Self.parallel, !busy.contains(key) else { return false }
+                busy.insert(key)
                 return true
             }
             guard starts else { continue }
-            done.enter()
-            work.async { [self] in
+            loop.run { [self] in
                 do throws(VoltError) {
                     try deliver(letter, try Journal(state: directory))
                 } catch { log("error: \(letter.pipeline): \(error.message)") }
-                state.withLock { _ = $0.busy.remove(key) }
-                wake.signal()
-                done.leave()
+                busy.withLock { _ = $0.remove(key) }
+                loop.kick()
             }
         }
     }
@@ -109,13 +83,13 @@ final class OutboxSender: Sendable {
         guard try journal.beginTry(of: letter, next: clock.now().advanced(by: wait)) else { return }
         let outcome = messenger.send(
             letter.tiding, of: pipeline, to: letter.target, id: Self.id(of: letter),
-            stop: { stop() || isStopped })
+            stop: { stop() || loop.isStopped })
         switch outcome {
         case .delivered: try journal.drop(letter)
         case .refused(let reason):
             log("error: \(letter.pipeline): cannot tell \(name), given up: \(reason)")
             try journal.drop(letter)
-        case .failed where isStopped: break
+        case .failed where loop.isStopped: break
         case .failed(let reason, let after):
             guard letter.tries + 1 < Self.tryLimit else {
                 log(
