@@ -55,6 +55,31 @@ import VoltTestKit
         if call == "pwrite64" || call == "unlink" || call == "rename" { #expect(kills > 0) }
     }
 
+    @Test(
+        "a create killed at any system call that writes leaves a pipeline with its secret, or after a start nothing",
+        .enabled(if: Files.exists("/usr/bin/strace"), "needs strace"),
+        arguments: ["rename", "fdatasync", "fsync"])
+    func createKilled(call: String) throws {
+        var kills = 0
+        for number in 1...60 {
+            let host = try Host()
+            let result = try host.tool(
+                "strace", "-f", "-o", "\(host.directory)/trace", "-e", "trace=\(call)", "-e",
+                "inject=\(call):signal=KILL:when=\(number)", "volt-gitops", "create", "--name", "site",
+                "--repo", host.repository, "--provider", "github", "--branch", "main", "--workload", "web",
+                "--secret-file", "\(host.directory)/secret", "--allow-file", "--poll-interval", "3600")
+            if result.status == 0 { break }
+            kills += 1
+            try #require(result.status == 137, "\(call) \(number): \(result.stderr)")
+            let isThere = try host.gitops("list").stdout.contains("site")
+            let server = try Serve(host)
+            #expect(server.end(SIGTERM) == 0)
+            let secret = try left(host).filter { $0.hasPrefix("secrets/site") }
+            #expect(secret == (isThere ? ["secrets/site"] : []), "\(call) \(number)")
+        }
+        #expect(kills > 0 && kills < 60)
+    }
+
     @Test("the snapshots of a workload that goes on stay until it is gone, and its secret and mirror do not")
     func keptWorkload() throws {
         let host = try Host()

@@ -18,12 +18,15 @@ public struct GitopsPaths: Sendable {
     /// Makes the directories.
     public func make() throws(VoltError) {
         try Files.makeDirectory(state, mode: 0o700)
-        try Files.makeDirectory("\(state)/secrets", mode: 0o700)
+        try Files.makeDirectory(secrets, mode: 0o700)
         try Files.makeDirectory(runtime, mode: 0o755)
     }
 
     /// The secret of a pipeline's hook.
-    public func secret(_ pipeline: Name) -> String { "\(state)/secrets/\(pipeline)" }
+    public func secret(_ pipeline: Name) -> String { "\(secrets)/\(pipeline)" }
+
+    /// The directory of the secrets.
+    var secrets: String { "\(state)/secrets" }
 
     /// The addresses that are notified: they may be secrets.
     var addresses: String { "\(state)/addresses" }
@@ -34,7 +37,10 @@ public struct GitopsPaths: Sendable {
     }
 
     /// The file with the host key that `create` pinned for a pipeline.
-    func hostKey(_ pipeline: Name) -> String { "\(state)/known-hosts/\(pipeline)" }
+    func hostKey(_ pipeline: Name) -> String { "\(hostKeys)/\(pipeline)" }
+
+    /// The directory of the pinned host keys.
+    var hostKeys: String { "\(state)/known-hosts" }
 
     /// The directory with a pipeline's snapshots, each named after its commit.
     func snapshots(_ pipeline: Name) -> String { "\(state)/snapshots/\(pipeline)" }

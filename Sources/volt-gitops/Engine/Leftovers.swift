@@ -34,9 +34,27 @@ struct Leftovers {
                 if isBack || !isMounted { try journal.forget(leftover) }
             }
         }
+        try clearUncreated()
         try clearAddresses()
         // A large tree takes its time, which no delivery should wait for.
         for name in try Files.list(paths.trash) { try Files.removeTree("\(paths.trash)/\(name)") }
+    }
+
+    /// Removes the secrets and host keys of pipelines whose `create` was killed before it was in the journal, and
+    /// what a killed change has half written. Both are written within a transaction: none is under way during
+    /// this one.
+    private func clearUncreated() throws(VoltError) {
+        try journal.transaction { () throws(VoltError) in
+            let names = Set(try journal.pipelines().map(\.name.text))
+            for directory in [paths.secrets, paths.hostKeys] {
+                for file in try Files.list(directory) {
+                    let pipeline = String(file.prefix { $0 != "." })
+                    if !names.contains(pipeline) || file.hasSuffix(".tmp") {
+                        try Files.remove("\(directory)/\(file)")
+                    }
+                }
+            }
+        }
     }
 
     /// Removes the addresses that no pipeline names. One that is being created writes its own before it is in
