@@ -201,6 +201,9 @@ import VoltTestKit
             #expect(plain.status == 1 && plain.stderr.contains("is not signed"), "\(plain.stderr)")
         }
         #expect(host.applied.isEmpty)
+        let status = try host.gitops("status").stderr
+        #expect(
+            status.contains("is not signed; sign it with a key") && !status.contains("--force"), "\(status)")
         func sign(_ key: String) throws -> String {
             try host.git(
                 "-c", "gpg.format=ssh", "-c", "user.signingkey=\(host.directory)/\(key)", "commit", "-q",

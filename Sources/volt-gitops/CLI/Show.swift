@@ -35,7 +35,7 @@ struct Show: ParsableCommand {
             ("note", attempt.note), ("decision", attempt.decision ?? "not yet"),
             ("accepted", attempt.acceptedAt.tableText),
         ]
-        if let wait = attempt.wait { facts.append(("waits", "\(wait.shown): \(wait.reason)")) }
+        if let wait = attempt.wait { facts.append(("waits", wait.reason)) }
         if let end = attempt.finishedAt {
             let duration = end.since(attempt.startedAt ?? attempt.acceptedAt)
             facts.append(("ended", "\(end.tableText), after \(Why.seconds(duration))"))

@@ -106,7 +106,7 @@ struct Status: ParsableCommand {
             if let error = line.pollError { Output.note("\(line.name): the last poll failed: \(error)") }
             if let held = line.held {
                 Output.note(
-                    "\(line.name): \(held.commit.prefix(7)) is held: \(held.reason); a newer commit or 'volt gitops sync --name \(line.name) --force' ends it"
+                    "\(line.name): \(held.commit.prefix(7)) is held: \(held.reason); \(held.advice(for: line.name))"
                 )
             }
             if let retry = line.retry {

@@ -31,7 +31,7 @@ extension Deployer {
             return .hold(
                 note: "\(attempt.note), held: \(hold.reason)",
                 decision:
-                    "held because \(hold.reason); a newer commit or 'volt gitops sync --name \(name) --force' ends it"
+                    "held because \(hold.reason); \(hold.advice(for: name))"
             )
         }
         let isAskedFor = attempt.trigger == .manual || attempt.trigger == .drift

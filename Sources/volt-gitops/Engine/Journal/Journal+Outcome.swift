@@ -9,6 +9,15 @@ public struct Hold: Codable, Sendable, Equatable {
     public var reason: String
     /// Since when.
     public var since: Timestamp
+    /// What ends it; nil for a newer commit or a forced sync.
+    public var advice: String?
+
+    /// What ends it, in words.
+    ///
+    /// - Parameter pipeline: the name of its pipeline.
+    public func advice(for pipeline: String) -> String {
+        advice ?? "a newer commit or 'volt gitops sync --name \(pipeline) --force' ends it"
+    }
 }
 
 /// A failed attempt that is tried again.
@@ -65,7 +74,7 @@ extension Journal {
     public func hold(of commit: String, pipeline: String, configuration: String) throws(VoltError) -> Hold? {
         try database.rows(
             """
-            SELECT revision, reason, at FROM holds WHERE pipeline = ? AND revision = ?
+            SELECT revision, reason, at, advice FROM holds WHERE pipeline = ? AND revision = ?
             AND (configuration IS NULL OR configuration = ?)
             """, .text(pipeline), .text(commit), .text(configuration), read: Self.hold
         ).first
@@ -85,12 +94,16 @@ extension Journal {
     ///
     /// - Parameter configuration: with another one the commit is free again; nil for a hold that only a
     ///   newer commit or a person ends.
-    func hold(_ commit: String, of pipeline: String, configuration: String?, reason: String, at: Timestamp)
-        throws(VoltError)
-    {
+    func hold(
+        _ commit: String, of pipeline: String, configuration: String?, reason: String,
+        advice: String? = nil, at: Timestamp
+    ) throws(VoltError) {
         try database.execute(
-            "INSERT OR REPLACE INTO holds (pipeline, revision, configuration, reason, at) VALUES (?, ?, ?, ?, ?)",
-            .text(pipeline), .text(commit), SQLValue(configuration), .text(reason), .integer(at.milliseconds))
+            """
+            INSERT OR REPLACE INTO holds (pipeline, revision, configuration, reason, at, advice)
+            VALUES (?, ?, ?, ?, ?, ?)
+            """, .text(pipeline), .text(commit), SQLValue(configuration), .text(reason),
+            .integer(at.milliseconds), SQLValue(advice))
     }
 
     /// Ends the hold of a commit, or of every commit.
@@ -101,7 +114,9 @@ extension Journal {
     }
 
     private static func hold(_ row: Row) -> Hold {
-        Hold(commit: row.text(0), reason: row.text(1), since: Timestamp(milliseconds: row.integer(2)))
+        Hold(
+            commit: row.text(0), reason: row.text(1), since: Timestamp(milliseconds: row.integer(2)),
+            advice: row.optionalText(3))
     }
 
     // MARK: Retries

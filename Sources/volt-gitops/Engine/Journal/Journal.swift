@@ -55,6 +55,8 @@ public final class Journal {
         """,
         leftoversMigration,
         totalsMigration,
+        // What ends a hold, where that is not the usual.
+        "ALTER TABLE holds ADD COLUMN advice TEXT",
     ]
 
     /// Runs several writes as one.

@@ -22,7 +22,7 @@ extension Deployer {
             try journal.transaction { () throws(VoltError) in
                 try journal.hold(
                     source.commit, of: work.attempt.pipeline, configuration: work.pipeline.configuration,
-                    reason: decline.reason, at: clock.now())
+                    reason: decline.reason, advice: decline.hint, at: clock.now())
                 try journal.mark(work.attempt.id, .declined, decline.reason)
             }
             try finish(.held, "\(note), held: \(decline.reason)", "held because \(decline.reason)", &work)
