@@ -92,10 +92,16 @@ let package = Package(
         .target(
             name: "ContainerEngine",
             dependencies: [
-                "ContainerSandbox", "VoltCore", "VoltSystem", "VoltCrypto", "VoltArchive", "VoltWorkload",
-                "CVoltSystem",
+                "ContainerSandbox", "ContainerSecrets", "VoltCore", "VoltSystem", "VoltCrypto", "VoltArchive",
+                "VoltWorkload", "CVoltSystem",
             ],
             path: "Sources/volt-container/Engine", swiftSettings: settings),
+        .target(
+            name: "ContainerSecrets", dependencies: ["VoltCore", "VoltSystem", "VoltCrypto", "VoltYAML"],
+            path: "Sources/volt-container/Secrets", swiftSettings: settings),
+        program(
+            "volt-container--decrypt", path: "Sources/volt-container/decrypt",
+            ["ContainerSecrets", "ContainerSandbox", "VoltCore", "VoltSystem", "CVoltSystem"]),
         program(
             "volt-container", path: "Sources/volt-container/CLI",
             ["ContainerEngine", "VoltCLI", "VoltCore", "VoltSystem", "VoltWorkload", argumentParser]),
@@ -198,6 +204,10 @@ let package = Package(
         tests(
             "ContainerImageTests",
             ["ContainerEngine", "VoltArchive", "VoltCore", "VoltCrypto", "VoltSystem"]),
+        .testTarget(
+            name: "ContainerSecretsTests",
+            dependencies: ["ContainerSecrets", "VoltCore", "VoltCrypto", "VoltSystem", "VoltTestKit"],
+            path: "Tests/ContainerSecretsTests", exclude: ["Fixtures"], swiftSettings: settings),
         tests("ContainerRuntimeTests", ["ContainerEngine", "ContainerSandbox", "VoltCore", "VoltSystem"]),
         tests("ContainerApplyTests", ["ContainerEngine", "VoltCore", "VoltSystem", "VoltWorkload"]),
         tests("ServiceTests", ["ServiceEngine", "VoltCore", "VoltSystem", "volt-service"]),

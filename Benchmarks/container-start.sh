@@ -26,7 +26,7 @@ exec "$@"
 X
 group=volt-bench-$$
 # Both directories are the benchmark's own, and empty when its processes have ended.
-trap 'find /sys/fs/cgroup/unified/$group /sys/fs/cgroup/$group -depth -type d -exec rmdir {} + 2>/dev/null; cleanup' EXIT
+trap 'find /sys/fs/cgroup/unified/$group /sys/fs/cgroup/$group -depth -type d -exec rmdir {} + 2>/dev/null || true; cleanup' EXIT
 private() { unshare -m --propagation private sh "$scratch/host" "$group" "$@"; }
 spawn="systemd-nspawn -q --keep-unit --register=no --resolv-conf=off --timezone=off --link-journal=no --console=pipe -D $root"
 

@@ -64,9 +64,17 @@ enum Layout {
         Module(
             "volt-container/Engine",
             [
-                "ContainerSandbox", "VoltCore", "VoltSystem", "VoltCrypto", "VoltArchive", "VoltWorkload",
-                "CVoltSystem", "FoundationEssentials", "Dispatch",
+                "ContainerSandbox", "ContainerSecrets", "VoltCore", "VoltSystem", "VoltCrypto", "VoltArchive",
+                "VoltWorkload", "CVoltSystem", "FoundationEssentials", "Dispatch",
             ], isEngine: true),
+        Module(
+            "volt-container/Secrets", ["VoltCore", "VoltSystem", "VoltCrypto", "VoltYAML"], isEngine: true),
+        Module(
+            "volt-container/decrypt",
+            [
+                "ContainerSecrets", "ContainerSandbox", "VoltCore", "VoltSystem", "CVoltSystem",
+                "FoundationEssentials",
+            ]),
         Module(
             "volt-container/CLI",
             [
@@ -135,6 +143,7 @@ enum Layout {
         Program("volt-container--init", isStatic: true),
         Program("volt-container--port", isStatic: true),
         Program("volt-container--run", isStatic: true),
+        Program("volt-container--decrypt", ["libcrypto", "libyaml-0"]),
         Program("volt-container", ["libarchive", "libcrypto", "libyaml-0"]),
         Program("volt-gitops", ["libcrypto", "libssl", "libsqlite3", "libyaml-0"]),
         Program("volt-gitops--worker", ["libcrypto", "libgit2"]),

@@ -80,6 +80,38 @@ public struct ContainerManifest: Sendable, Equatable {
         public init(probe: Probe) { self.probe = probe }
     }
 
+    /// An encrypted file of the source, and where its content goes.
+    public struct Secret: Sendable, Equatable {
+        /// Where the content goes.
+        public enum Use: Sendable, Equatable {
+            /// Each key of the file is a variable.
+            case variables
+            /// Variables by name, each with the key of its value.
+            case chosen([String: String])
+            /// A file in the container.
+            case file(File)
+        }
+
+        /// A file in the container.
+        public struct File: Sendable, Equatable {
+            /// The key of the value, or nil for the whole file.
+            public var key: String?
+            /// An absolute path in the container.
+            public var target: String
+            /// The permissions.
+            public var mode: UInt32 = 0o444
+            /// The number of the owner.
+            public var uid: UInt32 = 0
+            /// The number of the group.
+            public var gid: UInt32 = 0
+        }
+
+        /// The encrypted file, relative to the root of the source.
+        public var path: String
+        /// Where the content goes.
+        public var use: Use
+    }
+
     /// When the payload is started again.
     public enum Restart: String, Sendable, CaseIterable {
         /// Never.
@@ -102,6 +134,8 @@ public struct ContainerManifest: Sendable, Equatable {
     public var ports: [Port] = []
     /// Volumes.
     public var volumes: [Volume] = []
+    /// Encrypted files of the source.
+    public var secrets: [Secret] = []
     /// Bytes of memory, or nil for no limit.
     public var memory: UInt64?
     /// Processors, or nil for no limit.

@@ -9,14 +9,17 @@ struct SpecReader {
 
     func read() throws(VoltError) -> ContainerManifest {
         let fields = try spec.fields([
-            "image", "build", "rootfs", "command", "env", "ports", "volumes", "resources", "restart",
-            "health", "security",
+            "image", "build", "rootfs", "command", "env", "ports", "volumes", "secrets", "resources",
+            "restart", "health", "security",
         ])
         var manifest = ContainerManifest(source: try source(fields))
         if let command = fields["command"] { manifest.command = try words(command) }
         if let environment = fields["env"] { manifest.environment = try variables(environment) }
         if let ports = fields["ports"] { manifest.ports = try self.ports(ports) }
         if let volumes = fields["volumes"] { manifest.volumes = try self.volumes(volumes) }
+        if let secrets = fields["secrets"] {
+            manifest.secrets = try SecretReader.read(secrets, volumes: manifest.volumes)
+        }
         if let resources = fields["resources"] { try limits(resources, &manifest) }
         if let restart = fields["restart"] {
             guard let policy = ContainerManifest.Restart(rawValue: try restart.string()) else {
@@ -43,8 +46,8 @@ struct SpecReader {
         guard !text.isEmpty else { throw node.failure("'\(key)' is empty") }
         switch key {
         case "image": return .image(text)
-        case "build": return .build(path: try relative(node, text))
-        default: return .rootfs(path: try relative(node, text))
+        case "build": return .build(path: try Self.relative(node, text))
+        default: return .rootfs(path: try Self.relative(node, text))
         }
     }
 
@@ -129,7 +132,7 @@ struct SpecReader {
                     "'\(parts[0])' is a part of the source and cannot be mounted writable",
                     hint: "use a volume by name for what the workload writes")
             }
-            return .init(source: .path(try relative(node, parts[0])), target: target, readOnly: true)
+            return .init(source: .path(try Self.relative(node, parts[0])), target: target, readOnly: true)
         }
         guard Name.isValid(parts[0]), let name = try? Name(parts[0]) else {
             throw node.failure(
@@ -139,7 +142,7 @@ struct SpecReader {
     }
 
     /// A path below the source, without `.` and empty parts; `""` is the source itself.
-    private func relative(_ node: YAMLNode, _ text: String) throws(VoltError) -> String {
+    static func relative(_ node: YAMLNode, _ text: String) throws(VoltError) -> String {
         let parts = text.split(separator: "/").filter { $0 != "." }
         guard !text.hasPrefix("/"), !parts.contains(".."), !text.utf8.contains(0) else {
             throw node.failure(

@@ -8,6 +8,13 @@ public struct YAMLMark: Sendable, Hashable {
     public let line: Int
     /// The column in characters, from 1.
     public let column: Int
+
+    /// - Parameters: see the properties.
+    public init(file: String, line: Int, column: Int) {
+        self.file = file
+        self.line = line
+        self.column = column
+    }
 }
 
 /// A value of a YAML document with its place. Its type is decided where it is used.
@@ -179,8 +186,8 @@ extension YAMLNode {
     /// A mapping that stands in no file.
     public init(mapping entries: [YAMLEntry]) { self.init(.mapping(entries), at: .nowhere) }
 
-    /// A mapping with other entries in the place of one.
-    public init(like node: YAMLNode, entries: [YAMLEntry]) { self.init(.mapping(entries), at: node.mark) }
+    /// Another value in the place of one.
+    public init(like node: YAMLNode, _ content: Content) { self.init(content, at: node.mark) }
 
     fileprivate init(_ content: Content, at mark: YAMLMark) {
         let children: [YAMLNode]
@@ -205,11 +212,22 @@ extension YAMLEntry {
     /// A text.
     public init(key: String, text: String) { self.init(key, .scalar(text: text, isPlain: false)) }
 
+    /// A text that stands in a file of another format.
+    public init(key: String, text: String, at mark: YAMLMark) {
+        self.init(
+            key: key, keyMark: mark, value: YAMLNode(.scalar(text: text, isPlain: false), at: mark))
+    }
+
     /// `true` or `false`.
     public init(key: String, boolean: Bool) { self.init(key, .scalar(text: "\(boolean)", isPlain: true)) }
 
     /// A list.
     public init(key: String, list: [YAMLNode]) { self.init(key, .sequence(list)) }
+
+    /// Another value of an entry.
+    public init(like entry: YAMLEntry, value: YAMLNode) {
+        self.init(key: entry.key, keyMark: entry.keyMark, value: value)
+    }
 
     private init(_ key: String, _ content: YAMLNode.Content) {
         self.init(key: key, keyMark: .nowhere, value: YAMLNode(content, at: .nowhere))

@@ -1,3 +1,4 @@
+public import ContainerSecrets
 public import VoltCore
 
 /// Everything that is needed to run a container, decided: image settings, manifest and command line
@@ -23,6 +24,8 @@ public struct ContainerSpec: Codable, Sendable, Equatable {
     public var hostname: String
     /// Volumes and directories of the host.
     public var mounts: [Mount] = []
+    /// Encrypted files whose content the payload gets, or nil.
+    public var secrets: [Secret]?
     /// Ports reachable on the host.
     public var ports: [PublishedPort] = []
     /// Limits of the container's cgroup.

@@ -8,6 +8,7 @@ internal import VoltSystem
 /// with the root file system and everything that is mounted into it below /run, then exec.
 struct Launch {
     let settings: Settings
+    let secrets: PayloadSecrets
     let shimSettings: Int32
     let status: Int32
 
@@ -32,6 +33,7 @@ struct Launch {
         for (index, mount) in settings.all("mount").enumerated() {
             try bind(String(mount.dropFirst(3)), "\(stage)/m/\(index)", readOnly: mount.hasPrefix("ro:"))
         }
+        try secrets.writeFiles("\(stage)/m", from: settings.all("mount").count)
         // Short names: the options of a mount have room for one page, and layers have long paths.
         var options = ""
         for (index, lower) in settings.all("lower").enumerated() {
@@ -61,6 +63,8 @@ struct Launch {
         guard root >= 0 else { throw SystemError.current.during("cannot open the root of the container") }
         defer { close(root) }
         for (index, target) in settings.all("target").enumerated() {
+            // nspawn puts a file system of its own over /run, and makes what is below it.
+            if target.hasPrefix("/run/") { continue }
             let parts = target.split(separator: "/").map(String.init)
             // The shim is the first mount and has no target here.
             let isFile = !Files.isDirectory("\(mounts)/\(index + 1)")

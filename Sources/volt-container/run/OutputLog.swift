@@ -47,6 +47,9 @@ struct OutputLog {
         return true
     }
 
+    /// Adds a line of this program's own.
+    mutating func add(_ line: String, _ stream: String) { write([ArraySlice(line.utf8)], stream) }
+
     /// Reads what is left in a pipe without waiting for more.
     mutating func drain(_ descriptor: Int32, _ stream: String) {
         while true {

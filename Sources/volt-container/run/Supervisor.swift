@@ -124,8 +124,16 @@ struct Supervisor {
         if keepsOutput, volt_pipe(&output) != 0 || volt_pipe(&errors) != 0 {
             throw SystemError.current.during("cannot make a pipe")
         }
+        // Before the child, which is in the container's limits.
+        let secrets: PayloadSecrets
+        do throws(VoltError) { secrets = try PayloadSecrets(settings) } catch {
+            for end in output + errors where end >= 0 { close(end) }
+            PayloadStatus(phase: .failed, code: 125, message: error.message).write(to: status)
+            log?.add("volt container: error: \(error.message)", "stderr")
+            return (125, false)
+        }
         let (child, isInside) = groups.fork()
-        if child == 0 { launch(output[1], errors[1], isInside: isInside) }
+        if child == 0 { launch(output[1], errors[1], secrets, isInside: isInside) }
         for end in [output[1], errors[1]] where end >= 0 { close(end) }
         guard child > 0 else { throw SystemError.current.during("cannot start a process") }
         record.phase = .running
@@ -144,7 +152,9 @@ struct Supervisor {
         }
     }
 
-    private func launch(_ output: Int32, _ errors: Int32, isInside: Bool) -> Never {
+    private func launch(
+        _ output: Int32, _ errors: Int32, _ secrets: PayloadSecrets, isInside: Bool
+    ) -> Never {
         if keepsOutput {
             let null = volt_open("/dev/null", O_RDONLY, 0)
             dup2(null, 0)
@@ -152,10 +162,12 @@ struct Supervisor {
             dup2(errors, 2)
         }
         do throws(VoltError) {
-            let shim = volt_open(try settings.text("shim"), O_RDONLY, 0)
-            guard shim >= 0 else { throw SystemError.current.during("cannot open the settings of the shim") }
+            let shim = try PayloadSecrets.inMemory(
+                secrets.added(
+                    to: try Settings(
+                        decoding: try Files.read(try settings.text("shim"), limit: Settings.limit))))
             try groups.join(isInside: isInside)
-            try Launch(settings: settings, shimSettings: shim, status: status).run()
+            try Launch(settings: settings, secrets: secrets, shimSettings: shim, status: status).run()
         } catch {
             PayloadStatus(phase: .failed, code: 125, message: error.message).write(to: status)
             let line = Array("volt container: error: \(error.message)\n".utf8)

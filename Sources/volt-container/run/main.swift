@@ -28,7 +28,7 @@ do throws(VoltError) {
     case "exec":
         // They hold variables, and belong to this one command.
         unlink(words[2])
-        var entry = try Entry(settings)
+        var entry = try Entry(try PayloadSecrets(settings).added(to: settings))
         exit(try entry.run())
     default: exit(64)
     }

@@ -1,3 +1,4 @@
+internal import ContainerSecrets
 internal import VoltCore
 public import VoltWorkload
 
@@ -57,6 +58,11 @@ enum SpecDifference {
         value("ports", ports(old), ports(new))
         // Where the source is differs from revision to revision; what is mounted from it counts.
         value("volumes", mounts(old), mounts(new))
+        let secrets = Set((old.secrets ?? []).map(\.file) + (new.secrets ?? []).map(\.file)).filter { file in
+            (old.secrets ?? []).filter { $0.file == file }.map(withoutPath)
+                != (new.secrets ?? []).filter { $0.file == file }.map(withoutPath)
+        }
+        if !secrets.isEmpty { reasons.append("secrets: \(secrets.sorted().joined(separator: ", "))") }
         value("user", old.user.isEmpty ? "root" : old.user, new.user.isEmpty ? "root" : new.user)
         value("restart", old.restart.rawValue, new.restart.rawValue)
         compare("working directory", \.workingDirectory)
@@ -66,6 +72,12 @@ enum SpecDifference {
         compare("capabilities taken away", \.dropCapabilities)
         compare("capabilities given", \.addCapabilities)
         return reasons
+    }
+
+    private static func withoutPath(_ secret: Secret) -> Secret {
+        var secret = secret
+        secret.path = ""
+        return secret
     }
 
     private static func short(_ digest: Digest?) -> String {

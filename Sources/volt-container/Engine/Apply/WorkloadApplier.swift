@@ -1,3 +1,4 @@
+internal import ContainerSecrets
 internal import VoltArchive
 public import VoltCore
 public import VoltSystem
@@ -49,6 +50,7 @@ public struct WorkloadApplier: Sendable {
     let records: WorkloadRecords
     let clock: any WallClock
     let aliveFor: Duration
+    let configuration: String
 
     /// - Parameters:
     ///   - store: the images.
@@ -65,6 +67,7 @@ public struct WorkloadApplier: Sendable {
         self.runtime = runtime
         records = WorkloadRecords(paths: paths)
         self.clock = clock
+        configuration = paths.configuration
     }
 
     /// Applies a definition. On failure, and when the task is cancelled, the workload is as it was.
@@ -203,9 +206,22 @@ struct ApplyRun {
             }
             .map { ContainerManifest.Port(host: $0, container: $0) }
         }
-        return try WorkloadPlan(
+        let plan = try WorkloadPlan(
             manifest, image: image, workload: workload, source: request.source, revision: request.revision,
             file: name)
+        try check(plan.spec.secrets ?? [], manifest, name)
+        return plan
+    }
+
+    /// Decrypts once before anything is touched: a secret that cannot be had fails here.
+    private func check(_ secrets: [Secret], _ manifest: ContainerManifest, _ file: String) throws(VoltError) {
+        let opened = try OpenedSecrets(
+            secrets, keys: AgeKeys.of(workload, configuration: applier.configuration))
+        for name in opened.variables.keys.sorted() where manifest.environment[name] != nil {
+            throw VoltError(
+                .failed, "\(file): the variable '\(name)' is set by 'env' and by a secret",
+                hint: "take it out of one of them")
+        }
     }
 
     /// Where the Voltfile is in the source: its directory is the context.

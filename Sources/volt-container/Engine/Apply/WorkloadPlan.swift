@@ -1,3 +1,4 @@
+internal import ContainerSecrets
 internal import VoltArchive
 internal import VoltCore
 internal import VoltCrypto
@@ -81,6 +82,16 @@ struct WorkloadPlan {
                     .init(source: "source", isVolume: false, target: volume.target, readOnly: true))
             }
         }
+        if !manifest.secrets.isEmpty {
+            spec.secrets = try manifest.secrets.map { secret throws(VoltError) in
+                try Self.secret(secret, source, file)
+            }
+            named.secrets = spec.secrets?.map { secret in
+                var secret = secret
+                secret.path = ""
+                return secret
+            }
+        }
         // Paths of the source differ from revision to revision; what counts is what is in them.
         if image == nil { named.lowers = [] }
         named.image = ""
@@ -110,6 +121,32 @@ struct WorkloadPlan {
             throw VoltError(
                 error.code == .notFound ? .failed : error.code, "\(file): \(error.message)", hint: error.hint)
         }
+    }
+
+    /// An encrypted file of the source.
+    private static func secret(_ secret: ContainerManifest.Secret, _ source: String, _ file: String)
+        throws(VoltError) -> Secret
+    {
+        let bytes: [UInt8]
+        do throws(VoltError) {
+            bytes = try Files.read(beneath: source, secret.path, limit: SecretFile.limit)
+        } catch {
+            throw VoltError(
+                error.code == .notFound ? .failed : error.code, "\(file): \(error.message)", hint: error.hint)
+        }
+        let use: Secret.Use =
+            switch secret.use {
+            case .variables: .variables
+            case .chosen(let keys): .chosen(keys)
+            case .file(let placement):
+                .file(
+                    Secret.Placement(
+                        key: placement.key, target: placement.target, mode: placement.mode,
+                        uid: placement.uid, gid: placement.gid))
+            }
+        return Secret(
+            file: secret.path, path: "\(source)/\(secret.path)", digest: SHA256Hasher.digest(of: bytes),
+            use: use)
     }
 
     private static func health(_ health: ContainerManifest.Health) -> ContainerSpec.HealthCheck {

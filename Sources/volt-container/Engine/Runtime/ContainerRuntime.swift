@@ -1,4 +1,5 @@
 internal import ContainerSandbox
+internal import ContainerSecrets
 internal import FoundationEssentials
 internal import Glibc
 public import VoltCore
@@ -91,8 +92,27 @@ public final class ContainerRuntime: Sendable {
             settings.add("ports", portSocket("container.\(spec.name)"))
         }
         if spec.removeWhenDone { settings.add("lock", lockFile(spec.name)) }
+        try addSecrets(to: &settings, spec, directory)
         try save(try command.shimSettings().encoded(), "\(directory)/init", spec)
         try save(try settings.encoded(), "\(directory)/run", spec)
+    }
+
+    /// What decrypts the secrets at each start. The encrypted files are copied: a start needs nothing of
+    /// the source.
+    private func addSecrets(to settings: inout Settings, _ spec: ContainerSpec, _ directory: String)
+        throws(VoltError)
+    {
+        guard let secrets = spec.secrets, !secrets.isEmpty else { return }
+        settings.add("decrypt", try Processes.helper("volt-container--decrypt"))
+        settings.add(
+            "identity",
+            AgeKeys.of(spec.workload ?? spec.name, configuration: paths.configuration).path)
+        for (index, secret) in secrets.enumerated() {
+            var copy = secret
+            copy.path = "\(directory)/secret-\(index)"
+            try save(try Files.read(secret.path, limit: SecretFile.limit), copy.path, spec)
+            settings.add("secret", String(decoding: try JSONFile.encode(copy), as: UTF8.self))
+        }
     }
 
     /// Writes a file of a container; one that goes away with its payload need not survive a power failure.
@@ -115,6 +135,9 @@ public final class ContainerRuntime: Sendable {
                 throw VoltError(.conflict, "container '\(name)' runs already")
             }
             try setDesired("running", name)
+            // Where the ports of its workload lead here, they lead to the network that this start makes; also
+            // when the payload fails at first and is tried again.
+            defer { if state.spec.workload != nil { repairPorts(of: name) } }
             try launch(name, state.spec, restarts: 0)
             guard state.spec.workload == nil else { return }
             do throws(VoltError) { try publishOwn(state.spec) } catch {
@@ -406,7 +429,7 @@ public final class ContainerRuntime: Sendable {
     /// Becomes a command in a container that runs.
     public func becomeCommand(
         _ name: Name, command: [String], environment extra: [String: String], user: String?,
-        directory: String?, stdin: Bool, terminal: Bool
+        directory workingDirectory: String?, stdin: Bool, terminal: Bool
     ) throws(VoltError) -> Never {
         let state = try state(name)
         guard state.state == .running, let leader = state.pid else {
@@ -417,11 +440,18 @@ public final class ContainerRuntime: Sendable {
         if terminal, variables["TERM"] == nil { variables["TERM"] = environment["TERM"] ?? "xterm" }
         var settings = try NspawnCommand(spec: spec).payload(
             command, environment: variables, user: user ?? spec.user,
-            directory ?? spec.workingDirectory)
+            workingDirectory ?? spec.workingDirectory)
         settings.add("stdin", stdin || terminal ? "1" : "0")
         settings.add("terminal", terminal ? "1" : "0")
         settings.add("leader", String(leader))
         settings.add("group", all: ProcessTable.groupFiles(of: leader))
+        if spec.secrets?.isEmpty == false {
+            // As the container was made: the helper and the copies of the files are named there.
+            let made = try Settings(
+                decoding: try Files.read("\(directory(name))/run", limit: Settings.limit))
+            for key in ["decrypt", "identity", "secret"] { settings.add(key, all: made.all(key)) }
+            settings.add("explicit", all: extra.keys.sorted())
+        }
         let file = "\(paths.runtime)/exec-\(getpid())"
         try Files.replaceUnsynced(file, with: try settings.encoded())
         try Processes.execute(helper, ["exec", file], environment: environment)

@@ -1,4 +1,5 @@
 internal import ContainerSandbox
+internal import ContainerSecrets
 internal import VoltCore
 
 /// The settings of the static helpers, and the command line of systemd-nspawn, as pure values.
@@ -30,8 +31,17 @@ struct NspawnCommand {
             let target = mount.target.replacing("\\", with: "\\\\").replacing(":", with: "\\:")
             argv.append("--bind\(mount.readOnly ? "-ro" : "")=/run/m/\(index + 1):\(target)")
         }
+        for (index, file) in secretFiles.enumerated() {
+            let target = file.target.replacing("\\", with: "\\\\").replacing(":", with: "\\:")
+            argv.append("--bind-ro=/run/m/\(spec.mounts.count + 1 + index):\(target)")
+        }
         if spec.readOnly { argv.append("--read-only") }
         return argv + ["/run/volt-init"]
+    }
+
+    /// The files of the container that secrets are in, in their order.
+    private var secretFiles: [Secret.Placement] {
+        (spec.secrets ?? []).compactMap { if case .file(let placement) = $0.use { placement } else { nil } }
     }
 
     /// What the shim reads.
@@ -100,7 +110,7 @@ struct NspawnCommand {
         settings.add("work", work)
         settings.add("lower", all: spec.lowers)
         settings.add("mount", all: mounts)
-        settings.add("target", all: spec.mounts.map(\.target))
+        settings.add("target", all: spec.mounts.map(\.target) + secretFiles.map(\.target))
         settings.add("argv", all: argv)
         settings.add("env", "SYSTEMD_SECCOMP=0")
         settings.add("env", "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1")

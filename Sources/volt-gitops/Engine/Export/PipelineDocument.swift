@@ -136,7 +136,7 @@ struct PipelineDocument {
             mapping: try entries(blank).filter { !required.contains($0.key) })
         for entry in fields where hidden.contains(entry.key) { throw entry.unknown(among: extra) }
         // The keys that are no properties are read here, and known to the search for typing mistakes.
-        let rest = YAMLNode(like: node, entries: fields.filter { !extra.contains($0.key) })
+        let rest = YAMLNode(like: node, .mapping(fields.filter { !extra.contains($0.key) }))
         var pipeline: Pipeline
         do throws(VoltError) { pipeline = try YAML.decode(from: rest, defaults: defaults) } catch {
             guard let wrong = fields.first(where: { error.message.hasSuffix("unknown key '\($0.key)'") }),
