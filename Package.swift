@@ -179,7 +179,8 @@ let package = Package(
         .target(
             name: "FuzzTargets",
             dependencies: [
-                "GitopsEngine", "GitopsSource", "VoltCore", "VoltCrypto", "VoltWorkload", "VoltYAML",
+                "ContainerSecrets", "GitopsEngine", "GitopsSource", "VoltCore", "VoltCrypto", "VoltWorkload",
+                "VoltYAML",
             ], path: "Tests/FuzzTargets", swiftSettings: settings),
         .testTarget(
             name: "FuzzTests", dependencies: ["FuzzTargets", "VoltCore", "VoltSystem", "VoltTestKit"],

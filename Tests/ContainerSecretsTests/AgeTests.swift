@@ -56,6 +56,20 @@ import VoltTestKit
         #expect(other.message.contains("is not the file any more"))
     }
 
+    @Test("secrets that are too large together are refused before they are handed on")
+    func large() throws {
+        let path = "\(fixtures.scratch.path)/large.age"
+        let sealed = try encrypted([UInt8](repeating: 65, count: 500 << 10), "large.age")
+        let secret = Secret(
+            file: "large.age", path: path, digest: SHA256.of(sealed),
+            use: .file(.init(key: nil, target: "/x")))
+        #expect(try OpenedSecrets([secret], keys: fixtures.keys).files.first?.bytes.count == 500 << 10)
+        let error = try #require(throws: VoltError.self) {
+            try OpenedSecrets([secret, secret], keys: fixtures.keys)
+        }
+        #expect(error.message.contains("larger than 900K"))
+    }
+
     @Test("a damaged file is not taken for one of another key")
     func damaged() throws {
         var sealed = try encrypted(Array("secret".utf8), "x.age")

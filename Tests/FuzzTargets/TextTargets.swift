@@ -1,3 +1,4 @@
+internal import ContainerSecrets
 internal import GitopsSource
 internal import VoltCore
 internal import VoltWorkload
@@ -64,13 +65,33 @@ extension FuzzTarget {
         try require(nodes <= limits.nodes, "more nodes than the limit: \(nodes)")
     }
 
+    /// Files of SOPS: the name of the file in the first line. Nobody who does not know the data key can make
+    /// one that decrypts with it.
+    static let sops = FuzzTarget(
+        name: "sops",
+        words: [
+            "ENC[AES256_GCM,data:", ",iv:", ",tag:", ",type:str]", "type:comment]", "sops:\n", "sops_mac=",
+            "sops_age__list_0__map_enc=", "    mac: ", "lastmodified", "mac_only_encrypted: true",
+            "key_groups",
+            "\\n", "=", "\n", "{\"sops\":{", "a.env\n", "a.yaml\n", "a.json\n", "a.bin\n",
+        ]
+    ) { bytes throws(FuzzFailure) in
+        let end = bytes.firstIndex(of: 10) ?? bytes.endIndex
+        let name = String(decoding: bytes[..<end], as: UTF8.self)
+        guard let document = try? SOPSDocument(Array(bytes[end...].dropFirst()), file: name) else { return }
+        try require(!document.recipients.isEmpty, "a document that nobody can read")
+        let opened = try? document.decrypt([UInt8](repeating: 7, count: 32))
+        try require(opened == nil, "a forged document decrypts")
+    }
+
     /// A manifest, as `volt-gitops` reads its head and `volt-container` the whole.
     static let manifest = FuzzTarget(
         name: "manifest",
         words: [
             "apiVersion: volt/v1\n", "kind: container\n", "spec:\n", "  image: a\n", "  ports: [\"80:80\"]\n",
             "  volumes: [\"a:/a\"]\n", "  health: { http: { port: 80 } }\n", "  resources: { memory: 1G }\n",
-            "  env: {}\n", "null", "99999999999999999999", "-1", "1e308", "../", "\u{0}",
+            "  env: {}\n", "  secrets: [{ file: a.age, env: true }]\n", "null", "99999999999999999999", "-1",
+            "1e308", "../", "\u{0}",
         ]
     ) { bytes throws(FuzzFailure) in
         if let manifest = try? Manifest(bytes: bytes) {

@@ -53,6 +53,20 @@ import VoltTestKit
         #expect(try doctor(host, "--offline").checks["repository site"] == nil)
     }
 
+    @Test("keys of age are looked at where there are some")
+    func keys() throws {
+        let host = try Host()
+        try host.createSite()
+        #expect(try doctor(host, "--offline").checks["age keys"] == nil)
+        let file = "\(host.directory)/root/etc/age/web.txt"
+        try Files.makeDirectory(Files.parent(of: file))
+        try Files.replace(file, with: "AGE-SECRET-KEY-1\n".utf8, mode: 0o600)
+        #expect(try doctor(host, "--offline").checks["age keys"]?.verdict == "ok")
+        chmod(file, 0o644)
+        let check = try doctor(host, "--offline").checks["age keys"]
+        #expect(check?.verdict == "fail" && check?.hint?.contains("chmod 600 \(file)") == true)
+    }
+
     @Test("what is wrong is said with what to do, and the exit code is 2")
     func ill() throws {
         let host = try Host()

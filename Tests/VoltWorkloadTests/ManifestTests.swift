@@ -67,6 +67,31 @@ private func manifest(_ spec: String) throws -> ContainerManifest {
         #expect(try manifest("image: x\nhealth: { \(text) }").health?.probe == probe)
     }
 
+    @Test("secrets name encrypted files and where their content goes")
+    func secrets() throws {
+        let read = try manifest(
+            """
+            image: x
+            secrets:
+              - { file: ./s/app.env, env: true }
+              - { file: s/all.yaml, env: { A: b.c } }
+              - { file: s/tls.key.age, mode: "0440", uid: 33, gid: 0 }
+              - { file: s/all.yaml, key: d, target: /etc/d }
+              - { file: s/all.yaml, key: e.f }
+            """)
+        typealias File = ContainerManifest.Secret.File
+        #expect(
+            read.secrets.map(\.path) == [
+                "s/app.env", "s/all.yaml", "s/tls.key.age", "s/all.yaml", "s/all.yaml",
+            ])
+        #expect(
+            read.secrets.map(\.use) == [
+                .variables, .chosen(["A": "b.c"]),
+                .file(File(target: "/run/secrets/tls.key", mode: 0o440, uid: 33)),
+                .file(File(key: "d", target: "/etc/d")), .file(File(key: "e.f", target: "/run/secrets/e.f")),
+            ])
+    }
+
     @Test(
         "a mistake is named with its line and column",
         arguments: [
@@ -80,6 +105,21 @@ private func manifest(_ spec: String) throws -> ContainerManifest {
             ("image: x\nenv: { A: ~ }", "5:13: expected text, found nothing"),
             ("image: x\nenv: [A=1]", "5:8: expected a mapping, found a list"),
             ("image: x\nports: [80]", "5:11: '80' is not a published port"),
+            ("image: x\nsecrets: [{ env: true }]", "5:13: 'file' is missing"),
+            ("image: x\nsecrets: [{ file: ../a }]", "5:21: '../a' leads out of the source"),
+            ("image: x\nsecrets: [{ file: a, env: no }]", "5:29: expected true or a mapping"),
+            ("image: x\nsecrets: [{ file: a, env: {} }]", "5:29: 'env' names no variable"),
+            (
+                "image: x\nsecrets: [{ file: a, env: true, key: b }]",
+                "5:40: 'env' and 'key' exclude each other"
+            ),
+            (
+                "image: x\nsecrets: [{ file: a, target: ../b }]",
+                "5:32: '/run/secrets/../b' is not a path in the container"
+            ),
+            ("image: x\nsecrets: [{ file: a, mode: 99 }]", "5:30: '99' are no permissions"),
+            ("image: x\nsecrets: [{ file: a, uid: -1 }]", "5:29: -1 is not the number of a user or group"),
+            ("image: x\nsecrets: [{ file: a }, { file: b/a }]", "5:26: '/run/secrets/a' is mounted twice"),
             ("image: x\nports: ['0:80']", "5:11: '0:80' is not a published port"),
             ("image: x\nports: ['80:65536']", "5:11: '80:65536' is not a published port"),
             ("image: x\nports: ['+80:80']", "5:11: '+80:80' is not a published port"),

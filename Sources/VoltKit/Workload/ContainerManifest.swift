@@ -99,11 +99,22 @@ public struct ContainerManifest: Sendable, Equatable {
             /// An absolute path in the container.
             public var target: String
             /// The permissions.
-            public var mode: UInt32 = 0o444
+            public var mode: UInt32
             /// The number of the owner.
-            public var uid: UInt32 = 0
+            public var uid: UInt32
             /// The number of the group.
-            public var gid: UInt32 = 0
+            public var gid: UInt32
+
+            /// - Parameters: see the properties.
+            public init(
+                key: String? = nil, target: String, mode: UInt32 = 0o444, uid: UInt32 = 0, gid: UInt32 = 0
+            ) {
+                self.key = key
+                self.target = target
+                self.mode = mode
+                self.uid = uid
+                self.gid = gid
+            }
         }
 
         /// The encrypted file, relative to the root of the source.

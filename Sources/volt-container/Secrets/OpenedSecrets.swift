@@ -13,6 +13,9 @@ public struct OpenedSecrets: Sendable {
         public let bytes: [UInt8]
     }
 
+    /// The most that the secrets of a container may come to, in bytes: they pass through a pipe as text.
+    static let limit = 900 << 10
+
     /// Variables of the payload.
     public private(set) var variables: [String: String] = [:]
     /// Files of the container, in the order of the secrets.
@@ -52,6 +55,18 @@ public struct OpenedSecrets: Sendable {
                     } else { Self.whole(content) }
                 files.append(File(placement: placement, bytes: bytes))
             }
+            guard size <= Self.limit else {
+                throw VoltError(
+                    .refused, "\(secret.file): the secrets are together larger than 900K",
+                    hint: "keep large files in the image or a volume, and only their keys as secrets")
+            }
+        }
+    }
+
+    /// What all of it comes to, in bytes.
+    private var size: Int {
+        variables.reduce(files.reduce(0) { $0 + $1.bytes.count }) {
+            $0 + $1.key.utf8.count + $1.value.utf8.count
         }
     }
 

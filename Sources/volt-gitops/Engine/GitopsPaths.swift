@@ -8,11 +8,14 @@ public struct GitopsPaths: Sendable {
     public let state: String
     /// The lock and the address of the running server.
     public let runtime: String
+    /// What administrators write, shared by all tools.
+    public let configuration: String
 
     /// - Parameter paths: the directories of the tool.
     public init(_ paths: HostPaths) {
         state = paths.state
         runtime = paths.runtime
+        configuration = paths.configuration
     }
 
     /// Makes the directories.

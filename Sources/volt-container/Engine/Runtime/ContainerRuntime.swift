@@ -1,5 +1,4 @@
 internal import ContainerSandbox
-internal import ContainerSecrets
 internal import FoundationEssentials
 internal import Glibc
 public import VoltCore
@@ -97,26 +96,8 @@ public final class ContainerRuntime: Sendable {
         try save(try settings.encoded(), "\(directory)/run", spec)
     }
 
-    /// What decrypts the secrets at each start. The encrypted files are copied: a start needs nothing of
-    /// the source.
-    private func addSecrets(to settings: inout Settings, _ spec: ContainerSpec, _ directory: String)
-        throws(VoltError)
-    {
-        guard let secrets = spec.secrets, !secrets.isEmpty else { return }
-        settings.add("decrypt", try Processes.helper("volt-container--decrypt"))
-        settings.add(
-            "identity",
-            AgeKeys.of(spec.workload ?? spec.name, configuration: paths.configuration).path)
-        for (index, secret) in secrets.enumerated() {
-            var copy = secret
-            copy.path = "\(directory)/secret-\(index)"
-            try save(try Files.read(secret.path, limit: SecretFile.limit), copy.path, spec)
-            settings.add("secret", String(decoding: try JSONFile.encode(copy), as: UTF8.self))
-        }
-    }
-
     /// Writes a file of a container; one that goes away with its payload need not survive a power failure.
-    private func save(_ bytes: [UInt8], _ path: String, _ spec: ContainerSpec) throws(VoltError) {
+    func save(_ bytes: [UInt8], _ path: String, _ spec: ContainerSpec) throws(VoltError) {
         if spec.removeWhenDone {
             try Files.replaceUnsynced(path, with: bytes)
         } else {
@@ -445,13 +426,7 @@ public final class ContainerRuntime: Sendable {
         settings.add("terminal", terminal ? "1" : "0")
         settings.add("leader", String(leader))
         settings.add("group", all: ProcessTable.groupFiles(of: leader))
-        if spec.secrets?.isEmpty == false {
-            // As the container was made: the helper and the copies of the files are named there.
-            let made = try Settings(
-                decoding: try Files.read("\(directory(name))/run", limit: Settings.limit))
-            for key in ["decrypt", "identity", "secret"] { settings.add(key, all: made.all(key)) }
-            settings.add("explicit", all: extra.keys.sorted())
-        }
+        try addMadeSecrets(to: &settings, spec, explicit: extra.keys.sorted())
         let file = "\(paths.runtime)/exec-\(getpid())"
         try Files.replaceUnsynced(file, with: try settings.encoded())
         try Processes.execute(helper, ["exec", file], environment: environment)

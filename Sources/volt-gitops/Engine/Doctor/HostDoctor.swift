@@ -116,6 +116,30 @@ struct HostDoctor {
         return .ok("clock", "it is \(now)")
     }
 
+    /// The keys that containers decrypt secrets with; none are needed where there are none.
+    func keys(_ configuration: String) -> [DoctorCheck] {
+        let directory = "\(configuration)/age"
+        let names = ((try? Files.list(directory)) ?? []).filter { $0.hasSuffix(".txt") }.sorted()
+        guard !names.isEmpty else { return [] }
+        guard Files.exists("/usr/bin/age") || Files.exists("/usr/local/bin/age") else {
+            return [.fail("age keys", "'age' is not installed", "install the package age")]
+        }
+        for name in names {
+            var information = stat()
+            let path = "\(directory)/\(name)"
+            guard lstat(path, &information) == 0, information.st_mode & S_IFMT == S_IFREG,
+                information.st_mode & 0o077 == 0, information.st_uid == geteuid()
+            else {
+                return [
+                    .fail(
+                        "age keys", "others than its owner can read '\(path)', so it is not used",
+                        "chown root: \(path) && chmod 600 \(path), and consider a new key")
+                ]
+            }
+        }
+        return [.ok("age keys", names.joined(separator: ", "))]
+    }
+
     /// The unit of the server.
     func unit() -> DoctorCheck {
         guard Files.isDirectory("/run/systemd/system") else {
