@@ -6,8 +6,12 @@ import VoltTestKit
 
 /// Commits signed by git itself with keys that ssh-keygen(1) and gpg(1) made.
 @Suite struct SignedCommitTests {
-    private func check(_ bench: Bench, _ files: String...) throws -> (signer: String?, refusal: String?) {
-        var request = bench.snapshotRequest(bench.fileAccess(), "s\(UInt32.random(in: 0...UInt32.max))")
+    private func check(
+        _ bench: Bench, access: RepositoryAccess? = nil, commit: String? = nil, _ files: String...
+    ) throws -> (signer: String?, refusal: String?) {
+        var request = bench.snapshotRequest(
+            access ?? bench.fileAccess(), "s\(UInt32.random(in: 0...UInt32.max))")
+        request.commit = commit
         var conditions = SourceConditions()
         conditions.signers = files.map { "\(bench.path)/\($0)" }
         request.conditions = conditions
@@ -62,6 +66,61 @@ import VoltTestKit
         try sign("eve")
         #expect(try check(bench, "allowed").refusal?.contains("is not allowed") == true)
         #expect(try Files.list("\(bench.mirror)/home").filter { $0.hasPrefix("check-") } == [])
+    }
+
+    @Test("of tags, a signed annotated tag is taken; one that is unsigned, of a stranger, or renamed is not")
+    func tags() throws {
+        let bench = try Bench()
+        try bench.shell(
+            """
+            for k in ann eve; do ssh-keygen -q -t ed25519 -N '' -C '' -f $k; done
+            echo "ann@example.org $(cut -d' ' -f1,2 ann.pub)" > allowed
+            """)
+        try bench.push("plain")
+        func tag(_ name: String, _ key: String?) throws {
+            let words =
+                key.map { "-c gpg.format=ssh -c user.signingkey=\(bench.path)/\($0) tag -s" } ?? "tag -a"
+            try bench.shell(
+                "cd work && git commit -q --allow-empty -m x && git \(words) -m \(name) \(name) && git push -q origin \(name)"
+            )
+        }
+        func check(_ pattern: String?, commit: String? = nil) throws -> (signer: String?, refusal: String?) {
+            var access = bench.fileAccess()
+            access.tag = pattern
+            return try self.check(bench, access: access, commit: commit, "allowed")
+        }
+        try tag("v1.0", nil)
+        #expect(
+            try check("v*").refusal?.hasSuffix("is not signed, and tag 'v1.0' is not signed") == true)
+        try tag("v1.1", "ann")
+        #expect(try check("v*").signer == "ann@example.org")
+        // Where the attempt knows its commit already, as one that goes on after a crash does.
+        let commit = try bench.shell("git -C work rev-parse HEAD")
+        #expect(try check("v*", commit: commit).signer == "ann@example.org")
+        #expect(try check("w*", commit: commit).refusal != nil, "a tag of another pipeline")
+        // A tag says nothing of a branch.
+        try bench.shell("cd work && git push -qf origin HEAD:main")
+        #expect(try check(nil).refusal?.hasSuffix("is not signed") == true)
+        try tag("v1.2", "eve")
+        #expect(
+            try check("v*").refusal?.contains("tag 'v1.2' is signed with an SSH key that is not allowed")
+                == true)
+        // The signed tag of an old version under the name of a new one.
+        try bench.shell("cd work && git push -q origin v1.1:refs/tags/v1.3")
+        #expect(try check("v*").refusal?.contains("tag 'v1.3' is not signed") == true)
+        // A tag whose commit came before the tag did.
+        try bench.shell(
+            "cd work && git -c gpg.format=ssh -c user.signingkey=\(bench.path)/ann tag -s -m late v1.4 v1.0 && git push -q origin v1.4"
+        )
+        #expect(try check("v*").signer == "ann@example.org")
+        try bench.shell(
+            "cd work && git cat-file tag v1.4 | sed 's/^late$/forged/' > ../forged && git push -q origin $(git hash-object -t tag -w ../forged):refs/tags/v1.5"
+        )
+        #expect(try check("v1.5").refusal?.contains("tag 'v1.5'") == true)
+        try bench.shell(
+            "cd work && git cat-file tag v1.4 | sed 's/^tag v1.4$/tag v1.6/' > ../forged && git push -q origin $(git hash-object -t tag -w ../forged):refs/tags/v1.6"
+        )
+        #expect(try check("v*").refusal?.contains("not valid") == true)
     }
 
     @Test("a commit signed with a PGP key of the keyring is taken, armoured or not, and no other one")

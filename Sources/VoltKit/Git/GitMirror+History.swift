@@ -66,31 +66,7 @@ extension GitMirror {
         return tree
     }
 
-    /// The signature of a commit and the bytes that it is over; nil when the commit has none.
-    ///
-    /// - Throws: `GitDamage`, or `VoltError`.
-    public func signature(of id: String) throws -> (signature: [UInt8], data: [UInt8])? {
-        guard var name = ObjectID(hex: id)?.value else { return nil }
-        return try reading("commit \(id.prefix(12))") { () throws(GitFailure) in
-            var signature = git_buf()
-            var data = git_buf()
-            let code = git_commit_extract_signature(&signature, &data, handle, &name, nil)
-            if code == GIT_ENOTFOUND.rawValue { return nil }
-            try check(code)
-            defer {
-                git_buf_dispose(&signature)
-                git_buf_dispose(&data)
-            }
-            return (Self.bytes(signature), Self.bytes(data))
-        }
-    }
-
-    private static func bytes(_ buffer: git_buf) -> [UInt8] {
-        UnsafeRawBufferPointer(start: buffer.ptr, count: buffer.size).map { $0 }
-    }
-
-    private func reading<Result>(_ subject: String, _ body: () throws(GitFailure) -> Result) throws -> Result
-    {
+    func reading<Result>(_ subject: String, _ body: () throws(GitFailure) -> Result) throws -> Result {
         do throws(GitFailure) { return try body() } catch { throw error.asDamage(of: subject) }
     }
 }

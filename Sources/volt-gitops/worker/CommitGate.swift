@@ -14,13 +14,18 @@ struct CommitGate {
     private static let reported = 100
 
     private let conditions: SourceConditions
+    private let target: GitTarget
     private let mirror: GitMirror
     private let home: String
     private let events: EventWriter
 
     /// - Parameter home: a directory in which nobody else writes while the mirror's lock is held.
-    init(_ conditions: SourceConditions, mirror: GitMirror, home: String, events: EventWriter) {
+    init(
+        _ conditions: SourceConditions, target: GitTarget, mirror: GitMirror, home: String,
+        events: EventWriter
+    ) {
         self.conditions = conditions
+        self.target = target
         self.mirror = mirror
         self.home = home
         self.events = events
@@ -32,7 +37,7 @@ struct CommitGate {
     func decline(_ commit: String, ref: String?) throws -> Decline? {
         if let signers = conditions.signers {
             let check = try SignatureCheck(signers: signers, home: home)
-            switch try check.verdict(try mirror.signature(of: commit)) {
+            switch try verdict(check, commit, ref: ref) {
             case .signed(let signer): events.write(.signed(by: signer))
             case .refused(let why):
                 return Decline(
@@ -59,6 +64,26 @@ struct CommitGate {
         }
         if let paths = conditions.paths, isKnown { try compare(commit, deployed, paths) }
         return nil
+    }
+
+    /// Of a pipeline that follows tags, the signature of the annotated tag is as good as that of the commit.
+    private func verdict(_ check: SignatureCheck, _ commit: String, ref: String?) throws
+        -> SignatureCheck.Verdict
+    {
+        let verdict = try check.verdict(try mirror.signature(of: commit))
+        guard case .refused(let why) = verdict, case .tags(let pattern) = target else { return verdict }
+        var refusals = [why]
+        // An attempt that goes on knows its commit, and not by which tag.
+        let tags =
+            try ref.map { [String($0.dropFirst("refs/tags/".count))] }
+            ?? mirror.tags(of: commit).filter(pattern.matches)
+        for tag in tags {
+            switch try check.verdict(try mirror.signature(ofTag: tag)) {
+            case .signed(let signer): return .signed(by: signer)
+            case .refused(let why): refusals.append("tag '\(tag)' \(why)")
+            }
+        }
+        return .refused(refusals.joined(separator: ", and "))
     }
 
     private func compare(_ commit: String, _ deployed: String, _ patterns: [String]) throws {

@@ -87,7 +87,9 @@ struct GitJob {
         } else {
             let remote = try mirror.remote(access)
             let tip = try target.tip { remote }
-            if !mirror.contains(tip.commit) {
+            // The object of a tag may be new where its commit is not.
+            let needsTag = request.conditions?.signers != nil && target.isOfTags
+            if !mirror.contains(tip.commit) || needsTag {
                 if let ref = tip.ref {
                     try mirror.fetch(ref, tip: tip.commit, from: remote)
                 } else {
@@ -109,7 +111,8 @@ struct GitJob {
         }
         let plan = try mirror.plan(commit)
         if let conditions = request.conditions {
-            let gate = CommitGate(conditions, mirror: mirror, home: self.mirror.home, events: events)
+            let gate = CommitGate(
+                conditions, target: target, mirror: mirror, home: self.mirror.home, events: events)
             if let decline = try gate.decline(commit, ref: ref) {
                 return events.write(
                     .declined(commit: commit, reason: decline.reason, hint: decline.hint))

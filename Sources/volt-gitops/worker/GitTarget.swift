@@ -22,6 +22,7 @@ enum GitTarget: CustomStringConvertible {
         }
     }
 
+    var isOfTags: Bool { if case .tags = self { true } else { false } }
     var isPinned: Bool { if case .commit = self { true } else { false } }
 
     var description: String {
