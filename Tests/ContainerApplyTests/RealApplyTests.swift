@@ -162,6 +162,27 @@ struct RealApplyTests {
         #expect(try host.page() == "one")
     }
 
+    @Test("a mount in the place of process 1 does not run in its place, by whatever way it gets there")
+    func coveredShim() throws {
+        let host = try RealHost()
+        // The image has a link to /run, which the kernel follows and a check of the manifest cannot see.
+        for (index, volumes) in [
+            ["./evil:/run/volt-init"], ["./evil:/x/volt-init"], ["./evil:/run/volt-init-0"],
+        ].enumerated() {
+            let directory = try host.source(
+                "r\(index)", page: "page \(index)", steps: "RUN /bin/busybox ln -s /run /x")
+            let evil = "#!/bin/sh\nexec /bin/busybox httpd -f -p 80 -h /tmp\n"
+            try Files.replace("\(directory)/evil", with: evil.utf8, mode: 0o755)
+            let file = "\(directory)/volt-manifest.yaml"
+            let text = String(decoding: try Files.read(file), as: UTF8.self)
+            try Files.replace(
+                file, with: text.replacing("  build: .\n", with: "  build: .\n  volumes: \(volumes)\n").utf8)
+            let applied = try host.run.run(host.words(directory, "r\(index)"))
+            #expect(applied.status == 0, "\(volumes): \(applied.stdout)")
+            #expect(try host.page() == "page \(index)")
+        }
+    }
+
     @Test("RUN works in a container of its own, and its failure names the line")
     func runSteps() throws {
         let host = try RealHost()

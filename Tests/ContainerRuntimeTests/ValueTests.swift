@@ -25,9 +25,9 @@ import VoltCore
                 "/usr/bin/systemd-nspawn", "--quiet", "--keep-unit", "--register=no", "--console=pipe",
                 "--kill-signal=SIGTERM", "--resolv-conf=off", "--timezone=off", "--link-journal=no",
                 "--machine=web",
-                "--hostname=web-1", "--directory=/run/root", "--bind-ro=/run/m/0:/run/volt-init",
-                "--bind-ro=/dev/null:/proc/kcore", "--bind=/run/m/1:/a\\:b\\\\c", "--bind-ro=/run/m/2:/etc",
-                "--read-only", "/run/volt-init",
+                "--hostname=web-1", "--directory=/run/root", "--bind-ro=/dev/null:/proc/kcore",
+                "--bind=/run/m/1:/a\\:b\\\\c", "--bind-ro=/run/m/2:/etc",
+                "--read-only",
             ])
     }
 

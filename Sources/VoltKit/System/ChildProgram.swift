@@ -47,12 +47,15 @@ public struct ChildProgram: Sendable {
     /// - Parameters:
     ///   - input: the bytes of stdin.
     ///   - limit: the most bytes of stdout that are taken; with more the program is killed.
-    /// - Throws: `VoltError`; code `refused` when stdout is larger than the limit.
-    public func capture(_ arguments: [String], input: [UInt8], limit: Int) throws(VoltError) -> (
+    ///   - time: how long it may take; afterwards it is killed.
+    /// - Throws: `VoltError`; code `refused` when stdout is larger than the limit or the time is over.
+    public func capture(
+        _ arguments: [String], input: [UInt8], limit: Int, time: Duration = .seconds(30)
+    ) throws(VoltError) -> (
         status: Int32, stdout: [UInt8], stderr: String
     ) {
         do {
-            return try execute(arguments, input: input) { stdout, part throws(VoltError) in
+            return try execute(arguments, input: input, time: time) { stdout, part throws(VoltError) in
                 guard stdout.count + part.count <= limit else {
                     throw VoltError(
                         .refused, "'\(executable)' printed more than \(ByteSize(bytes: UInt64(limit)))")
@@ -65,7 +68,8 @@ public struct ChildProgram: Sendable {
     }
 
     private func execute(
-        _ arguments: [String], input: [UInt8], take: (inout [UInt8], ArraySlice<UInt8>) throws -> Void
+        _ arguments: [String], input: [UInt8], time: Duration? = nil,
+        take: (inout [UInt8], ArraySlice<UInt8>) throws -> Void
     ) throws -> (status: Int32, stdout: [UInt8], stderr: String) {
         var ends: [Int32] = []
         defer { ends.forEach { close($0) } }
@@ -92,7 +96,8 @@ public struct ChildProgram: Sendable {
             ends.removeAll { $0 == end }
         }
         do {
-            let output = try drain(stdout.read, stderr.read, take: take)
+            let output = try drain(
+                stdout.read, stderr.read, until: time.map { ContinuousClock.now + $0 }, take: take)
             return (wait(for: pid), output.stdout, String(decoding: output.stderr, as: UTF8.self))
         } catch {
             kill(pid, SIGKILL)
@@ -102,14 +107,19 @@ public struct ChildProgram: Sendable {
     }
 
     private func drain(
-        _ stdout: Int32, _ stderr: Int32, take: (inout [UInt8], ArraySlice<UInt8>) throws -> Void
+        _ stdout: Int32, _ stderr: Int32, until deadline: ContinuousClock.Instant?,
+        take: (inout [UInt8], ArraySlice<UInt8>) throws -> Void
     ) throws -> (stdout: [UInt8], stderr: [UInt8]) {
         var taken: [UInt8] = []
         var tail: [UInt8] = []
         var watched = [stdout, stderr].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
         var buffer = [UInt8](repeating: 0, count: 1 << 15)
         while watched.contains(where: { $0.fd >= 0 }) {
-            guard poll(&watched, 2, -1) >= 0 || errno == EINTR else {
+            let left = deadline.map { Int32(clamping: ($0 - ContinuousClock.now).milliseconds) }
+            if let left, left <= 0 {
+                throw VoltError(.refused, "'\(executable)' took too long and was ended")
+            }
+            guard poll(&watched, 2, left ?? -1) >= 0 || errno == EINTR else {
                 throw SystemError.current.during("cannot read '\(executable)'")
             }
             for index in 0..<2 where watched[index].fd >= 0 && watched[index].revents != 0 {

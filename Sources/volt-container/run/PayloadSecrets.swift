@@ -31,7 +31,8 @@ struct PayloadSecrets {
         request.add("secret", all: settings.all("secret"))
         let program = ChildProgram(
             executable: helper, environment: ["PATH": "/usr/sbin:/usr/bin:/sbin:/bin"])
-        let answer = try program.capture([], input: try request.encoded(), limit: Settings.limit)
+        let answer = try program.capture(
+            [], input: try request.encoded(), limit: Settings.limit, time: .seconds(120))
         guard answer.status == 0 else {
             let said = answer.stderr.split(separator: "\n").first.map(String.init)
             throw VoltError(.runtimeFailed, said ?? "'\(helper)' ended with \(answer.status)")

@@ -15,7 +15,8 @@ struct NspawnCommand {
         "/proc/kallsyms", "/proc/kcore", "/proc/keys", "/proc/sysrq-trigger", "/proc/timer_list",
     ]
 
-    /// systemd-nspawn(1). Every path below /run/m and /run/root is made by the helper that executes this.
+    /// systemd-nspawn(1), without process 1 at its end. Every path below /run/m and /run/root is made by the
+    /// helper that executes this, and it adds process 1, /run/m/0.
     ///
     /// - Parameters:
     ///   - nspawn: the absolute path of systemd-nspawn.
@@ -24,7 +25,7 @@ struct NspawnCommand {
         var argv = [
             nspawn, "--quiet", "--keep-unit", "--register=no", "--console=pipe", "--kill-signal=SIGTERM",
             "--resolv-conf=off", "--timezone=off", "--link-journal=no", "--machine=\(spec.name)",
-            "--hostname=\(spec.hostname)", "--directory=/run/root", "--bind-ro=/run/m/0:/run/volt-init",
+            "--hostname=\(spec.hostname)", "--directory=/run/root",
         ]
         for path in Self.masked where isThere(path) { argv.append("--bind-ro=/dev/null:\(path)") }
         for (index, mount) in spec.mounts.enumerated() {
@@ -36,7 +37,7 @@ struct NspawnCommand {
             argv.append("--bind-ro=/run/m/\(spec.mounts.count + 1 + index):\(target)")
         }
         if spec.readOnly { argv.append("--read-only") }
-        return argv + ["/run/volt-init"]
+        return argv
     }
 
     /// The files of the container that secrets are in, in their order.
