@@ -9,7 +9,7 @@ package struct FuzzTarget: Sendable {
 
     /// All of them.
     package static let all: [FuzzTarget] =
-        hooks + [signatures, repositoryURL, payloadURL, yaml, manifest, knownHosts, sops]
+        hooks + [signatures, repositoryURL, payloadURL, yaml, manifest, knownHosts, sops, gitModules]
 }
 
 /// Something did not hold.

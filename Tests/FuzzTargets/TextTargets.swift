@@ -65,6 +65,25 @@ extension FuzzTarget {
         try require(nodes <= limits.nodes, "more nodes than the limit: \(nodes)")
     }
 
+    /// `.gitmodules`, and its URLs seen from a repository.
+    static let gitModules = FuzzTarget(
+        name: "gitmodules",
+        words: [
+            "[submodule \"", "\"]\n", "path = ", "url = ", "../", "./", "\\\n", "\\\"", "#", ";", "[core]\n",
+            "ssh://",
+        ]
+    ) { bytes throws(FuzzFailure) in
+        guard let modules = try? GitModules(bytes) else { return }
+        for url in modules.urls.values {
+            for base in ["https://git.example/team/site.git", "git@git.example:team/site.git"] {
+                guard url.hasPrefix("./") || url.hasPrefix("../") else { continue }
+                guard let resolved = GitModules.resolve(url, from: base) else { continue }
+                let host = base.hasPrefix("git@") ? "git@git.example:" : "https://git.example/"
+                try require(resolved.hasPrefix(host), "a relative URL leads to another host: \(resolved)")
+            }
+        }
+    }
+
     /// Files of SOPS: the name of the file in the first line. Nobody who does not know the data key can make
     /// one that decrypts with it.
     static let sops = FuzzTarget(

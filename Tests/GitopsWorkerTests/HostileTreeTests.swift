@@ -105,7 +105,7 @@ import VoltSystem
         #expect(answer.status == 0, "\(answer.failure)")
         #expect(
             answer.notes == [
-                "1 submodule(s) left out, such as 'module'",
+                "1 submodule(s) left out, such as 'module': --submodules of 'create' has them fetched",
                 "1 file(s) are Git LFS pointers, such as 'big.bin': their content is not fetched",
             ])
         #expect(try bench.read("1/big.bin") == pointer)

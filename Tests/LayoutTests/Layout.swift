@@ -111,7 +111,10 @@ enum Layout {
             ]),
         Module(
             "volt-gitops/worker",
-            ["GitopsSource", "VoltGit", "VoltCore", "VoltSystem", "CVoltSystem", "FoundationEssentials"]),
+            [
+                "GitopsSource", "VoltCrypto", "VoltGit", "VoltCore", "VoltSystem", "CVoltSystem",
+                "FoundationEssentials",
+            ]),
         Module(
             "volt-gitops/notify",
             ["GitopsMessage", "VoltHTTP", "VoltCore", "VoltCrypto", "VoltSystem", "CVoltSystem"]),

@@ -190,9 +190,13 @@ extension GitMirror {
     /// Reads a commit and the names and sizes of its files, and checks them against the limits before a
     /// byte is written.
     ///
-    /// - Parameter id: 40 hex digits.
+    /// - Parameters:
+    ///   - id: 40 hex digits.
+    ///   - submodules: whether they become empty directories, to be filled by the caller, or are left out.
     /// - Throws: `GitDamage`, or `VoltError` when the tree is refused.
-    public func plan(_ id: String, limits: TreeLimits = TreeLimits()) throws -> TreePlan {
+    public func plan(_ id: String, limits: TreeLimits = TreeLimits(), submodules: Bool = false) throws
+        -> TreePlan
+    {
         do {
             guard var name = ObjectID(hex: id)?.value else {
                 throw VoltError(
@@ -206,11 +210,12 @@ extension GitMirror {
             guard let tree = git_commit_tree_id(commit)?.pointee else {
                 throw GitDamage(reason: "a commit has no tree")
             }
-            var planner = TreePlanner(mirror: self, limits: limits)
+            var planner = TreePlanner(mirror: self, limits: limits, keepsSubmodules: submodules)
             try planner.add(tree: tree)
             return TreePlan(
                 commit: GitCommit(id: id, subject: Self.line(subject), author: Self.line(author)),
-                files: planner.files, bytes: planner.bytes, notes: planner.notes, entries: planner.entries)
+                files: planner.files, bytes: planner.bytes, notes: planner.notes, submodules: planner.kept,
+                entries: planner.entries)
         } catch let failure as GitFailure {
             throw failure.asDamage(of: "commit \(id.prefix(12))")
         }

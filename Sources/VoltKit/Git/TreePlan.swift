@@ -30,7 +30,17 @@ public struct TreePlan {
     public let bytes: Int
     /// What a person should know, such as a submodule that is left out.
     public let notes: [String]
+    /// The submodules, each an empty directory when the plan is written; empty unless they were asked for.
+    public let submodules: [Submodule]
     let entries: [TreeEntry]
+
+    /// A commit of another repository, in the place of a directory.
+    public struct Submodule: Sendable, Equatable {
+        /// The path of the directory.
+        public let path: String
+        /// 40 hex digits.
+        public let commit: String
+    }
 }
 
 /// One name in a tree, in the order in which it is written: a directory before what is in it.
@@ -47,14 +57,18 @@ struct TreeEntry {
 struct TreePlanner {
     let mirror: GitMirror
     let limits: TreeLimits
+    /// Whether submodules become directories, or are left out.
+    let keepsSubmodules: Bool
     private(set) var entries: [TreeEntry] = []
+    private(set) var kept: [TreePlan.Submodule] = []
     private(set) var files = 0
     private(set) var bytes = 0
     private var submodules: [String] = []
     private var pointers: [String] = []
     private var path: [[UInt8]] = []
 
-    init(mirror: GitMirror, limits: TreeLimits) {
+    init(mirror: GitMirror, limits: TreeLimits, keepsSubmodules: Bool) {
+        self.keepsSubmodules = keepsSubmodules
         self.mirror = mirror
         self.limits = limits
     }
@@ -63,7 +77,9 @@ struct TreePlanner {
     var notes: [String] {
         var notes: [String] = []
         if let first = submodules.first {
-            notes.append("\(submodules.count) submodule(s) left out, such as '\(first)'")
+            notes.append(
+                "\(submodules.count) submodule(s) left out, such as '\(first)': --submodules of 'create' has them fetched"
+            )
         }
         if let first = pointers.first {
             notes.append(
@@ -127,7 +143,11 @@ struct TreePlanner {
             files += 1
             entries.append(TreeEntry(kind: .link, depth: depth, name: name, object: object))
         case 0o160000:
-            submodules.append(shownPath)
+            guard keepsSubmodules else { return submodules.append(shownPath) }
+            guard let text = String(validating: path.joined(separator: [UInt8(ascii: "/")]), as: UTF8.self)
+            else { throw refusal("is a submodule whose path is not UTF-8") }
+            kept.append(TreePlan.Submodule(path: text, commit: ObjectID(object).hex))
+            entries.append(TreeEntry(kind: .directory, depth: depth, name: name, object: object))
         default:
             throw refusal(
                 "has the mode \(String(mode, radix: 8)), which is none of a file, link or directory")
@@ -175,6 +195,25 @@ struct TreePlanner {
 }
 
 extension GitMirror {
+    /// The bytes of a file in the root of a plan; nil when there is none.
+    ///
+    /// - Throws: `GitDamage`, or `VoltError`.
+    public func file(_ name: String, of plan: TreePlan) throws -> [UInt8]? {
+        let entry = plan.entries.first {
+            $0.depth == 0 && ($0.kind == .file || $0.kind == .program) && $0.name.elementsEqual(name.utf8)
+        }
+        guard let entry else { return nil }
+        return try reading("'\(name)'") { () throws(GitFailure) in
+            var id = entry.object
+            var object: OpaquePointer?
+            try check(git_odb_read(&object, database, &id))
+            defer { git_odb_object_free(object) }
+            return UnsafeRawBufferPointer(
+                start: git_odb_object_data(object), count: git_odb_object_size(object)
+            ).map { $0 }
+        }
+    }
+
     /// The bytes of an object, whose name is checked against them while it is read.
     func withBytes<Result>(of id: git_oid, _ body: (UnsafeRawBufferPointer) throws -> Result) throws -> Result
     {

@@ -14,6 +14,8 @@ struct TrackArguments: ParsableArguments {
         help: "The files that matter ('web/**'), '!' before a pattern excludes; may be repeated.")
     var paths: [String] = []
     @Flag(help: "Hold a commit that does not descend from the deployed one.") var fastForwardOnly = false
+    @Flag(help: "Fetch submodules; only those on the host of the repository get its credentials.")
+    var submodules = false
     @Option(
         help: "A file with those who may sign commits, for SSH or PGP; may be repeated.")
     var requireSigned: [String] = []
@@ -37,6 +39,7 @@ struct TrackArguments: ParsableArguments {
         track.commit = commit
         if !paths.isEmpty { track.paths = paths }
         if fastForwardOnly { track.fastForwardOnly = true }
+        if submodules { track.submodules = true }
         if !requireSigned.isEmpty {
             var files: [String] = []
             for file in requireSigned {

@@ -6,6 +6,7 @@ public import VoltSystem
 /// | name | what |
 /// |---|---|
 /// | `git` | the bare repository |
+/// | `modules` | the bare repositories of its submodules |
 /// | `home` | the only place where libgit2 and svn look for configuration |
 /// | `lock` | held by the one worker that writes |
 /// | `branch-…` | a Subversion branch that was found below its URL |
@@ -14,6 +15,8 @@ public struct MirrorDirectory: Sendable {
     public let path: String
     /// The bare repository.
     public var repository: String { "\(path)/git" }
+    /// The bare repositories of submodules.
+    public var modules: String { "\(path)/modules" }
     /// The home of the libraries.
     public var home: String { "\(path)/home" }
 

@@ -88,6 +88,8 @@ public struct RepositoryAccess: Codable, Sendable, Equatable {
     public var tokenFile: String?
     /// A file with certificates to trust, an absolute path.
     public var caFile: String?
+    /// Whether submodules are fetched; nil for no.
+    public var submodules: Bool?
     /// An HTTP proxy, for https, and for http with Subversion: `http://host:port`.
     public var proxy: String?
 

@@ -109,7 +109,8 @@ struct GitJob {
         guard try mirror.isCommit(commit) else {
             throw VoltError(.refused, "\(target) of '\(url.text)' is not of a commit", hint: "tag a commit")
         }
-        let plan = try mirror.plan(commit)
+        let keepsSubmodules = request.repository.submodules == true
+        let plan = try mirror.plan(commit, submodules: keepsSubmodules)
         if let conditions = request.conditions {
             let gate = CommitGate(
                 conditions, target: target, mirror: mirror, home: self.mirror.home, events: events)
@@ -118,12 +119,18 @@ struct GitJob {
                     .declined(commit: commit, reason: decline.reason, hint: decline.hint))
             }
         }
-        if !snapshot.exists { try snapshot.fill { try mirror.write(plan, into: $0) } }
-        for note in plan.notes { events.write(.note(message: note)) }
+        var modules = Submodules(request.repository, origin: url, mirror: self.mirror, events: events)
+        if !snapshot.exists {
+            try snapshot.fill { staging in
+                try mirror.write(plan, into: staging)
+                try modules.fill(staging, of: plan, in: mirror, at: url)
+            }
+        }
+        for note in plan.notes + modules.notes { events.write(.note(message: note)) }
         events.write(
             .snapshot(
-                commit: commit, subject: plan.commit.subject, author: plan.commit.author, files: plan.files,
-                bytes: plan.bytes))
+                commit: commit, subject: plan.commit.subject, author: plan.commit.author,
+                files: plan.files + modules.files, bytes: plan.bytes + modules.bytes))
     }
 }
 

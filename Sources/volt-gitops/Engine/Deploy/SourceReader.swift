@@ -170,6 +170,7 @@ extension Pipeline {
         access.proxy = proxy
         access.tag = track?.tag
         access.pinned = track?.commit
+        access.submodules = track?.submodules
         return access
     }
 }

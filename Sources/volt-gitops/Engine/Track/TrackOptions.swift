@@ -14,6 +14,9 @@ public struct TrackOptions: Codable, Sendable, Equatable {
     /// Files with those who may sign commits, absolute paths.
     public var signers: [String]?
 
+    /// Whether submodules are fetched and deployed with the commit that names them.
+    public var submodules: Bool?
+
     /// Everything off.
     public init() {}
 
@@ -49,7 +52,9 @@ extension Pipeline {
         guard provider != .svn else {
             throw VoltError(
                 .usage, "a Subversion repository is followed by its branch alone",
-                hint: "leave out --tag, --commit, --paths, --fast-forward-only and --require-signed")
+                hint:
+                    "leave out --tag, --commit, --paths, --fast-forward-only, --require-signed and --submodules"
+            )
         }
         if let tag = track.tag { _ = try TagPattern(tag) }
         if let commit = track.commit {
