@@ -180,6 +180,36 @@ import VoltTestKit
         #expect(host.applied.last == "done \(other)")
     }
 
+    @Test("with --submodules a commit is deployed with what it names, and without it is left out")
+    func submodules() throws {
+        let host = try Host()
+        let made = try host.tool.run([
+            "sh", "-ec",
+            "git init -q -b main lib; touch lib/file; git -C lib add -A; git -C lib commit -qm lib; git clone -q --bare lib lib.git",
+        ])
+        try #require(made.status == 0, "\(made.stderr)")
+        try host.commit("zero")
+        try host.git("-c", "protocol.file.allow=always", "submodule", "--quiet", "add", "../lib.git", "lib")
+        try host.git("config", "-f", ".gitmodules", "submodule.lib.url", "\(host.directory)/lib.git")
+        try host.commit("one")
+        for (options, isThere) in [([], false), (["--submodules"], true)] {
+            let created = try host.tool.run(
+                [
+                    "volt-gitops", "create", "--name", "p\(options.count)", "--repo", host.repository,
+                    "--provider",
+                    "github", "--branch", "main", "--workload", "w\(options.count)", "--secret-file",
+                    "\(host.directory)/secret", "--allow-file", "--poll-interval", "86400",
+                ] + options)
+            try #require(created.status == 0, "\(created.stderr)")
+            let synced = try host.gitops("sync", "--name", "p\(options.count)")
+            #expect(synced.status == 0, "\(synced.stderr)")
+            let found = try host.tool.run([
+                "find", "\(host.directory)/root", "-path", "*/snapshots/p\(options.count)/*/lib/file",
+            ])
+            #expect(found.stdout.isEmpty == !isThere, "\(found.stdout)")
+        }
+    }
+
     @Test(
         "with --require-signed only a signed commit is applied, forced or not, and a new signer ends the hold"
     )
