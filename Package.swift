@@ -139,7 +139,7 @@ let package = Package(
             ["GitopsEngine", "GitopsMessage", "VoltCLI", "VoltCore", "VoltSystem", argumentParser]),
         program(
             "volt-gitops--worker", path: "Sources/volt-gitops/worker",
-            ["GitopsSource", "VoltCrypto", "VoltGit", "VoltCore", "VoltSystem", "CVoltSystem"]),
+            ["GitopsSource", "VoltCrypto", "VoltGit", "VoltHTTP", "VoltCore", "VoltSystem", "CVoltSystem"]),
 
         program(
             "volt-gitops--notify", path: "Sources/volt-gitops/notify",

@@ -9,7 +9,9 @@ package struct FuzzTarget: Sendable {
 
     /// All of them.
     package static let all: [FuzzTarget] =
-        hooks + [signatures, repositoryURL, payloadURL, yaml, manifest, knownHosts, sops, gitModules]
+        hooks + [
+            signatures, repositoryURL, payloadURL, yaml, manifest, knownHosts, sops, gitModules, lfsPointer,
+        ]
 }
 
 /// Something did not hold.

@@ -65,6 +65,21 @@ extension FuzzTarget {
         try require(nodes <= limits.nodes, "more nodes than the limit: \(nodes)")
     }
 
+    /// Pointers of Git LFS.
+    static let lfsPointer = FuzzTarget(
+        name: "lfs-pointer",
+        words: [
+            "version https://git-lfs.github.com/spec/v1\n", "oid sha256:", "size ", "\n",
+            "99999999999999999999", "-1",
+            "ext-0-x sha256:",
+        ]
+    ) { bytes throws(FuzzFailure) in
+        guard let pointer = LFSPointer(bytes) else { return }
+        try require(pointer.size >= 0, "a negative size")
+        try require(
+            pointer.oid.utf8.count == 64 && !pointer.oid.contains("/"), "a digest that is no name of a file")
+    }
+
     /// `.gitmodules`, and its URLs seen from a repository.
     static let gitModules = FuzzTarget(
         name: "gitmodules",

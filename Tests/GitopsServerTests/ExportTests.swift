@@ -75,7 +75,7 @@ import VoltTestKit
     func settings() throws {
         let host = try Host()
         try host.createSite(
-            "--paths", "www/**", "--fast-forward-only", "--submodules", "--window",
+            "--paths", "www/**", "--fast-forward-only", "--submodules", "--lfs", "--window",
             "deny 0 9 * * 1-5 8h Europe/Berlin",
             "--notify", "ntfy+https://ntfy.example.invalid/topic")
         let file = try write(host, try host.gitops("export").stdout)

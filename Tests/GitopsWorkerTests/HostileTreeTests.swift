@@ -106,7 +106,7 @@ import VoltSystem
         #expect(
             answer.notes == [
                 "1 submodule(s) left out, such as 'module': --submodules of 'create' has them fetched",
-                "1 file(s) are Git LFS pointers, such as 'big.bin': their content is not fetched",
+                "1 file(s) are Git LFS pointers, such as 'big.bin': --lfs of 'create' has their content fetched",
             ])
         #expect(try bench.read("1/big.bin") == pointer)
         #expect(try Files.list("\(bench.path)/snapshots/1") == ["big.bin"])

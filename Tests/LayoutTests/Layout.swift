@@ -112,7 +112,7 @@ enum Layout {
         Module(
             "volt-gitops/worker",
             [
-                "GitopsSource", "VoltCrypto", "VoltGit", "VoltCore", "VoltSystem", "CVoltSystem",
+                "GitopsSource", "VoltCrypto", "VoltGit", "VoltHTTP", "VoltCore", "VoltSystem", "CVoltSystem",
                 "FoundationEssentials",
             ]),
         Module(
@@ -149,7 +149,7 @@ enum Layout {
         Program("volt-container--decrypt", ["libcrypto", "libyaml-0"]),
         Program("volt-container", ["libarchive", "libcrypto", "libyaml-0"]),
         Program("volt-gitops", ["libcrypto", "libssl", "libsqlite3", "libyaml-0"]),
-        Program("volt-gitops--worker", ["libcrypto", "libgit2"]),
+        Program("volt-gitops--worker", ["libcrypto", "libcurl", "libgit2"]),
         Program("volt-gitops--notify", ["libcrypto", "libcurl"]),
         Program("volt-service"),
         Program("volt-demo", ["libcrypto"]),

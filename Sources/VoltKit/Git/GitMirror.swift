@@ -193,10 +193,12 @@ extension GitMirror {
     /// - Parameters:
     ///   - id: 40 hex digits.
     ///   - submodules: whether they become empty directories, to be filled by the caller, or are left out.
+    ///   - pointers: whether files of Git LFS are told by their paths, or noted.
     /// - Throws: `GitDamage`, or `VoltError` when the tree is refused.
-    public func plan(_ id: String, limits: TreeLimits = TreeLimits(), submodules: Bool = false) throws
-        -> TreePlan
-    {
+    public func plan(
+        _ id: String, limits: TreeLimits = TreeLimits(), submodules: Bool = false,
+        pointers: Bool = false
+    ) throws -> TreePlan {
         do {
             guard var name = ObjectID(hex: id)?.value else {
                 throw VoltError(
@@ -210,11 +212,14 @@ extension GitMirror {
             guard let tree = git_commit_tree_id(commit)?.pointee else {
                 throw GitDamage(reason: "a commit has no tree")
             }
-            var planner = TreePlanner(mirror: self, limits: limits, keepsSubmodules: submodules)
+            var planner = TreePlanner(
+                mirror: self, limits: limits, keepsSubmodules: submodules,
+                keepsPointers: pointers)
             try planner.add(tree: tree)
             return TreePlan(
                 commit: GitCommit(id: id, subject: Self.line(subject), author: Self.line(author)),
                 files: planner.files, bytes: planner.bytes, notes: planner.notes, submodules: planner.kept,
+                pointers: planner.keptPointers,
                 entries: planner.entries)
         } catch let failure as GitFailure {
             throw failure.asDamage(of: "commit \(id.prefix(12))")

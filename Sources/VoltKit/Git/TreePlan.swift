@@ -32,6 +32,8 @@ public struct TreePlan {
     public let notes: [String]
     /// The submodules, each an empty directory when the plan is written; empty unless they were asked for.
     public let submodules: [Submodule]
+    /// The paths of the files that are Git LFS pointers; empty unless they were asked for.
+    public let pointers: [String]
     let entries: [TreeEntry]
 
     /// A commit of another repository, in the place of a directory.
@@ -59,15 +61,19 @@ struct TreePlanner {
     let limits: TreeLimits
     /// Whether submodules become directories, or are left out.
     let keepsSubmodules: Bool
+    /// Whether pointers of Git LFS are told by their paths, or noted.
+    let keepsPointers: Bool
     private(set) var entries: [TreeEntry] = []
     private(set) var kept: [TreePlan.Submodule] = []
+    private(set) var keptPointers: [String] = []
     private(set) var files = 0
     private(set) var bytes = 0
     private var submodules: [String] = []
     private var pointers: [String] = []
     private var path: [[UInt8]] = []
 
-    init(mirror: GitMirror, limits: TreeLimits, keepsSubmodules: Bool) {
+    init(mirror: GitMirror, limits: TreeLimits, keepsSubmodules: Bool, keepsPointers: Bool) {
+        self.keepsPointers = keepsPointers
         self.keepsSubmodules = keepsSubmodules
         self.mirror = mirror
         self.limits = limits
@@ -83,7 +89,7 @@ struct TreePlanner {
         }
         if let first = pointers.first {
             notes.append(
-                "\(pointers.count) file(s) are Git LFS pointers, such as '\(first)': their content is not fetched"
+                "\(pointers.count) file(s) are Git LFS pointers, such as '\(first)': --lfs of 'create' has their content fetched"
             )
         }
         return notes
@@ -132,7 +138,13 @@ struct TreePlanner {
             guard bytes <= limits.bytes else {
                 throw refusal("makes the tree larger than \(ByteSize(bytes: UInt64(limits.bytes)))")
             }
-            if size >= 100, size < 1024, try isPointer(object) { pointers.append(shownPath) }
+            if size >= 100, size < 1024, try isPointer(object) {
+                if keepsPointers {
+                    keptPointers.append(try wholePath("is a Git LFS pointer"))
+                } else {
+                    pointers.append(shownPath)
+                }
+            }
             files += 1
             let kind: TreeEntry.Kind = mode & 0o111 == 0 ? .file : .program
             entries.append(TreeEntry(kind: kind, depth: depth, name: name, object: object))
@@ -144,9 +156,8 @@ struct TreePlanner {
             entries.append(TreeEntry(kind: .link, depth: depth, name: name, object: object))
         case 0o160000:
             guard keepsSubmodules else { return submodules.append(shownPath) }
-            guard let text = String(validating: path.joined(separator: [UInt8(ascii: "/")]), as: UTF8.self)
-            else { throw refusal("is a submodule whose path is not UTF-8") }
-            kept.append(TreePlan.Submodule(path: text, commit: ObjectID(object).hex))
+            kept.append(
+                TreePlan.Submodule(path: try wholePath("is a submodule"), commit: ObjectID(object).hex))
             entries.append(TreeEntry(kind: .directory, depth: depth, name: name, object: object))
         default:
             throw refusal(
@@ -185,6 +196,13 @@ struct TreePlanner {
 
     private func refusal(_ what: String) -> VoltError {
         VoltError(.refused, "the tree of the commit is refused: '\(shownPath)' \(what)")
+    }
+
+    private func wholePath(_ what: String) throws(VoltError) -> String {
+        guard let text = String(validating: path.joined(separator: [UInt8(ascii: "/")]), as: UTF8.self) else {
+            throw refusal("\(what) whose path is not UTF-8")
+        }
+        return text
     }
 
     private var shownPath: String {

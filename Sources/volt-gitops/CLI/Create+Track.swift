@@ -16,6 +16,7 @@ struct TrackArguments: ParsableArguments {
     @Flag(help: "Hold a commit that does not descend from the deployed one.") var fastForwardOnly = false
     @Flag(help: "Fetch submodules; only those on the host of the repository get its credentials.")
     var submodules = false
+    @Flag(help: "Fetch the files of Git LFS in the place of their pointers.") var lfs = false
     @Option(
         help: "A file with those who may sign commits, for SSH or PGP; may be repeated.")
     var requireSigned: [String] = []
@@ -40,6 +41,7 @@ struct TrackArguments: ParsableArguments {
         if !paths.isEmpty { track.paths = paths }
         if fastForwardOnly { track.fastForwardOnly = true }
         if submodules { track.submodules = true }
+        if lfs { track.lfs = true }
         if !requireSigned.isEmpty {
             var files: [String] = []
             for file in requireSigned {

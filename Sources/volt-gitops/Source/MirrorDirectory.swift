@@ -7,6 +7,7 @@ public import VoltSystem
 /// |---|---|
 /// | `git` | the bare repository |
 /// | `modules` | the bare repositories of its submodules |
+/// | `lfs` | the files of Git LFS, by their digests |
 /// | `home` | the only place where libgit2 and svn look for configuration |
 /// | `lock` | held by the one worker that writes |
 /// | `branch-…` | a Subversion branch that was found below its URL |
@@ -17,6 +18,8 @@ public struct MirrorDirectory: Sendable {
     public var repository: String { "\(path)/git" }
     /// The bare repositories of submodules.
     public var modules: String { "\(path)/modules" }
+    /// The files of Git LFS.
+    public var largeFiles: String { "\(path)/lfs" }
     /// The home of the libraries.
     public var home: String { "\(path)/home" }
 

@@ -90,6 +90,8 @@ public struct RepositoryAccess: Codable, Sendable, Equatable {
     public var caFile: String?
     /// Whether submodules are fetched; nil for no.
     public var submodules: Bool?
+    /// Whether the content of Git LFS is fetched; nil for no.
+    public var lfs: Bool?
     /// An HTTP proxy, for https, and for http with Subversion: `http://host:port`.
     public var proxy: String?
 

@@ -110,7 +110,8 @@ struct GitJob {
             throw VoltError(.refused, "\(target) of '\(url.text)' is not of a commit", hint: "tag a commit")
         }
         let keepsSubmodules = request.repository.submodules == true
-        let plan = try mirror.plan(commit, submodules: keepsSubmodules)
+        let plan = try mirror.plan(
+            commit, submodules: keepsSubmodules, pointers: request.repository.lfs == true)
         if let conditions = request.conditions {
             let gate = CommitGate(
                 conditions, target: target, mirror: mirror, home: self.mirror.home, events: events)
@@ -120,9 +121,13 @@ struct GitJob {
             }
         }
         var modules = Submodules(request.repository, origin: url, mirror: self.mirror, events: events)
+        var largeBytes = 0
         if !snapshot.exists {
             try snapshot.fill { staging in
                 try mirror.write(plan, into: staging)
+                largeBytes = try LargeFiles(
+                    request.repository, origin: url, mirror: self.mirror
+                ).fill(staging, of: plan)
                 try modules.fill(staging, of: plan, in: mirror, at: url)
             }
         }
@@ -130,7 +135,7 @@ struct GitJob {
         events.write(
             .snapshot(
                 commit: commit, subject: plan.commit.subject, author: plan.commit.author,
-                files: plan.files + modules.files, bytes: plan.bytes + modules.bytes))
+                files: plan.files + modules.files, bytes: plan.bytes + modules.bytes + largeBytes))
     }
 }
 

@@ -171,6 +171,7 @@ extension Pipeline {
         access.tag = track?.tag
         access.pinned = track?.commit
         access.submodules = track?.submodules
+        access.lfs = track?.lfs
         return access
     }
 }

@@ -16,6 +16,8 @@ public struct TrackOptions: Codable, Sendable, Equatable {
 
     /// Whether submodules are fetched and deployed with the commit that names them.
     public var submodules: Bool?
+    /// Whether the content of Git LFS is fetched in the place of its pointers.
+    public var lfs: Bool?
 
     /// Everything off.
     public init() {}
@@ -53,7 +55,7 @@ extension Pipeline {
             throw VoltError(
                 .usage, "a Subversion repository is followed by its branch alone",
                 hint:
-                    "leave out --tag, --commit, --paths, --fast-forward-only, --require-signed and --submodules"
+                    "leave out --tag, --commit, --paths, --fast-forward-only, --require-signed, --submodules and --lfs"
             )
         }
         if let tag = track.tag { _ = try TagPattern(tag) }
