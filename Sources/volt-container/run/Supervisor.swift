@@ -128,6 +128,10 @@ struct Supervisor {
         let secrets: PayloadSecrets
         do throws(VoltError) { secrets = try PayloadSecrets(settings) } catch {
             for end in output + errors where end >= 0 { close(end) }
+            // Before the status: whoever reads that looks for this supervisor.
+            record.phase = .running
+            record.started = started
+            try record.write(to: directory, durably: !settings.flag("remove"))
             PayloadStatus(phase: .failed, code: 125, message: error.message).write(to: status)
             log?.add("volt container: error: \(error.message)", "stderr")
             return (125, false)

@@ -69,9 +69,13 @@ struct LargeFiles {
             let oid: String
             let size: Int
         }
+        enum CodingKeys: String, CodingKey {
+            case operation, transfers, objects
+            case hashAlgorithm = "hash_algo"
+        }
         let operation = "download"
         let transfers = ["basic"]
-        let hash_algo = "sha256"
+        let hashAlgorithm = "sha256"
         let objects: [Object]
     }
 
