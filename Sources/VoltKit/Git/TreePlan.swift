@@ -36,6 +36,9 @@ public struct TreePlan {
     public let pointers: [String]
     let entries: [TreeEntry]
 
+    /// The number of files, links and directories.
+    public var entryCount: Int { entries.count }
+
     /// A commit of another repository, in the place of a directory.
     public struct Submodule: Sendable, Equatable {
         /// The path of the directory.
@@ -215,21 +218,36 @@ struct TreePlanner {
 extension GitMirror {
     /// The bytes of a file in the root of a plan; nil when there is none.
     ///
+    /// - Parameter limit: the most bytes it may have; it is not read when it has more.
     /// - Throws: `GitDamage`, or `VoltError`.
-    public func file(_ name: String, of plan: TreePlan) throws -> [UInt8]? {
+    public func file(_ name: String, of plan: TreePlan, limit: Int) throws -> [UInt8]? {
         let entry = plan.entries.first {
             $0.depth == 0 && ($0.kind == .file || $0.kind == .program) && $0.name.elementsEqual(name.utf8)
         }
         guard let entry else { return nil }
-        return try reading("'\(name)'") { () throws(GitFailure) in
+        let content = try reading("'\(name)'") { () throws(GitFailure) -> Content in
             var id = entry.object
+            var size = 0
+            var type = GIT_OBJECT_INVALID
+            try check(git_odb_read_header(&size, &type, database, &id))
+            guard size <= limit else { return .tooLarge }
             var object: OpaquePointer?
             try check(git_odb_read(&object, database, &id))
             defer { git_odb_object_free(object) }
-            return UnsafeRawBufferPointer(
-                start: git_odb_object_data(object), count: git_odb_object_size(object)
-            ).map { $0 }
+            return .bytes(
+                UnsafeRawBufferPointer(
+                    start: git_odb_object_data(object), count: git_odb_object_size(object)
+                ).map { $0 })
         }
+        guard case .bytes(let bytes) = content else {
+            throw VoltError(.refused, "'\(name)' is larger than \(ByteSize(bytes: UInt64(limit)))")
+        }
+        return bytes
+    }
+
+    private enum Content {
+        case bytes([UInt8])
+        case tooLarge
     }
 
     /// The bytes of an object, whose name is checked against them while it is read.

@@ -128,7 +128,7 @@ struct GitJob {
                 largeBytes = try LargeFiles(
                     request.repository, origin: url, mirror: self.mirror
                 ).fill(staging, of: plan)
-                try modules.fill(staging, of: plan, in: mirror, at: url)
+                try modules.fill(staging, of: plan, in: mirror, at: url, more: largeBytes)
             }
         }
         for note in plan.notes + modules.notes { events.write(.note(message: note)) }

@@ -200,7 +200,10 @@ struct LargeFiles {
         let now = Int(SystemClock().now().milliseconds / 1000)
         for name in (try? Files.list(cache)) ?? [] {
             var information = stat()
-            guard stat("\(cache)/\(name)", &information) == 0, now - information.st_mtim.tv_sec > Self.kept
+            // The mirror is locked: what is only begun was left by a worker that died.
+            let isBegun = name.hasPrefix(".incoming")
+            guard stat("\(cache)/\(name)", &information) == 0,
+                isBegun || now - information.st_mtim.tv_sec > Self.kept
             else { continue }
             try? Files.remove("\(cache)/\(name)")
         }
