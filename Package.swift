@@ -51,6 +51,7 @@ let package = Package(
         .executable(name: "volt-container", targets: ["volt-container"]),
         .executable(name: "volt-gitops", targets: ["volt-gitops"]),
         .executable(name: "volt-service", targets: ["volt-service"]),
+        .executable(name: "volt-cas", targets: ["volt-cas"]),
         .library(name: "VoltKit", targets: ["VoltKit"]),
         .library(name: "VoltTestKit", targets: ["VoltTestKit"]),
     ],
@@ -67,6 +68,7 @@ let package = Package(
         system("CYAML", pkgConfig: "yaml-0.1", apt: "libyaml-dev"),
         system("CArchive", pkgConfig: "libarchive", apt: "libarchive-dev"),
         system("CSQLite", pkgConfig: "sqlite3", apt: "libsqlite3-dev"),
+        system("CZstd", pkgConfig: "libzstd", apt: "libzstd-dev"),
         system("CCurl", pkgConfig: "libcurl", apt: "libcurl4-openssl-dev"),
 
         // VoltKit
@@ -81,6 +83,7 @@ let package = Package(
         kit("SQLite", "VoltSQLite", ["VoltCore", "CSQLite"]),
         kit("HTTP", "VoltHTTP", ["VoltCore", "VoltSystem", "CVoltSystem", "CCurl"]),
         kit("Server", "VoltServer", ["VoltCore", "CTLS", nioCore, nioPosix, nioHTTP1]),
+        kit("Store", "VoltStore", ["VoltCore", "VoltSystem", "VoltCrypto", "CVoltSystem", "CZstd"]),
         kit("Workload", "VoltWorkload", ["VoltCore", "VoltYAML"]),
         kit("Kit", "VoltKit", ["VoltCore", "VoltSystem", "VoltPlugin", "VoltCLI"]),
         kit("TestKit", "VoltTestKit", ["VoltCore", "VoltSystem", "CVoltSystem"]),
@@ -153,6 +156,11 @@ let package = Package(
             "volt-service", path: "Sources/volt-service/CLI",
             ["ServiceEngine", "VoltCLI", "VoltCore", "VoltSystem", argumentParser]),
 
+        // volt-cas
+        program(
+            "volt-cas", path: "Sources/volt-cas/CLI",
+            ["VoltStore", "VoltCLI", "VoltCore", "VoltSystem", argumentParser]),
+
         // What the demo, the benchmarks and the tests on other hosts need; not installed
         program(
             "volt-demo", path: "Sources/volt-demo",
@@ -166,6 +174,8 @@ let package = Package(
         tests("ContractTests", ["CTestTerminal", "VoltSystem"]),
         tests("LayoutTests", ["VoltSystem"]),
         tests("DocsTests", ["VoltSystem"]),
+        .target(name: "CTestDisk", path: "Tests/CTestDisk"),
+        tests("VoltStoreTests", ["CTestDisk", "VoltStore", "VoltCore", "VoltSystem", "volt-cas"]),
         tests("VoltCryptoTests", ["VoltCrypto", "VoltCore"]),
         tests("VoltSystemTests", ["VoltSystem"]),
         tests("VoltSQLiteTests", ["VoltSQLite", "VoltCore", "VoltSystem"]),

@@ -46,6 +46,17 @@ public struct SHA256Hasher: ~Copyable {
         }
     }
 
+    /// Writes the digest of all bytes; the hasher then is as one that has seen none.
+    ///
+    /// - Parameter place: room for 32 bytes.
+    public mutating func finish(into place: UnsafeMutableRawPointer) {
+        var written: UInt32 = 0
+        Libcrypto.require(
+            EVP_DigestFinal_ex(context, place.assumingMemoryBound(to: UInt8.self), &written) == 1
+                && written == 32, "finish SHA-256")
+        Libcrypto.require(EVP_DigestInit_ex2(context, Libcrypto.sha256, nil) == 1, "start SHA-256")
+    }
+
     /// The digest of bytes at hand.
     public static func digest(of bytes: some Sequence<UInt8>) -> Digest {
         let hasher = SHA256Hasher()

@@ -2,6 +2,7 @@
 #include "CVoltSystem.h"
 
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <linux/openat2.h>
 #include <signal.h>
 #include <sys/auxv.h>
@@ -10,6 +11,7 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -41,6 +43,30 @@ int volt_term_signal(int status) { return WIFSIGNALED(status) ? WTERMSIG(status)
 int volt_set_cloexec(int descriptor, int on) { return fcntl(descriptor, F_SETFD, on ? FD_CLOEXEC : 0); }
 
 int volt_syncfs(int descriptor) { return syncfs(descriptor); }
+
+void volt_start_writeback(int descriptor, int64_t offset, int64_t count) {
+    sync_file_range(descriptor, offset, count, SYNC_FILE_RANGE_WRITE);
+}
+
+int64_t volt_seek_data(int descriptor, int64_t offset, int data) {
+    return lseek(descriptor, offset, data ? SEEK_DATA : SEEK_HOLE);
+}
+
+ssize_t volt_llistxattr(const char *path, char *names, size_t size) { return llistxattr(path, names, size); }
+
+ssize_t volt_lgetxattr(const char *path, const char *name, void *value, size_t size) {
+    return lgetxattr(path, name, value, size);
+}
+
+int volt_lsetxattr(const char *path, const char *name, const void *value, size_t size) {
+    return lsetxattr(path, name, value, size, 0);
+}
+
+uint64_t volt_device(uint32_t major, uint32_t minor) { return makedev(major, minor); }
+uint32_t volt_major(uint64_t device) { return major(device); }
+uint32_t volt_minor(uint64_t device) { return minor(device); }
+
+int volt_clone(int from, int to) { return ioctl(to, FICLONE, from); }
 
 int volt_openat(int directory, const char *path, int flags, mode_t mode) {
     return openat(directory, path, flags | O_CLOEXEC, mode);

@@ -28,6 +28,25 @@ int volt_set_cloexec(int descriptor, int on);
 // syncfs(2). Returns 0, or -1 with errno.
 int volt_syncfs(int descriptor);
 
+// sync_file_range(2): starts to write these bytes to the disk and does not wait. What fails is told by fsync(2).
+void volt_start_writeback(int descriptor, int64_t offset, int64_t count);
+
+// lseek(2) with SEEK_DATA (1) or SEEK_HOLE (0). Returns the offset, or -1 with errno.
+int64_t volt_seek_data(int descriptor, int64_t offset, int data);
+
+// Extended attributes of a path, links not followed (llistxattr(2), lgetxattr(2), lsetxattr(2)).
+ssize_t volt_llistxattr(const char *path, char *names, size_t size);
+ssize_t volt_lgetxattr(const char *path, const char *name, void *value, size_t size);
+int volt_lsetxattr(const char *path, const char *name, const void *value, size_t size);
+
+// makedev(3), major(3) and minor(3).
+uint64_t volt_device(uint32_t major, uint32_t minor);
+uint32_t volt_major(uint64_t device);
+uint32_t volt_minor(uint64_t device);
+
+// ioctl(FICLONE): shares the blocks of a whole file. Returns 0, or -1 with errno.
+int volt_clone(int from, int to);
+
 // openat(2) with O_CLOEXEC and a mode.
 int volt_openat(int directory, const char *path, int flags, mode_t mode);
 

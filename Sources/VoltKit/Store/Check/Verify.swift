@@ -1,0 +1,309 @@
+internal import Glibc
+internal import Synchronization
+public import VoltCore
+internal import VoltSystem
+
+/// What a check looks at.
+public struct VerifyOptions: Sendable {
+    /// Read every byte, instead of only looking whether all is there.
+    public var readsData = false
+    /// Bytes a second that are read at most; nil for as fast as the disk is.
+    public var rate: UInt64?
+    /// Put what is damaged aside, so that it counts as missing and can be put there again.
+    public var quarantines = false
+    /// Threads that read; 0 is one for each processor.
+    public var threads = 0
+    /// Told from time to time with the bytes read so far, and all there are to read.
+    public var progress: (@Sendable (UInt64, UInt64) -> Void)?
+
+    public init() {}
+}
+
+/// What a check found.
+public struct VerifyResult: Sendable, Codable {
+    /// A file of the store, or a blob, that is not as it should be.
+    public struct Damage: Sendable, Codable, Equatable {
+        /// The file.
+        public let path: String
+        /// The blob; nil when the whole file is not readable.
+        public let digest: Digest?
+        /// What is wrong.
+        public let reason: String
+    }
+
+    /// Blobs and pieces looked at.
+    public var blobs = 0
+    /// Bytes read from packs and files.
+    public var bytes: UInt64 = 0
+    /// The first 1000.
+    public var damaged: [Damage] = []
+    /// How many are damaged.
+    public var damagedCount = 0
+    /// Digests that a tag or a lease needs and that are nowhere, the first 100.
+    public var missing: [Digest] = []
+    /// How many are missing.
+    public var missingCount = 0
+    /// Whether what is damaged was put aside.
+    public var quarantined = false
+
+    /// Whether all is as it should be.
+    public var isSound: Bool { damagedCount == 0 && missingCount == 0 }
+}
+
+extension ContentStore {
+    /// Checks the store: that what tags and leases need is there, and with `readsData` that every byte is right.
+    ///
+    /// - Throws: `VoltError` when the check itself cannot go on; damage is a part of the result.
+    public func verify(_ options: VerifyOptions = VerifyOptions()) throws -> VerifyResult {
+        try Verify(self, options).run()
+    }
+}
+
+/// One check.
+final class Verify: Sendable {
+    private let store: ContentStore
+    private let options: VerifyOptions
+    private let result = Mutex(VerifyResult())
+    private let damagedPacks = Mutex<[BinaryDigest]>([])
+    private let throttle: Throttle?
+    private let total: UInt64
+
+    init(_ store: ContentStore, _ options: VerifyOptions) throws {
+        self.store = store
+        self.options = options
+        throttle = options.rate.map { Throttle(rate: $0) }
+        total = options.readsData ? try Self.size(of: store) : 0
+    }
+
+    func run() throws -> VerifyResult {
+        let session = try WriteSession(store)
+        checkIndex()
+        if options.readsData {
+            try readAll()
+            if options.quarantines, result.withLock({ $0.damagedCount > 0 }) { try quarantine(session) }
+        }
+        do {
+            var marks = try Marks(store, in: session.directory, now: SystemClock().now())
+            try marks.findMissing()
+            result.withLock { result in
+                result.missingCount = marks.missingCount
+                result.missing = marks.missing.map(\.digest.digest)
+            }
+        } catch let error as VoltError {
+            // A tree that cannot be walked: what it needs is not known.
+            note(.init(path: store.path, digest: nil, reason: error.message))
+        }
+        return result.withLock { $0 }
+    }
+
+    private func note(_ damage: VerifyResult.Damage) {
+        result.withLock { result in
+            result.damagedCount += 1
+            if result.damaged.count < 1000 { result.damaged.append(damage) }
+        }
+    }
+
+    // MARK: The index
+
+    private func checkIndex() {
+        for path in (try? store.index.paths()) ?? [] {
+            do {
+                let segment = try IndexSegment(path)
+                try segment.check()
+                result.withLock { $0.blobs += segment.header.count }
+            } catch {
+                note(.init(path: path, digest: nil, reason: (error as? VoltError)?.message ?? "\(error)"))
+            }
+        }
+    }
+
+    // MARK: Every byte
+
+    private static func size(of store: ContentStore) throws -> UInt64 {
+        var total: UInt64 = 0
+        var information = stat()
+        for name in try Files.list(store.layout.packs) where stat("\(store.layout.packs)/\(name)", &information) == 0 {
+            total += UInt64(information.st_size)
+        }
+        for directory in try Files.list(store.layout.objects) {
+            for name in try Files.list("\(store.layout.objects)/\(directory)")
+            where stat("\(store.layout.objects)/\(directory)/\(name)", &information) == 0 {
+                total += UInt64(information.st_blocks) * 512
+            }
+        }
+        return total
+    }
+
+    private func readAll() throws {
+        let count = options.threads > 0 ? options.threads : max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
+        let workers = Workers(count) { [store] in BlobReader(store) }
+        let failed = FirstFailure()
+        // The packs first: they are the longest jobs.
+        for name in try Files.list(store.layout.packs) {
+            guard let number = StoreLayout.number(name, suffix: ".pack") else { continue }
+            workers.submit { [self] reader in
+                if failed.error == nil { readPack(number, reader) }
+            }
+        }
+        for directory in try Files.list(store.layout.objects) {
+            workers.submit { [self] reader in
+                if failed.error != nil { return }
+                do { try readObjects(directory, reader) } catch { failed.note(error) }
+            }
+        }
+        workers.finish()
+        if let error = failed.error { throw error }
+    }
+
+    private func readPack(_ number: UInt64, _ reader: BlobReader) {
+        let path = store.layout.pack(number)
+        do {
+            try PackScan.each(path) { record, content, offset in
+                read(UInt64(PackRecord.headerCount + content.count), blobs: 0)
+                do { _ = try reader.open(record, content, "'\(path)' at \(offset)") } catch let error as VoltError {
+                    note(.init(path: path, digest: record.digest.digest, reason: error.message))
+                    damagedPacks.withLock { $0.append(record.digest) }
+                }
+            }
+        } catch {
+            // gc may have removed it since it was listed.
+            guard Files.exists(path) else { return }
+            note(.init(path: path, digest: nil, reason: (error as? VoltError)?.message ?? "\(error)"))
+        }
+    }
+
+    private func readObjects(_ directory: String, _ reader: BlobReader) throws {
+        for name in try Files.list("\(store.layout.objects)/\(directory)") {
+            let path = "\(store.layout.objects)/\(directory)/\(name)"
+            let hex = name.hasSuffix(".x") ? name.dropLast(2) : name[...]
+            guard let digest = try? Digest("sha256:\(directory)\(hex)") else {
+                note(.init(path: path, digest: nil, reason: "the name is not that of a blob"))
+                continue
+            }
+            do {
+                let (found, size) = try reader.digest(ofFile: path)
+                read(size, blobs: 1)
+                if found != BinaryDigest(digest) {
+                    note(.init(path: path, digest: digest, reason: "has other bytes"))
+                    if options.quarantines { try setAside(path, name: "\(directory)\(name)") }
+                }
+            } catch let error as VoltError {
+                guard Files.exists(path) else { continue }
+                note(.init(path: path, digest: digest, reason: error.message))
+            }
+        }
+    }
+
+    private func read(_ bytes: UInt64, blobs: Int) {
+        let sum = result.withLock { result in
+            result.bytes += bytes
+            result.blobs += blobs
+            return result.bytes
+        }
+        throttle?.took(bytes)
+        options.progress?(sum, total)
+    }
+
+    // MARK: Quarantine
+
+    private func setAside(_ path: String, name: String) throws {
+        guard rename(path, "\(store.layout.quarantine)/\(name)") == 0 else {
+            throw SystemError.current.during("cannot move '\(path)' to quarantine")
+        }
+    }
+
+    /// Takes damaged records out of the index: then they are missing, and can be put there again.
+    private func quarantine(_ session: WriteSession) throws {
+        let damaged = Set(damagedPacks.withLock { $0 })
+        let lock = try FileLock.wait(for: store.layout.indexLock)
+        // A segment that cannot be read is moved aside whole; `repair --index` makes it anew from the packs.
+        var segments: [IndexSegment] = []
+        for path in try store.index.paths() {
+            if let segment = try? IndexSegment(path), (try? segment.check()) != nil {
+                segments.append(segment)
+            } else {
+                try setAside(path, name: Files.lastComponent(of: path))
+            }
+        }
+        if !damaged.isEmpty {
+            let path = "\(session.directory)/sound.idx"
+            let writer = try IndexSegmentWriter(path, expected: segments.reduce(0) { $0 + $1.header.count })
+            var entries = try SortedMerge(segments)
+            while let entry = try entries.next() { if !damaged.contains(entry.digest) { try writer.add(entry) } }
+            try writer.finish()
+            try store.index.publish(path)
+            for segment in segments { try Files.remove(segment.path) }
+        }
+        try Files.syncDirectory(store.layout.index)
+        try Files.syncDirectory(store.layout.quarantine)
+        lock.keep()
+        result.withLock { $0.quarantined = true }
+    }
+}
+
+/// Reads the records of a pack one after the other, without the index.
+enum PackScan {
+    /// - Parameter body: gets the record, its stored bytes (valid during the call) and where it begins.
+    /// - Throws: `VoltError` when the pack cannot be read on, with the offset.
+    static func each(_ path: String, _ body: (PackRecord, UnsafeRawBufferPointer, Int) throws -> Void) throws {
+        let file = try StoreFile(reading: path)
+        let size = file.size
+        var buffer = [UInt8](repeating: 0, count: 4 << 20)
+        // The bytes from `start` on that are in the buffer.
+        var start = 0
+        var held = 0
+        func load(_ offset: Int, _ count: Int) throws -> Int {
+            if offset + count <= start + held { return offset - start }
+            if count > buffer.count { buffer = [UInt8](repeating: 0, count: count) }
+            start = offset
+            held = try buffer.withUnsafeMutableBytes { try file.read(at: offset, into: $0) }
+            guard held >= count else { throw FormatError("ends in the middle of a record, at \(offset)") }
+            return 0
+        }
+        do {
+            var place = try load(0, PackRecord.fileHeaderCount)
+            try buffer.withUnsafeBytes {
+                try PackRecord.checkFileHeader(
+                    UnsafeRawBufferPointer(rebasing: $0[place..<place + PackRecord.fileHeaderCount]))
+            }
+            var offset = PackRecord.fileHeaderCount
+            while offset < size {
+                place = try load(offset, PackRecord.headerCount)
+                let header = place
+                let record = try buffer.withUnsafeBytes { bytes in
+                    try PackRecord(
+                        UnsafeRawBufferPointer(rebasing: bytes[header..<header + PackRecord.headerCount]))
+                }
+                let total = PackRecord.headerCount + Int(record.stored)
+                place = try load(offset, total)
+                let content = place + PackRecord.headerCount
+                try buffer.withUnsafeBytes { bytes in
+                    try body(record, UnsafeRawBufferPointer(rebasing: bytes[content..<content + Int(record.stored)]), offset)
+                }
+                offset += total
+            }
+        } catch let error as FormatError {
+            throw VoltError(.failed, "'\(path)' \(error.reason)")
+        }
+    }
+}
+
+/// Holds a rate of bytes.
+final class Throttle: Sendable {
+    private let rate: UInt64
+    private let began = ContinuousClock.now
+    private let taken = Mutex<UInt64>(0)
+
+    init(rate: UInt64) { self.rate = max(1, rate) }
+
+    /// Waits until so many more bytes are within the rate.
+    func took(_ bytes: UInt64) {
+        let sum = taken.withLock { taken in
+            taken += bytes
+            return taken
+        }
+        let due = began + .seconds(Double(sum) / Double(rate))
+        let left = due - ContinuousClock.now
+        if left > .zero { usleep(UInt32(clamping: left.nanoseconds / 1000)) }
+    }
+}

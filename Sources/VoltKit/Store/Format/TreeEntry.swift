@@ -1,0 +1,185 @@
+internal import VoltCore
+
+/// One name of a tree, with what it has besides its content.
+public struct TreeEntry: Sendable, Equatable {
+    /// What it is.
+    public enum Kind: Sendable, Equatable {
+        case directory
+        case file(size: UInt64, digest: BinaryDigest)
+        /// With its target, any bytes.
+        case link([UInt8])
+        /// Another name of a file that came before, with the path of that from the root.
+        case hardLink([UInt8])
+        case characterDevice(major: UInt32, minor: UInt32)
+        case blockDevice(major: UInt32, minor: UInt32)
+        case pipe
+        case socket
+    }
+
+    /// The name in its directory, any bytes but `/` and zero; empty for the root.
+    public var name: [UInt8]
+    public var kind: Kind
+    /// Permissions, setuid, setgid and sticky (07777). A second name of a file has no attributes of its own.
+    public var mode: UInt32 = 0
+    public var user: UInt32 = 0
+    public var group: UInt32 = 0
+    /// The last change, in seconds since 1970 and nanoseconds.
+    public var seconds: Int64 = 0
+    public var nanoseconds: UInt32 = 0
+    /// Extended attributes, sorted by their names.
+    public var extended: [Attribute] = []
+
+    /// An extended attribute.
+    public struct Attribute: Sendable, Equatable {
+        public var name: [UInt8]
+        public var value: [UInt8]
+    }
+
+    var isDirectory: Bool { kind == .directory }
+
+    /// The name for people: what is not UTF-8 is repaired.
+    public var shownName: String { String(decoding: name, as: UTF8.self) }
+}
+
+/// A tree, as a blob: records in the order of a walk that goes into each directory at once and takes names in the
+/// order of their bytes. The same tree has one such blob and no other.
+///
+///     "VOLTTREE" u8 version
+///     records, each: varint length, then so many bytes:
+///       u8 kind, name (varint length, bytes)
+///       but for kind 4: varint mode, varint user, varint group, signed seconds, varint nanoseconds,
+///                       varint number of attributes, each: name, value (varint length, bytes)
+///       1 directory   its entries follow, then the record 0
+///       2 file        varint size, 32 bytes digest unless the size is 0
+///       3 link        target
+///       4 hard link   path of the first name, from the root
+///       5, 6 character and block device   varint major, varint minor
+///       7 pipe, 8 socket
+///     the first record is the root, a directory without a name; after the record 0 that ends it nothing follows
+enum TreeFormat {
+    static let magic = Array("VOLTTREE".utf8)
+    static let version: UInt8 = 1
+    /// Directories in each other: a path of 4096 bytes has no more.
+    static let depth = 2048
+    /// The longest record, in bytes.
+    static let longest = 1 << 20
+
+    static func begin(_ writer: inout ByteWriter) {
+        writer.raw(magic)
+        writer.byte(version)
+    }
+
+    static func end(_ writer: inout ByteWriter) {
+        writer.byte(1)
+        writer.byte(0)
+    }
+
+    static func write(_ entry: TreeEntry, to writer: inout ByteWriter, scratch: inout ByteWriter) {
+        scratch.removeAll()
+        scratch.byte(kind(entry))
+        scratch.sized(entry.name)
+        if case .hardLink(let path) = entry.kind {
+            scratch.sized(path)
+        } else {
+            scratch.varint(UInt64(entry.mode))
+            scratch.varint(UInt64(entry.user))
+            scratch.varint(UInt64(entry.group))
+            scratch.signed(entry.seconds)
+            scratch.varint(UInt64(entry.nanoseconds))
+            scratch.varint(UInt64(entry.extended.count))
+            for attribute in entry.extended {
+                scratch.sized(attribute.name)
+                scratch.sized(attribute.value)
+            }
+            switch entry.kind {
+            case .file(let size, let digest):
+                scratch.varint(size)
+                if size > 0 { scratch.digest(digest) }
+            case .link(let target): scratch.sized(target)
+            case .characterDevice(let major, let minor), .blockDevice(let major, let minor):
+                scratch.varint(UInt64(major))
+                scratch.varint(UInt64(minor))
+            case .directory, .pipe, .socket, .hardLink: break
+            }
+        }
+        writer.varint(UInt64(scratch.count))
+        writer.raw(scratch.bytes)
+    }
+
+    private static func kind(_ entry: TreeEntry) -> UInt8 {
+        switch entry.kind {
+        case .directory: 1
+        case .file: 2
+        case .link: 3
+        case .hardLink: 4
+        case .characterDevice: 5
+        case .blockDevice: 6
+        case .pipe: 7
+        case .socket: 8
+        }
+    }
+
+    /// Reads one record without its length; nil for the end of a directory.
+    static func read(_ bytes: UnsafeRawBufferPointer) throws(FormatError) -> TreeEntry? {
+        var reader = ByteReader(bytes)
+        let kind = try reader.byte()
+        if kind == 0 {
+            guard reader.isAtEnd else { throw FormatError("has an end with something behind it") }
+            return nil
+        }
+        guard (1...8).contains(kind) else { throw FormatError("has an entry of kind \(kind)") }
+        var entry = TreeEntry(name: try reader.sized("a name", upTo: 255), kind: .pipe)
+        if kind == 4 {
+            entry.kind = .hardLink(try path(try reader.sized("a path", upTo: 4095)))
+        } else {
+            entry.mode = UInt32(try reader.number("a mode", upTo: 0o7777))
+            entry.user = UInt32(try reader.number("a user", upTo: UInt64(UInt32.max)))
+            entry.group = UInt32(try reader.number("a group", upTo: UInt64(UInt32.max)))
+            entry.seconds = try reader.signed()
+            entry.nanoseconds = UInt32(try reader.number("nanoseconds", upTo: 999_999_999))
+            for _ in 0..<(try reader.number("attributes", upTo: 1024)) {
+                let name = try reader.sized("the name of an attribute", upTo: 255)
+                guard !name.isEmpty, !name.contains(0) else { throw FormatError("has an attribute without a name") }
+                if let last = entry.extended.last, !last.name.lexicographicallyPrecedes(name) {
+                    throw FormatError("has attributes out of order")
+                }
+                entry.extended.append(.init(name: name, value: try reader.sized("an attribute", upTo: 65536)))
+            }
+            entry.kind = try content(kind, &reader)
+        }
+        guard reader.isAtEnd else { throw FormatError("has an entry with something behind it") }
+        return entry
+    }
+
+    private static func content(_ kind: UInt8, _ reader: inout ByteReader) throws(FormatError) -> TreeEntry.Kind {
+        switch kind {
+        case 1: return .directory
+        case 2:
+            let size = try reader.number("a size", upTo: UInt64(Int64.max))
+            return .file(size: size, digest: size > 0 ? try reader.digest() : .zero)
+        case 3:
+            let target = try reader.sized("a target", upTo: 4095)
+            guard !target.isEmpty, !target.contains(0) else { throw FormatError("has a link without a target") }
+            return .link(target)
+        case 5, 6:
+            let major = UInt32(try reader.number("a device", upTo: 0xfff))
+            let minor = UInt32(try reader.number("a device", upTo: 0xfffff))
+            return kind == 5
+                ? .characterDevice(major: major, minor: minor) : .blockDevice(major: major, minor: minor)
+        case 7: return .pipe
+        default: return .socket
+        }
+    }
+
+    static func checkName(_ name: [UInt8]) throws(FormatError) {
+        guard !name.isEmpty, !name.contains(0), !name.contains(UInt8(ascii: "/")), name != [46], name != [46, 46]
+        else { throw FormatError("has a name that is not one") }
+    }
+
+    private static func path(_ path: [UInt8]) throws(FormatError) -> [UInt8] {
+        for name in path.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false) {
+            try checkName(Array(name))
+        }
+        return path
+    }
+}

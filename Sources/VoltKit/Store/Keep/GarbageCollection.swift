@@ -1,0 +1,278 @@
+internal import Glibc
+internal import VoltCore
+internal import VoltSystem
+
+/// What `gc` did, or would do.
+public struct GarbageResult: Sendable, Codable {
+    /// Blobs and pieces that nothing needs and that are old enough.
+    public var removed = 0
+    /// Bytes that their removal gives back.
+    public var freed: UInt64 = 0
+    /// Blobs and pieces that stay.
+    public var kept = 0
+    /// Packs whose rest was moved to others.
+    public var rewritten = 0
+    /// Private areas of writers that died.
+    public var clearedSessions = 0
+}
+
+extension ContentStore {
+    /// Removes what no tag and no lease needs. Writers go on beside it.
+    ///
+    /// A blob stays when it was put into the store, or found there by a writer, within the grace period, or since the
+    /// oldest living writer began. It can be killed at any point: what is left is then garbage, and no blob is lost.
+    ///
+    /// - Parameters:
+    ///   - grace: how old a blob has to be to go.
+    ///   - dryRun: only count.
+    ///   - fullness: a pack of which a smaller part is needed is written anew.
+    public func collectGarbage(grace: Duration = .seconds(3600), dryRun: Bool = false, fullness: Double = 0.6) throws
+        -> GarbageResult
+    {
+        let lock = try FileLock.tryLock("\(layout.root)/locks/gc")
+        guard let lock else {
+            throw VoltError(
+                .tryAgain, "another 'gc' of store '\(path)' is running", hint: "wait until it has ended")
+        }
+        let result = try GarbageCollection(self, grace: grace, dryRun: dryRun, fullness: fullness).run()
+        lock.keep()
+        return result
+    }
+}
+
+/// One collection.
+final class GarbageCollection {
+    private struct Pack {
+        var live = 0
+        var liveBytes: UInt64 = 0
+        var dead = 0
+        var isYoung = true
+        var size: UInt64 = 0
+    }
+
+    private let store: ContentStore
+    private let grace: Duration
+    private let dryRun: Bool
+    private let fullness: Double
+    private let session: WriteSession
+    private var result = GarbageResult()
+    private var roots: Set<Digest> = []
+
+    init(_ store: ContentStore, grace: Duration, dryRun: Bool, fullness: Double) throws {
+        self.store = store
+        self.grace = grace
+        self.dryRun = dryRun
+        self.fullness = fullness
+        session = try WriteSession(store)
+    }
+
+    func run() throws -> GarbageResult {
+        if !dryRun { try clearSessions() }
+        let cleared = result.clearedSessions
+        while true {
+            result = GarbageResult(clearedSessions: cleared)
+            let limit = try cutoff()
+            roots = try Self.roots(store)
+            let marks = try Marks(store, in: session.directory, now: SystemClock().now())
+            do {
+                try sweepPacks(marks, limit)
+                try sweepObjects(marks, limit)
+                return result
+            } catch is NewRoot {
+                // Something that was garbage got a name meanwhile: see again what is needed.
+            }
+        }
+    }
+
+    private struct NewRoot: Error {}
+
+    private static func roots(_ store: ContentStore) throws -> Set<Digest> {
+        Set(try store.tags().map(\.digest)).union(try store.leases().map(\.digest))
+    }
+
+    /// Call it with the lock that those who give names share.
+    private func requireNoNewRoot() throws {
+        guard try Self.roots(store).isSubset(of: roots) else { throw NewRoot() }
+    }
+
+    // MARK: What is old enough
+
+    /// Nanoseconds since 1970: what has an older time may go.
+    private func cutoff() throws -> Int64 {
+        // The clock of the file system, which gives the times that are compared.
+        let probe = try StoreFile(creating: "\(session.directory)/now\(UInt32.random(in: 0...UInt32.max))")
+        var information = stat()
+        guard fstat(probe.descriptor, &information) == 0 else {
+            throw SystemError.current.during("cannot read '\(probe.path)'")
+        }
+        try Files.remove(probe.path)
+        var limit = Self.time(information.st_ctim) - Int64(grace.nanoseconds)
+        for name in try Files.list(store.layout.sessions) {
+            let directory = "\(store.layout.sessions)/\(name)"
+            guard directory != session.directory, stat("\(directory)/lock", &information) == 0 else { continue }
+            limit = min(limit, Self.time(information.st_mtim))
+        }
+        return limit
+    }
+
+    private static func time(_ value: timespec) -> Int64 { Int64(value.tv_sec) * 1_000_000_000 + Int64(value.tv_nsec) }
+
+    /// When a file was put there or found by a writer; nil when it is gone.
+    private func age(_ path: String) -> Int64? {
+        var information = stat()
+        guard lstat(path, &information) == 0 else { return nil }
+        return Self.time(information.st_ctim)
+    }
+
+    private func clearSessions() throws {
+        for name in try Files.list(store.layout.sessions) {
+            let directory = "\(store.layout.sessions)/\(name)"
+            guard directory != session.directory, Files.exists("\(directory)/lock") || name.hasSuffix(".new") else {
+                continue
+            }
+            guard let lock = try? FileLock.tryLock("\(directory)/lock") else { continue }
+            try Files.removeTree(directory)
+            lock.keep()
+            result.clearedSessions += 1
+        }
+    }
+
+    // MARK: Packs
+
+    private func sweepPacks(_ marks: Marks, _ limit: Int64) throws {
+        let lock = dryRun ? nil : try FileLock.wait(for: store.layout.indexLock)
+        // The stamp of the index may be younger than its last change: read it anew.
+        let segments = try store.index.current()
+        let packs = try count(marks, segments, limit)
+        var victims = Set(
+            packs.filter { !$0.value.isYoung && Double($0.value.liveBytes) < fullness * Double($0.value.size) }.keys)
+        for (number, pack) in packs where victims.contains(number) {
+            result.freed += pack.size - min(pack.size, pack.liveBytes)
+            result.removed += pack.dead
+            if pack.live > 0 { result.rewritten += 1 }
+        }
+        if dryRun || victims.isEmpty { return }
+        try move(marks, segments, victims)
+        try remove(&victims, segments, limit)
+        lock?.keep()
+    }
+
+    /// Counts what is live in each pack; also those that the index does not know.
+    private func count(_ marks: Marks, _ segments: [IndexSegment], _ limit: Int64) throws -> [UInt64: Pack] {
+        var packs: [UInt64: Pack] = [:]
+        for name in try Files.list(store.layout.packs) {
+            guard let number = StoreLayout.number(name, suffix: ".pack") else { continue }
+            var information = stat()
+            guard stat(store.layout.pack(number), &information) == 0 else { continue }
+            packs[number] = Pack(
+                isYoung: Self.time(information.st_ctim) >= limit, size: UInt64(information.st_size))
+        }
+        try each(marks, segments) { entry, isLive in
+            guard var pack = packs[entry.pack] else { return }
+            if isLive || pack.isYoung {
+                pack.live += 1
+                pack.liveBytes += UInt64(entry.stored) + UInt64(PackRecord.headerCount)
+                result.kept += 1
+            } else {
+                pack.dead += 1
+            }
+            packs[entry.pack] = pack
+        }
+        return packs
+    }
+
+    /// Gives the entries of the index, each with whether it is needed.
+    private func each(_ marks: Marks, _ segments: [IndexSegment], _ body: (IndexEntry, Bool) throws -> Void) throws {
+        var live = try marks.live.sorted()
+        var head = try live.next()
+        var entries = try SortedMerge(segments)
+        while let entry = try entries.next() {
+            while let digest = head, digest < entry.digest { head = try live.next() }
+            try body(entry, head == entry.digest)
+        }
+    }
+
+    /// Writes what is needed of the victims to new packs.
+    private func move(_ marks: Marks, _ segments: [IndexSegment], _ victims: Set<UInt64>) throws {
+        let reader = BlobReader(store)
+        try each(marks, segments) { entry, isLive in
+            guard isLive, victims.contains(entry.pack) else { return }
+            try reader.stored(entry) { try session.packs.append($0, $1) }
+        }
+        try session.packs.finish()
+    }
+
+    /// Takes the victims out of the index, and only then away.
+    private func remove(_ victims: inout Set<UInt64>, _ segments: [IndexSegment], _ limit: Int64) throws {
+        while true {
+            let path = "\(session.directory)/swept\(UInt32.random(in: 0...UInt32.max)).idx"
+            let writer = try IndexSegmentWriter(path, expected: segments.reduce(0) { $0 + $1.header.count })
+            var entries = try SortedMerge(segments)
+            while let entry = try entries.next() { if !victims.contains(entry.pack) { try writer.add(entry) } }
+            try writer.finish()
+            // Nobody finds something in a victim from here on, or has found it and refreshed its time.
+            let lock = try FileLock.wait(for: store.layout.sweepLock)
+            try requireNoNewRoot()
+            let refreshed = victims.filter { (age(store.layout.pack($0)) ?? 0) >= limit }
+            if refreshed.isEmpty {
+                if writer.entryCount > 0 { try store.index.publish(path) }
+                for segment in segments { try Files.remove(segment.path) }
+                try Files.syncDirectory(store.layout.index)
+                for pack in victims { try Files.remove(store.layout.pack(pack)) }
+                lock.keep()
+                return
+            }
+            victims.subtract(refreshed)
+            try Files.remove(path)
+            lock.keep()
+        }
+    }
+
+    // MARK: Bare blobs
+
+    private func sweepObjects(_ marks: Marks, _ limit: Int64) throws {
+        var live = try marks.live.sorted()
+        var head = try live.next()
+        for directory in try Files.list(store.layout.objects) {
+            var victims: [(path: String, size: UInt64)] = []
+            for name in try Files.list("\(store.layout.objects)/\(directory)") {
+                let path = "\(store.layout.objects)/\(directory)/\(name)"
+                let hex = name.hasSuffix(".x") ? name.dropLast(2) : name[...]
+                guard let digest = try? Digest("sha256:\(directory)\(hex)") else { continue }
+                let wanted = BinaryDigest(digest)
+                while let next = head, next < wanted { head = try live.next() }
+                var information = stat()
+                guard lstat(path, &information) == 0 else { continue }
+                if head == wanted || Self.time(information.st_ctim) >= limit {
+                    result.kept += 1
+                } else {
+                    victims.append((path, UInt64(information.st_blocks) * 512))
+                }
+            }
+            try remove(victims, limit)
+        }
+    }
+
+    private func remove(_ victims: [(path: String, size: UInt64)], _ limit: Int64) throws {
+        for start in stride(from: 0, to: victims.count, by: 256) {
+            let lock = dryRun ? nil : try FileLock.wait(for: store.layout.sweepLock)
+            try requireNoNewRoot()
+            for victim in victims[start..<min(start + 256, victims.count)] {
+                guard let age = age(victim.path), age < limit else { continue }
+                if !dryRun { try Files.remove(victim.path) }
+                result.removed += 1
+                result.freed += victim.size
+            }
+            lock?.keep()
+        }
+    }
+}
+
+extension Duration {
+    /// Whole nanoseconds; of very long times the longest that fits.
+    var nanoseconds: Int64 {
+        let (seconds, attoseconds) = components
+        let (product, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
+        return overflow ? Int64.max / 4 : product + attoseconds / 1_000_000_000
+    }
+}

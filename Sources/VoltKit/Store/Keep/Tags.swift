@@ -1,0 +1,116 @@
+internal import FoundationEssentials
+internal import Glibc
+public import VoltCore
+internal import VoltSystem
+
+/// What a name stands for.
+public enum TagKind: String, Sendable, Codable {
+    case blob
+    case tree
+}
+
+/// A name of a blob; what it names, and what that needs, is kept by `gc`.
+public struct Tag: Sendable, Equatable, Codable {
+    public let name: String
+    public let kind: TagKind
+    public let digest: Digest
+    public let created: Timestamp
+}
+
+/// The file of a tag.
+struct TagFile: Codable {
+    var kind: TagKind
+    var digest: Digest
+    var created: Timestamp
+}
+
+extension ContentStore {
+    /// The longest name of a tag, in bytes.
+    static let longestTag = 200
+
+    /// Gives a blob a name; one that had it before loses it.
+    ///
+    /// - Throws: `VoltError`; `notFound` when the blob is not in the store.
+    public func setTag(_ name: String, to digest: Digest, kind: TagKind) throws {
+        try Self.checkTag(name)
+        // Nothing is taken out between the look and the name.
+        let share = try FileLock.share(layout.sweepLock)
+        guard try has(digest) else { throw Self.missing(BinaryDigest(digest)) }
+        let file = TagFile(kind: kind, digest: digest, created: SystemClock().now())
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        try Files.replace(tagPath(name), with: try encoder.encode(file) + [10], mode: 0o600)
+        share.keep()
+    }
+
+    /// Takes a name away.
+    ///
+    /// - Throws: `VoltError`; `notFound` when there is no such tag.
+    public func removeTag(_ name: String) throws {
+        try Self.checkTag(name)
+        let path = tagPath(name)
+        guard Files.exists(path) else { throw Self.noTag(name) }
+        try Files.remove(path)
+        try Files.syncDirectory(layout.tags)
+    }
+
+    /// A tag, or nil.
+    public func tag(_ name: String) throws -> Tag? {
+        try Self.checkTag(name)
+        return try readTag(Self.encoded(name))
+    }
+
+    /// All tags by name.
+    public func tags() throws -> [Tag] {
+        try Files.list(layout.tags).filter { !$0.hasSuffix(".tmp") }.compactMap { try readTag($0) }
+            .sorted { $0.name < $1.name }
+    }
+
+    static func noTag(_ name: String) -> VoltError {
+        VoltError(.notFound, "there is no tag '\(name)'", hint: "list them with 'volt cas tags'")
+    }
+
+    private func readTag(_ file: String) throws -> Tag? {
+        let path = "\(layout.tags)/\(file)"
+        guard let name = Self.decoded(file) else {
+            throw VoltError(.failed, "'\(path)' is not the file of a tag", hint: "move it out of the store")
+        }
+        guard Files.exists(path) else { return nil }
+        let bytes = try Files.read(path, limit: 4096)
+        guard let value = try? JSONDecoder().decode(TagFile.self, from: Data(bytes)) else {
+            throw VoltError(
+                .failed, "the file of tag '\(name)', '\(path)', is damaged",
+                hint: "set the tag again with 'volt cas tag', or remove the file")
+        }
+        return Tag(name: name, kind: value.kind, digest: value.digest, created: value.created)
+    }
+
+    private func tagPath(_ name: String) -> String { "\(layout.tags)/\(Self.encoded(name))" }
+
+    /// Letters of any language, digits and `-_.:/@+`, such as `images/debian:12`.
+    static func checkTag(_ name: String) throws(VoltError) {
+        let isPlain = name.utf8.allSatisfy { byte in
+            (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte)
+                || "-_.:/@+".utf8.contains(byte)
+        }
+        let parts = name.split(separator: "/", omittingEmptySubsequences: false)
+        guard isPlain, name.utf8.count <= longestTag, parts.allSatisfy({ !$0.isEmpty && $0 != "." && $0 != ".." }),
+            !name.hasPrefix("-"), !name.hasPrefix("sha256:")
+        else {
+            throw VoltError(
+                .usage, "'\(name)' is not the name of a tag",
+                hint: "write letters, digits and -_.:/@+, such as images/debian:12")
+        }
+    }
+
+    /// The name as that of a file: the slash becomes a comma, which no name has.
+    private static func encoded(_ name: String) -> String {
+        String(name.map { $0 == "/" ? "," : $0 })
+    }
+
+    private static func decoded(_ file: String) -> String? {
+        let name = String(file.map { $0 == "," ? "/" : $0 })
+        do throws(VoltError) { try checkTag(name) } catch { return nil }
+        return name
+    }
+}

@@ -1,0 +1,109 @@
+internal import Glibc
+public import VoltCore
+internal import VoltSystem
+
+/// A content-addressed store in a directory (Stellarium): blobs by the SHA-256 of their bytes, bare as whole
+/// files or packed in chunks, and trees of them. Byte by byte in `docs/design/store.md`.
+///
+/// Any number of processes read and write a store at a time; none waits for another but for moments while `gc`
+/// takes something out.
+public final class ContentStore: Sendable {
+    let layout: StoreLayout
+    let index: IndexSet
+
+    /// The directory of the store.
+    public var path: String { layout.root }
+
+    /// Opens a store.
+    ///
+    /// - Throws: `VoltError`; `notFound` when there is none, `failed` when a newer version wrote it.
+    public static func open(_ path: String) throws -> ContentStore {
+        let layout = StoreLayout(root: path)
+        guard Files.exists(layout.format) else {
+            throw VoltError(
+                .notFound, "there is no store in '\(path)'",
+                hint: "make one with 'volt cas init --store \(path)'")
+        }
+        let text = String(decoding: try Files.read(layout.format, limit: 256), as: UTF8.self)
+        let words = text.split(whereSeparator: \.isWhitespace)
+        guard words.count == 2, words[0] == "stellarium", let version = Int(words[1]), version > 0 else {
+            throw VoltError(.failed, "cannot open store '\(path)': '\(layout.format)' is not of a store")
+        }
+        guard version <= StoreLayout.version else {
+            throw VoltError(
+                .failed,
+                "cannot open store '\(path)': format \(version) is newer than this tool reads (\(StoreLayout.version))",
+                hint: "upgrade volt-cas, or point --store at another directory")
+        }
+        return ContentStore(layout)
+    }
+
+    /// Makes a store, or opens the one that is there.
+    ///
+    /// - Throws: `VoltError`; `conflict` when the directory has something else in it.
+    public static func create(_ path: String) throws -> ContentStore {
+        let layout = StoreLayout(root: path)
+        if Files.exists(layout.format) { return try open(path) }
+        // A store that was begun and not finished has these directories and nothing in them.
+        let own: Set<String> = [
+            "objects", "packs", "index", "tags", "leases", "sessions", "cache", "quarantine", "locks",
+        ]
+        let strange = try Files.list(path).filter { !own.contains($0) && !$0.hasPrefix("format.") }
+        guard strange.isEmpty else {
+            throw VoltError(
+                .conflict, "'\(path)' is no store and not empty: it has '\(strange[0])'",
+                hint: "name an empty directory, or one that is not there")
+        }
+        try Files.makeDirectory(path, mode: 0o700)
+        for name in own.sorted() { try Files.makeDirectory("\(path)/\(name)", mode: 0o700) }
+        try Files.replace(layout.format, with: "stellarium \(StoreLayout.version)\n".utf8, mode: 0o644)
+        return try open(path)
+    }
+
+    private init(_ layout: StoreLayout) {
+        self.layout = layout
+        index = IndexSet(layout)
+    }
+
+    /// Whether a blob is in the store.
+    public func has(_ digest: Digest) throws -> Bool { try place(of: BinaryDigest(digest)) != nil }
+
+    /// Where a blob is.
+    enum Place {
+        case bare(size: UInt64)
+        case packed(IndexEntry)
+
+        var length: UInt64 {
+            switch self {
+            case .bare(let size): size
+            case .packed(let entry): entry.length
+            }
+        }
+    }
+
+    func place(of digest: BinaryDigest) throws -> Place? {
+        var information = stat()
+        if lstat(layout.object(digest), &information) == 0 { return .bare(size: UInt64(information.st_size)) }
+        return try index.entry(digest).map { .packed($0) }
+    }
+
+    /// The number of bytes of a blob.
+    ///
+    /// - Throws: `VoltError`; code `notFound` when it is not in the store.
+    public func size(of digest: Digest) throws -> UInt64 {
+        guard let place = try place(of: BinaryDigest(digest)) else { throw Self.missing(BinaryDigest(digest)) }
+        return place.length
+    }
+
+    static func missing(_ digest: BinaryDigest) -> VoltError {
+        VoltError(
+            .notFound, "blob '\(digest.digest)' is not in the store",
+            hint: "fetch it with 'volt cas pull', or 'volt cas repair --from REMOTE' when it was there before")
+    }
+
+    static func damaged(_ digest: BinaryDigest, _ reason: String) -> VoltError {
+        VoltError(
+            .failed, "blob '\(digest.digest)' is damaged: \(reason)",
+            hint: "see 'volt cas verify --read-data', then 'volt cas repair --from REMOTE'")
+    }
+}

@@ -1,0 +1,199 @@
+internal import CVoltSystem
+internal import Glibc
+internal import Synchronization
+internal import VoltCore
+internal import VoltSystem
+
+/// Writes what is not a directory; any thread may call it.
+final class CheckoutWriter: Sendable {
+    private let store: ContentStore
+    private let root: StoreFile
+    private let options: CheckoutOptions
+    private let found = Mutex<[String]>([])
+
+    init(_ store: ContentStore, _ root: StoreFile, _ options: CheckoutOptions) {
+        self.store = store
+        self.root = root
+        self.options = options
+    }
+
+    var notes: [String] { found.withLock { $0 } }
+
+    func write(_ job: Checkout.Job, _ reader: BlobReader) throws {
+        let entry = job.entry
+        switch entry.kind {
+        case .file(let size, let digest):
+            if options.method == .link, size > 0 {
+                try link(job, digest)
+            } else {
+                try copy(job, size, digest, reader)
+            }
+        case .link(let target):
+            try inParent(job) { parent, name in
+                guard withCharacters(target + [0], { target in withCharacters(name) { symlinkat(target, parent, $0) } }) == 0
+                else { throw failure("cannot make", job) }
+                try attributes(job, parent, name)
+            }
+        case .pipe: try node(job, S_IFIFO, 0)
+        case .socket: try node(job, S_IFSOCK, 0)
+        case .characterDevice(let major, let minor): try node(job, S_IFCHR, volt_device(major, minor))
+        case .blockDevice(let major, let minor): try node(job, S_IFBLK, volt_device(major, minor))
+        case .directory, .hardLink: break
+        }
+    }
+
+    private func copy(_ job: Checkout.Job, _ size: UInt64, _ digest: BinaryDigest, _ reader: BlobReader) throws {
+        let file = withCharacters(job.path) {
+            volt_open_beneath(root.descriptor, $0, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600)
+        }
+        guard file >= 0 else { throw failure("cannot write", job) }
+        defer { close(file) }
+        if size > 0 {
+            var offset = 0
+            var endsInHole = false
+            try reader.read(digest) { part in
+                switch part {
+                case .zeros(let count):
+                    offset += count
+                    endsInHole = true
+                case .bytes(let bytes):
+                    try write(bytes, to: file, at: offset, job)
+                    offset += bytes.count
+                    endsInHole = false
+                }
+            }
+            guard UInt64(offset) == size else {
+                throw VoltError(.failed, "the tree is damaged: '\(shown(job))' has \(size) bytes and its blob \(offset)")
+            }
+            if endsInHole, ftruncate(file, off_t(size)) != 0 { throw failure("cannot write", job) }
+        }
+        try Self.setAttributes(job.entry, file, options)
+    }
+
+    private func write(_ bytes: UnsafeRawBufferPointer, to file: Int32, at offset: Int, _ job: Checkout.Job) throws {
+        var done = 0
+        while done < bytes.count {
+            let count = pwrite(file, bytes.baseAddress?.advanced(by: done), bytes.count - done, off_t(offset + done))
+            if count < 0 {
+                if errno == EINTR { continue }
+                throw failure("cannot write", job)
+            }
+            done += count
+        }
+    }
+
+    /// A second name of the store's file; of one that can be run there is a copy for that.
+    private func link(_ job: Checkout.Job, _ digest: BinaryDigest) throws {
+        let object = store.layout.object(digest)
+        let source = job.entry.mode & 0o111 == 0 ? object : "\(object).x"
+        try inParent(job) { parent, name in
+            let result = withCharacters(name) { linkat(AT_FDCWD, source, parent, $0, 0) }
+            if result == 0 { return }
+            if errno == ENOENT {
+                guard Files.exists(object) else {
+                    throw VoltError(
+                        .failed, "blob '\(digest.digest)' of '\(shown(job))' is not a whole file in the store",
+                        hint: "links need a tree that was added with --bare; without --link it is copied")
+                }
+                try makeRunnable(object, source)
+                guard withCharacters(name, { linkat(AT_FDCWD, source, parent, $0, 0) }) == 0 else {
+                    throw failure("cannot link", job)
+                }
+                return
+            }
+            if errno == EXDEV {
+                throw VoltError(
+                    .failed, "cannot link '\(shown(job))': the store is on another file system",
+                    hint: "leave --link out, and the files are copied")
+            }
+            throw failure("cannot link", job)
+        }
+    }
+
+    private func makeRunnable(_ object: String, _ name: String) throws {
+        let temporary = "\(store.layout.cache)/\(UInt64.random(in: 0...UInt64.max)).x"
+        let from = try StoreFile(reading: object)
+        let to = try StoreFile(creating: temporary, mode: 0o555)
+        if volt_clone(from.descriptor, to.descriptor) != 0 {
+            while true {
+                let count = volt_copy_range(from.descriptor, to.descriptor, 1 << 30)
+                if count == 0 { break }
+                guard count > 0 || errno == EINTR else {
+                    throw SystemError.current.during("cannot write '\(temporary)'")
+                }
+            }
+        }
+        try to.sync()
+        guard rename(temporary, name) == 0 else { throw SystemError.current.during("cannot write '\(name)'") }
+    }
+
+    private func node(_ job: Checkout.Job, _ type: mode_t, _ device: UInt64) throws {
+        try inParent(job) { parent, name in
+            let result = withCharacters(name) { mknodat(parent, $0, type | 0o600, dev_t(device)) }
+            if result != 0, errno == EPERM {
+                return found.withLock {
+                    if $0.count < 100 { $0.append("\(shown(job)) is left out: only root may make devices") }
+                }
+            }
+            guard result == 0 else { throw failure("cannot make", job) }
+            try attributes(job, parent, name)
+            guard withCharacters(name, { fchmodat(parent, $0, job.entry.mode, 0) }) == 0 else {
+                throw failure("cannot make", job)
+            }
+        }
+    }
+
+    /// The owner and time of what is not opened.
+    private func attributes(_ job: Checkout.Job, _ parent: Int32, _ name: [UInt8]) throws {
+        let entry = job.entry
+        if options.setsOwners {
+            let result = withCharacters(name) { fchownat(parent, $0, entry.user, entry.group, AT_SYMLINK_NOFOLLOW) }
+            guard result == 0 else { throw failure("cannot give an owner to", job) }
+        }
+        let time = timespec(tv_sec: Int(entry.seconds), tv_nsec: Int(entry.nanoseconds))
+        guard withCharacters(name, { utimensat(parent, $0, [time, time], AT_SYMLINK_NOFOLLOW) }) == 0 else {
+            throw failure("cannot give a time to", job)
+        }
+    }
+
+    /// The order matters: a change of the owner clears setuid and capabilities, and a write the time.
+    static func setAttributes(_ entry: TreeEntry, _ file: Int32, _ options: CheckoutOptions) throws {
+        func failure(_ what: String) -> VoltError {
+            SystemError.current.during("cannot set the \(what) of '\(entry.shownName)'")
+        }
+        if options.setsOwners, fchown(file, entry.user, entry.group) != 0 {
+            var error = failure("owner")
+            error.hint = "only root may give files to others: add --no-owners"
+            throw error
+        }
+        guard fchmod(file, entry.mode) == 0 else { throw failure("permissions") }
+        for attribute in entry.extended {
+            let result = withCharacters(attribute.name + [0]) {
+                volt_fsetxattr(file, $0, attribute.value, attribute.value.count)
+            }
+            guard result == 0 else {
+                throw failure("attribute '\(String(decoding: attribute.name, as: UTF8.self))'")
+            }
+        }
+        let time = timespec(tv_sec: Int(entry.seconds), tv_nsec: Int(entry.nanoseconds))
+        guard futimens(file, [time, time]) == 0 else { throw failure("time") }
+    }
+
+    private func inParent(_ job: Checkout.Job, _ body: (Int32, [UInt8]) throws -> Void) throws {
+        guard let slash = job.path.lastIndex(of: UInt8(ascii: "/")) else {
+            return try body(root.descriptor, job.path)
+        }
+        let parent = withCharacters(Array(job.path[..<slash]) + [0]) {
+            volt_open_beneath(root.descriptor, $0, O_RDONLY | O_DIRECTORY, 0)
+        }
+        guard parent >= 0 else { throw failure("cannot open the directory of", job) }
+        defer { close(parent) }
+        try body(parent, Array(job.path[(slash + 1)...]))
+    }
+
+    private func shown(_ job: Checkout.Job) -> String { String(decoding: job.path.dropLast(), as: UTF8.self) }
+
+    private func failure(_ what: String, _ job: Checkout.Job) -> VoltError {
+        SystemError.current.during("\(what) '\(root.path)/\(shown(job))'")
+    }
+}

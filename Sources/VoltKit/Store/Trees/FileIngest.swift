@@ -1,0 +1,219 @@
+internal import CVoltSystem
+internal import Glibc
+internal import VoltCore
+internal import VoltSystem
+
+/// Reads the files of a batch and puts those into the store that are not there. One for each thread.
+final class FileIngest {
+    private let session: WriteSession
+    private let options: IngestOptions
+    private let root: Int32
+    private let writer: BlobWriter
+    private let hasher = BlobHasher()
+    private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 21, alignment: 4096)
+
+    init(_ session: WriteSession, _ options: IngestOptions, root: Int32) {
+        self.session = session
+        self.options = options
+        self.root = root
+        writer = BlobWriter(session)
+    }
+
+    deinit { buffer.deallocate() }
+
+    /// A file of the batch whose bytes are in the buffer.
+    private struct Held {
+        let item: Int
+        let range: Range<Int>
+        let digest: BinaryDigest
+    }
+
+    /// Gives each file of the batch its digest.
+    func run(_ batch: IngestBatch) throws {
+        var held: [Held] = []
+        var end = 0
+        for index in batch.items.indices where !batch.items[index].path.isEmpty && !batch.items[index].isKnown {
+            guard case .entry(var entry) = batch.items[index].event else { continue }
+            let size = Int(batch.items[index].stamp.size)
+            let file = withCharacters(batch.items[index].path) {
+                volt_openat(root, $0, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0)
+            }
+            guard file >= 0 else { throw failure("cannot open", batch.items[index]) }
+            defer { close(file) }
+            entry.extended = try Attributes.read(
+                file, overlay: options.keepsOverlayMarks, Array(batch.items[index].path.dropLast()))
+            if size <= Chunker.whole, end + size < buffer.count,
+                try fill(end, size, from: file, batch.items[index].stamp)
+            {
+                let range = end..<end + size
+                let digest = writer.digest(UnsafeRawBufferPointer(rebasing: buffer[range]))
+                entry.kind = .file(size: UInt64(size), digest: size == 0 ? .zero : digest)
+                if size > 0 { held.append(Held(item: index, range: range, digest: digest)) }
+                end = range.upperBound
+            } else {
+                try stream(file, &entry, &batch.items[index])
+            }
+            batch.items[index].event = .entry(entry)
+        }
+        try store(held, batch)
+    }
+
+    /// Looks once for all, then writes those that are new.
+    private func store(_ held: [Held], _ batch: IngestBatch) throws {
+        guard !held.isEmpty else { return }
+        let isBare = options.representation == .bare
+        let new = try session.looking {
+            try held.filter {
+                try isBare ? !session.keepsBare($0.digest) : !session.keeps($0.digest)
+            }
+        }
+        for file in new {
+            let bytes = UnsafeRawBufferPointer(rebasing: buffer[file.range])
+            guard isBare else {
+                try writer.store(file.digest, bytes)
+                continue
+            }
+            let temporary = try session.bare.temporary()
+            try temporary.write(bytes, at: 0)
+            try session.bare.add(file.digest, temporary.path, size: UInt64(bytes.count))
+        }
+    }
+
+    /// Reads a small file whole.
+    ///
+    /// - Returns: false when it is not what was scanned.
+    private func fill(_ offset: Int, _ size: Int, from file: Int32, _ stamp: FileStamp) throws -> Bool {
+        var done = 0
+        // One byte more, which is not there unless the file grew.
+        while done <= size {
+            let count = read(file, buffer.baseAddress?.advanced(by: offset + done), size + 1 - done)
+            if count < 0 {
+                if errno == EINTR { continue }
+                throw SystemError.current
+            }
+            if count == 0 { break }
+            done += count
+        }
+        var information = stat()
+        return done == size && fstat(file, &information) == 0 && FileStamp(information) == stamp
+    }
+
+    // MARK: Large files, and those that change
+
+    private func stream(_ file: Int32, _ entry: inout TreeEntry, _ item: inout IngestBatch.Item) throws {
+        for _ in 0..<3 {
+            var information = stat()
+            guard fstat(file, &information) == 0 else { throw failure("cannot read", item) }
+            guard information.st_mode & S_IFMT == S_IFREG else {
+                throw VoltError(.tryAgain, "'\(shown(item))' became something else while it was read")
+            }
+            let before = FileStamp(information)
+            let (digest, size) =
+                options.representation == .bare
+                ? try copy(file, Int(before.size), item) : try chunk(file, Int(before.size), item)
+            guard fstat(file, &information) == 0 else { throw failure("cannot read", item) }
+            guard FileStamp(information) == before, size == before.size else { continue }
+            entry.take(information, options)
+            entry.kind = .file(size: size, digest: size == 0 ? .zero : digest)
+            item.stamp = before
+            return
+        }
+        throw VoltError(
+            .tryAgain, "'\(shown(item))' changes while it is read",
+            hint: "stop what writes to it, or leave it out with --exclude")
+    }
+
+    private func chunk(_ file: Int32, _ size: Int, _ item: IngestBatch.Item) throws -> (BinaryDigest, UInt64) {
+        writer.reset()
+        try Self.eachRegion(file, size) { region in
+            switch region {
+            case .hole(let count): try writer.zeros(UInt64(count))
+            case .data(let range):
+                var offset = range.lowerBound
+                while offset < range.upperBound {
+                    let room = writer.room
+                    let count = pread(file, room.baseAddress, min(room.count, range.upperBound - offset, 1 << 20), off_t(offset))
+                    if count < 0, errno == EINTR { continue }
+                    guard count >= 0 else { throw failure("cannot read", item) }
+                    if count == 0 { return }
+                    try writer.filled(count)
+                    offset += count
+                }
+            }
+        }
+        return try writer.finish()
+    }
+
+    private func copy(_ file: Int32, _ size: Int, _ item: IngestBatch.Item) throws -> (BinaryDigest, UInt64) {
+        let temporary = try session.bare.temporary()
+        var total = 0
+        // A file that shares the blocks where the file system can.
+        let isClone = volt_clone(file, temporary.descriptor) == 0
+        if !isClone, ftruncate(temporary.descriptor, off_t(size)) != 0 {
+            throw SystemError.current.during("cannot write '\(temporary.path)'")
+        }
+        try Self.eachRegion(file, size) { region in
+            switch region {
+            case .hole(let count):
+                var left = count
+                while left > 0 {
+                    let part = min(left, 1 << 30)
+                    Zeros.each(part) { hasher.update($0) }
+                    left -= part
+                }
+                total += count
+            case .data(let range):
+                var offset = range.lowerBound
+                while offset < range.upperBound {
+                    let count = pread(file, buffer.baseAddress, min(buffer.count, range.upperBound - offset), off_t(offset))
+                    if count < 0, errno == EINTR { continue }
+                    guard count >= 0 else { throw failure("cannot read", item) }
+                    if count == 0 { return }
+                    let part = UnsafeRawBufferPointer(rebasing: buffer[..<count])
+                    hasher.update(part)
+                    if !isClone { try temporary.write(part, at: offset) }
+                    offset += count
+                    total += count
+                }
+            }
+        }
+        let digest = hasher.take()
+        if try total == size && size > 0 && !session.looking({ try session.keepsBare(digest) }) {
+            try session.bare.add(digest, temporary.path, size: UInt64(size))
+        } else {
+            try Files.remove(temporary.path)
+        }
+        return (digest, UInt64(total))
+    }
+
+    enum Region {
+        case data(Range<Int>)
+        case hole(Int)
+    }
+
+    /// The parts of a file that have bytes, and the holes between them, in order.
+    static func eachRegion(_ file: Int32, _ size: Int, _ body: (Region) throws -> Void) throws {
+        var offset = 0
+        while offset < size {
+            let data = volt_seek_data(file, Int64(offset), 1)
+            if data < 0, errno == ENXIO {
+                // Nothing but a hole to the end.
+                return try body(.hole(size - offset))
+            }
+            guard data >= 0 else { return try body(.data(offset..<size)) }
+            let start = min(Int(data), size)
+            if start > offset { try body(.hole(start - offset)) }
+            guard start < size else { return }
+            let hole = volt_seek_data(file, data, 0)
+            let end = hole < 0 ? size : min(Int(hole), size)
+            try body(.data(start..<end))
+            offset = end
+        }
+    }
+
+    private func shown(_ item: IngestBatch.Item) -> String { String(decoding: item.path.dropLast(), as: UTF8.self) }
+
+    private func failure(_ what: String, _ item: IngestBatch.Item) -> VoltError {
+        SystemError.current.during("\(what) '\(shown(item))'")
+    }
+}

@@ -1,0 +1,142 @@
+internal import Dispatch
+internal import Glibc
+internal import VoltCore
+internal import VoltSystem
+
+extension ContentStore {
+    /// Puts a directory into the store as a tree.
+    ///
+    /// One thread walks, others read, hash and compress, and the tree is written in the order of the walk, so that
+    /// memory does not grow with the directory.
+    ///
+    /// - Parameters:
+    ///   - tag: a name for the tree, set when everything is durable.
+    /// - Throws: `VoltError`; code `tryAgain` when a file changes while it is read.
+    public func addTree(_ directory: String, options: IngestOptions = IngestOptions(), tag: String? = nil) throws
+        -> IngestResult
+    {
+        let session = try WriteSession(self)
+        let result = try TreeIngest(session, directory, options).run()
+        try session.finish()
+        if let tag { try setTag(tag, to: result.digest, kind: .tree) }
+        return result
+    }
+}
+
+/// An ingest of one directory.
+final class TreeIngest {
+    private let session: WriteSession
+    private let options: IngestOptions
+    private let scanner: TreeScanner
+    private let workers: Workers<FileIngest>
+    private let tree: BlobWriter
+    private let cache: ScanCache?
+    private var inFlight: [IngestBatch] = []
+    private var batch = IngestBatch()
+    private var output = ByteWriter(capacity: 1 << 17)
+    private var scratch = ByteWriter(capacity: 1 << 12)
+    private var entries = -1
+    private var unchanged = 0
+    private var bytes: UInt64 = 0
+
+    init(_ session: WriteSession, _ directory: String, _ options: IngestOptions) throws {
+        self.session = session
+        self.options = options
+        scanner = try TreeScanner(directory, options)
+        let count = options.threads > 0 ? options.threads : max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
+        let root = scanner.descriptor
+        workers = Workers(count) { FileIngest(session, options, root: root) }
+        tree = BlobWriter(session)
+        cache = options.usesCache && !options.consumes ? try ScanCache(session, directory, options) : nil
+    }
+
+    func run() throws -> IngestResult {
+        defer { workers.finish() }
+        TreeFormat.begin(&output)
+        do {
+            try scanner.run { try add($0) }
+            try hand()
+            while !inFlight.isEmpty { try writeFirst() }
+        } catch {
+            // The workers still have batches; their results are of no use.
+            for batch in inFlight { batch.done.wait() }
+            throw error
+        }
+        // The root's end was the last event.
+        try flush()
+        let digest = try tree.finish().digest
+        try cache?.save()
+        try session.packs.finish()
+        let (stored, count) = session.packs.written
+        let (bareBytes, bareCount) = session.bare.written
+        return IngestResult(
+            digest: digest.digest, entries: entries, bytes: bytes, unchanged: unchanged,
+            newBlobs: count + bareCount, storedBytes: stored + bareBytes, notes: scanner.notes)
+    }
+
+    private func add(_ item: IngestBatch.Item) throws {
+        var item = item
+        if !item.path.isEmpty, let cache, let known = try cache.find(item.path.dropLast(), item.stamp) {
+            if case .entry(var entry) = item.event {
+                entry.kind = .file(size: item.stamp.size, digest: item.stamp.size == 0 ? .zero : known.digest)
+                entry.extended = known.extended
+                item.event = .entry(entry)
+                item.isKnown = true
+            }
+        }
+        if !item.path.isEmpty, !item.isKnown {
+            // A large file is read while others are looked at.
+            if item.stamp.size > UInt64(Chunker.whole), !batch.items.isEmpty { try hand() }
+            batch.bytes += item.stamp.size
+        }
+        batch.items.append(item)
+        if batch.isFull { try hand() }
+    }
+
+    /// Hands the batch to a worker.
+    private func hand() throws {
+        guard !batch.items.isEmpty else { return }
+        let full = batch
+        batch = IngestBatch()
+        inFlight.append(full)
+        if full.bytes == 0, !full.items.contains(where: { !$0.path.isEmpty && !$0.isKnown }) {
+            full.done.signal()
+        } else {
+            workers.submit { files in
+                do { try files.run(full) } catch { full.failure = error }
+                full.done.signal()
+            }
+        }
+        while inFlight.count > workers.count * 4 { try writeFirst() }
+    }
+
+    /// Writes the names of the oldest batch into the tree.
+    private func writeFirst() throws {
+        let batch = inFlight.removeFirst()
+        batch.done.wait()
+        if let failure = batch.failure {
+            if let error = failure as? SystemError { throw error.during("cannot read a file of the tree") }
+            throw failure
+        }
+        for item in batch.items {
+            switch item.event {
+            case .up: TreeFormat.end(&output)
+            case .entry(let entry):
+                TreeFormat.write(entry, to: &output, scratch: &scratch)
+                entries += 1
+                if case .file(let size, let digest) = entry.kind {
+                    bytes += size
+                    if item.isKnown { unchanged += 1 }
+                    try cache?.add(item.path.dropLast(), item.stamp, digest, entry.extended)
+                }
+            }
+        }
+        if output.count >= 1 << 16 { try flush() }
+        options.progress?(IngestProgress(entries: max(0, entries), bytes: bytes))
+    }
+
+    private func flush() throws {
+        try output.bytes.withUnsafeBytes { try tree.write($0) }
+        output.removeAll()
+    }
+}

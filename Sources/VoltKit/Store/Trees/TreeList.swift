@@ -1,0 +1,155 @@
+public import VoltCore
+
+extension ContentStore {
+    /// Gives the names of a tree with their paths from the root, in its order; the root is first, with an empty path.
+    ///
+    /// - Throws: `VoltError` when it is missing, damaged, or no tree.
+    public func eachEntry(of tree: Digest, _ body: (_ path: [UInt8], TreeEntry) throws -> Void) throws {
+        var path: [UInt8] = []
+        var lengths: [Int] = []
+        try TreeWalk.each(BinaryDigest(tree), in: BlobReader(self)) { event in
+            guard case .entry(let entry) = event else {
+                if let length = lengths.popLast() { path.removeLast(path.count - length) }
+                return
+            }
+            let length = path.count
+            if length > 0 { path.append(UInt8(ascii: "/")) }
+            path.append(contentsOf: entry.name)
+            try body(path, entry)
+            if entry.isDirectory { lengths.append(length) } else { path.removeLast(path.count - length) }
+        }
+    }
+
+    /// The blob of a file in a tree.
+    ///
+    /// - Throws: `VoltError`; `notFound` when there is no such file.
+    public func file(_ path: String, in tree: Digest) throws -> Digest {
+        let wanted = Array(path.utf8.drop { $0 == UInt8(ascii: "/") })
+        var found: TreeEntry?
+        var target: [UInt8]?
+        for _ in 0..<2 {
+            let name = target ?? wanted
+            try eachEntry(of: tree) { path, entry in if path == name { found = entry } }
+            guard case .hardLink(let first) = found?.kind else { break }
+            target = first
+        }
+        guard case .file(let size, let digest) = found?.kind else {
+            throw VoltError(
+                .notFound, "there is no file '\(path)' in tree '\(tree.short)'",
+                hint: "list it with 'volt cas ls \(tree)'")
+        }
+        return size == 0 ? try Digest("sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855") : digest.digest
+    }
+}
+
+/// One name that differs between two trees.
+public struct TreeChange: Sendable, Equatable {
+    public enum Kind: String, Sendable, Codable {
+        case added, removed
+        /// Other bytes, another target or another kind.
+        case content
+        /// Only permissions, owner, time or attributes.
+        case attributes
+    }
+
+    /// From the root.
+    public let path: [UInt8]
+    public let kind: Kind
+}
+
+extension ContentStore {
+    /// Compares two trees, in little memory.
+    ///
+    /// - Parameter ignoresTimes: whether a different time alone is no change.
+    public func difference(
+        from old: Digest, to new: Digest, ignoresTimes: Bool = false, _ body: (TreeChange) throws -> Void
+    ) throws {
+        if old == new { return }
+        let left = try TreeStream(self, BinaryDigest(old))
+        let right = try TreeStream(self, BinaryDigest(new))
+        while left.head != nil || right.head != nil {
+            let order = TreeStream.order(left.head?.path, right.head?.path)
+            if order < 0 {
+                if let head = left.head { try body(TreeChange(path: head.path, kind: .removed)) }
+                try left.advance()
+            } else if order > 0 {
+                if let head = right.head { try body(TreeChange(path: head.path, kind: .added)) }
+                try right.advance()
+            } else {
+                if let head = left.head, var other = right.head?.entry {
+                    if ignoresTimes {
+                        other.seconds = head.entry.seconds
+                        other.nanoseconds = head.entry.nanoseconds
+                    }
+                    if head.entry.kind != other.kind {
+                        try body(TreeChange(path: head.path, kind: .content))
+                    } else if head.entry != other {
+                        try body(TreeChange(path: head.path, kind: .attributes))
+                    }
+                }
+                try left.advance()
+                try right.advance()
+            }
+        }
+    }
+}
+
+/// A tree that is asked for one name after the other.
+private final class TreeStream {
+    private let reader: BlobReader
+    private let digest: BinaryDigest
+    private let size: UInt64
+    private var offset: UInt64 = 0
+    private var decoder = TreeDecoder()
+    private var path: [UInt8] = []
+    private var lengths: [Int] = []
+    private(set) var head: (path: [UInt8], entry: TreeEntry)?
+
+    init(_ store: ContentStore, _ digest: BinaryDigest) throws {
+        reader = BlobReader(store)
+        self.digest = digest
+        size = try store.size(of: digest.digest)
+        try advance()
+    }
+
+    func advance() throws {
+        do {
+            while true {
+                if let event = try decoder.next() {
+                    guard case .entry(let entry) = event else {
+                        if let length = lengths.popLast() { path.removeLast(path.count - length) }
+                        continue
+                    }
+                    let length = path.count
+                    if length > 0 { path.append(UInt8(ascii: "/")) }
+                    path.append(contentsOf: entry.name)
+                    head = (path, entry)
+                    if entry.isDirectory { lengths.append(length) } else { path.removeLast(path.count - length) }
+                    return
+                }
+                guard offset < size else { break }
+                let end = min(size, offset + (1 << 18))
+                try reader.read(digest, range: offset..<end) { part in
+                    if case .bytes(let bytes) = part { decoder.feed(bytes) }
+                }
+                offset = end
+            }
+            guard decoder.isComplete else { throw FormatError("ends too early") }
+            head = nil
+        } catch let error as FormatError {
+            throw VoltError(.failed, "'\(digest.digest)' \(error.reason)")
+        }
+    }
+
+    /// -1 when the left comes first in a walk, 1 when the right does; nil comes last.
+    static func order(_ left: [UInt8]?, _ right: [UInt8]?) -> Int {
+        guard let left else { return right == nil ? 0 : 1 }
+        guard let right else { return -1 }
+        for (a, b) in zip(left, right) where a != b {
+            if a == UInt8(ascii: "/") { return -1 }
+            if b == UInt8(ascii: "/") { return 1 }
+            return a < b ? -1 : 1
+        }
+        return left.count == right.count ? 0 : left.count < right.count ? -1 : 1
+    }
+}

@@ -1,0 +1,182 @@
+internal import ArgumentParser
+internal import VoltCLI
+internal import VoltCore
+internal import VoltStore
+internal import VoltSystem
+
+struct SetTag: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "tag", abstract: "Give a blob or a tree a name, which keeps it from gc.",
+        discussion: """
+            Examples:
+              volt cas tag sha256:9f86d081… site --tree
+              volt cas tag site site-before
+            """)
+
+    @Argument(help: "A digest or another tag.") var what: String
+    @Argument(help: "The name, such as images/debian:12.") var name: String
+    @Flag(help: "The digest is that of a tree; of a tag this is known.") var tree = false
+    @OptionGroup var place: StoreOptions
+
+    func run() throws {
+        let (store, _) = try place.open()
+        let found = try store.resolve(what)
+        let kind = found.kind ?? (tree ? .tree : .blob)
+        if kind == .tree { try store.eachEntry(of: found.digest) { _, _ in } }
+        try store.setTag(name, to: found.digest, kind: kind)
+    }
+}
+
+struct Untag: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Take names away; gc then removes what has none.",
+        discussion: """
+            Example:
+              volt cas untag site-before
+            """)
+
+    @Argument(help: "Tags.") var names: [String]
+    @OptionGroup var place: StoreOptions
+
+    func run() throws {
+        let (store, context) = try place.open()
+        try context.each(names) { name in
+            try store.removeTag(name)
+            return name
+        }
+    }
+}
+
+struct Tags: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "List the tags.",
+        discussion: """
+            Example:
+              volt cas tags -o json
+            """)
+
+    @OptionGroup var place: StoreOptions
+    @OptionGroup var output: OutputOptions
+
+    func run() throws {
+        let (store, context) = try place.open()
+        let tags = try store.tags()
+        try Output.render(tags, as: output.format) {
+            var table = Table(["TAG", "KIND", "DIGEST", "CREATED"])
+            for tag in tags {
+                table.add([
+                    tag.name, tag.kind.rawValue, tag.digest.short, tag.created.relative(to: context.clock.now()),
+                ])
+            }
+            return table
+        }
+    }
+}
+
+struct LeaseCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "lease", abstract: "Keep something for a time, without a name.",
+        subcommands: [Take.self, End.self, List.self])
+
+    struct Take: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Take a lease and print its id.",
+            discussion: """
+                Example:
+                  volt cas lease take site --for 2h --holder backup
+                """)
+
+        @Argument(help: "A digest or a tag.") var what: String
+        @Option(name: .customLong("for"), help: "How long, such as 2h.") var time = "1h"
+        @Option(help: "Who has it, for people.") var holder = "volt cas"
+        @Flag(help: "The digest is that of a tree.") var tree = false
+        @OptionGroup var place: StoreOptions
+        @OptionGroup var output: OutputOptions
+
+        func run() throws {
+            let (store, _) = try place.open()
+            let found = try store.resolve(what)
+            let lease = try store.takeLease(
+                on: found.digest, kind: found.kind ?? (tree ? .tree : .blob), holder: holder,
+                for: try DurationText.parse(time))
+            print(output.format == .json ? try Output.json(lease) : lease.id)
+        }
+    }
+
+    struct End: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Give leases back.",
+            discussion: """
+                Example:
+                  volt cas lease end 4f1c0a9be2d37755
+                """)
+
+        @Argument(help: "The ids of leases.") var ids: [String]
+        @OptionGroup var place: StoreOptions
+
+        func run() throws {
+            let (store, context) = try place.open()
+            try context.each(ids) { id in
+                try store.endLease(id)
+                return id
+            }
+        }
+    }
+
+    struct List: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "ls", abstract: "List the leases.",
+            discussion: """
+                Example:
+                  volt cas lease ls
+                """)
+
+        @OptionGroup var place: StoreOptions
+        @OptionGroup var output: OutputOptions
+
+        func run() throws {
+            let (store, _) = try place.open()
+            let leases = try store.leases()
+            try Output.render(leases, as: output.format) {
+                var table = Table(["ID", "KIND", "DIGEST", "HOLDER", "EXPIRES"])
+                for lease in leases {
+                    table.add([lease.id, lease.kind.rawValue, lease.digest.short, lease.holder, "\(lease.expires)"])
+                }
+                return table
+            }
+        }
+    }
+}
+
+struct GC: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "gc", abstract: "Remove what no tag and no lease needs.",
+        discussion: """
+            Writers go on beside it. What was put into the store, or found there by a writer, within the grace \
+            period or since the oldest writer that lives began, stays.
+
+            Examples:
+              volt cas gc --dry-run
+              volt cas gc --grace 10m
+            """)
+
+    @Flag(help: "Only say what would go.") var dryRun = false
+    @Option(help: "How old something has to be to go, such as 1h.") var grace = "1h"
+    @Option(help: "Write a pack anew when a smaller part of it is needed, from 0 to 1.") var fullness = 0.6
+    @OptionGroup var place: StoreOptions
+    @OptionGroup var output: OutputOptions
+
+    func validate() throws {
+        guard (0...1).contains(fullness) else { throw ValidationError("--fullness is from 0 to 1") }
+    }
+
+    func run() throws {
+        let (store, _) = try place.open()
+        let result = try store.collectGarbage(
+            grace: try DurationText.parse(grace), dryRun: dryRun, fullness: fullness)
+        if output.format == .json { return print(try Output.json(result)) }
+        print(
+            "\(dryRun ? "would remove" : "removed") \(result.removed) blobs, \(ByteSize(bytes: result.freed)); "
+                + "kept \(result.kept)")
+    }
+}

@@ -1,0 +1,278 @@
+internal import ArgumentParser
+internal import VoltCLI
+internal import VoltCore
+internal import VoltStore
+internal import VoltSystem
+
+struct AddTree: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Put a directory into the store as a tree.",
+        discussion: """
+            A tree has names, kinds, permissions, owners, times, extended attributes with capabilities and ACLs, \
+            hard links and devices; the same tree has the same digest wherever it is made. Files that have not \
+            changed since the last time are not read again.
+
+            Examples:
+              volt cas add-tree /srv/site --tag site
+              volt cas add-tree rootfs --bare --exclude 'var/cache/*' --tag images/site
+              volt cas add-tree / --one-file-system --exclude /tmp/'*' --tag backups/host
+            """)
+
+    @Argument(help: "A directory.") var directory: String
+    @Option(help: "A name for it, which keeps it from gc.") var tag: String?
+    @Flag(help: "Keep its files whole, ready to be mounted and linked.") var bare = false
+    @Option(
+        help: ArgumentHelp(
+            "Leave out what matches: a path from the root when it has a slash, else a name.", valueName: "glob"))
+    var exclude: [String] = []
+    @Flag(help: "Do not go into other file systems.") var oneFileSystem = false
+    @Flag(inversion: .prefixedNo, help: "Keep the times of the last change.") var times = true
+    @Option(help: ArgumentHelp("Give everything this owner, such as 0:0.", valueName: "user:group")) var owner: String?
+    @Flag(inversion: .prefixedNo, help: "Trust inode, size and times to tell which files have not changed.")
+    var cache = true
+    @OptionGroup var place: StoreOptions
+    @OptionGroup var progress: ProgressOptions
+    @OptionGroup var output: OutputOptions
+
+    struct Row: Encodable {
+        let digest: Digest
+        let entries: Int
+        let bytes: UInt64
+        let unchanged: Int
+        let newBlobs: Int
+        let storedBytes: UInt64
+        let notes: [String]
+    }
+
+    func run() throws {
+        let (store, context) = try place.openForWriting()
+        var options = IngestOptions()
+        options.representation = bare ? .bare : .packed
+        options.excludes = exclude
+        options.staysOnFileSystem = oneFileSystem
+        options.keepsTimes = times
+        options.usesCache = cache
+        if let owner {
+            let parts = owner.split(separator: ":", omittingEmptySubsequences: false).map { UInt32($0) }
+            guard parts.count == 2, let user = parts[0], let group = parts[1] else {
+                throw VoltError(.usage, "'\(owner)' is not an owner", hint: "write two numbers, such as 0:0")
+            }
+            options.owner = (user, group)
+        }
+        let line = ProgressLine("add-tree", quiet: progress.quiet)
+        options.progress = { line.show($0.bytes, entries: $0.entries) }
+        let path = Files.absolute(directory, from: Files.currentDirectory)
+        let result = try store.addTree(path, options: options, tag: tag)
+        line.end()
+        for note in result.notes { Output.note("\(context.displayName): note: \(note)") }
+        if output.format == .json {
+            return print(
+                try Output.json(
+                    Row(
+                        digest: result.digest, entries: result.entries, bytes: result.bytes,
+                        unchanged: result.unchanged, newBlobs: result.newBlobs, storedBytes: result.storedBytes,
+                        notes: result.notes)))
+        }
+        print(result.digest)
+        if !progress.quiet {
+            Output.note(
+                "\(result.entries) names, \(ByteSize(bytes: result.bytes)); \(result.unchanged) unchanged, "
+                    + "\(result.newBlobs) new blobs, \(ByteSize(bytes: result.storedBytes)) stored")
+        }
+    }
+}
+
+struct Ls: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "List what is in a tree.",
+        discussion: """
+            Names are shown as they are; what is not printable is written \\xNN.
+
+            Examples:
+              volt cas ls site
+              volt cas ls site -o json
+            """)
+
+    @Argument(help: "A tree: a digest or a tag.") var tree: String
+    @OptionGroup var place: StoreOptions
+    @OptionGroup var output: OutputOptions
+
+    struct Row: Encodable {
+        let path: String
+        let type: String
+        let mode: String
+        let user: UInt32
+        let group: UInt32
+        let size: UInt64?
+        let digest: Digest?
+        let target: String?
+        let seconds: Int64
+        let nanoseconds: UInt32
+    }
+
+    func run() throws {
+        let (store, _) = try place.open()
+        // A line a name at once: a tree may have millions.
+        try store.eachEntry(of: try store.tree(tree)) { path, entry in
+            let row = Self.row(path, entry)
+            if output.format == .json { return print(try Output.json(row, pretty: false)) }
+            let size = row.size.map { String($0) } ?? "-"
+            let padding = String(repeating: " ", count: max(0, 12 - size.count))
+            let target = row.target.map { " -> \($0)" } ?? ""
+            print("\(Self.letter(entry))\(row.mode)  \(row.user):\(row.group) \(padding)\(size)  \(row.path)\(target)")
+        }
+    }
+
+    private static func row(_ path: [UInt8], _ entry: TreeEntry) -> Row {
+        var size: UInt64?
+        var digest: Digest?
+        var target: String?
+        switch entry.kind {
+        case .file(let bytes, let name):
+            size = bytes
+            digest = bytes > 0 ? name.digest : nil
+        case .link(let bytes), .hardLink(let bytes): target = shown(bytes)
+        case .characterDevice(let major, let minor), .blockDevice(let major, let minor): target = "\(major):\(minor)"
+        case .directory, .pipe, .socket: break
+        }
+        let octal = String(entry.mode, radix: 8)
+        return Row(
+            path: path.isEmpty ? "." : shown(path), type: type(entry),
+            mode: String(repeating: "0", count: max(0, 4 - octal.count)) + octal, user: entry.user, group: entry.group,
+            size: size, digest: digest, target: target, seconds: entry.seconds, nanoseconds: entry.nanoseconds)
+    }
+
+    private static func type(_ entry: TreeEntry) -> String {
+        switch entry.kind {
+        case .directory: "directory"
+        case .file: "file"
+        case .link: "link"
+        case .hardLink: "hardlink"
+        case .characterDevice: "character-device"
+        case .blockDevice: "block-device"
+        case .pipe: "pipe"
+        case .socket: "socket"
+        }
+    }
+
+    private static func letter(_ entry: TreeEntry) -> Character {
+        switch entry.kind {
+        case .directory: "d"
+        case .file: "-"
+        case .link: "l"
+        case .hardLink: "h"
+        case .characterDevice: "c"
+        case .blockDevice: "b"
+        case .pipe: "p"
+        case .socket: "s"
+        }
+    }
+
+    /// A name that cannot drive a terminal and that can be told from any other.
+    static func shown(_ bytes: [UInt8]) -> String {
+        if let text = String(validating: bytes, as: UTF8.self),
+            text.unicodeScalars.allSatisfy({ $0.value >= 32 && $0.value != 127 && $0 != "\\" })
+        {
+            return text
+        }
+        return bytes.map { byte in
+            if byte >= 32, byte < 127, byte != UInt8(ascii: "\\") { return String(UnicodeScalar(byte)) }
+            return "\\x" + Hex.encode([byte])
+        }.joined()
+    }
+}
+
+struct CheckoutTree: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "checkout", abstract: "Write a tree to a directory.",
+        discussion: """
+            Copies share their blocks with the store where the file system can. With --link the files are those of \
+            the store: for reading only, with its owner and times.
+
+            Examples:
+              volt cas checkout site /srv/site
+              volt cas checkout site /srv/site --merge --delete
+              volt cas checkout images/site rootfs --link
+            """)
+
+    @Argument(help: "A tree: a digest or a tag.") var tree: String
+    @Argument(help: "The directory; it is made when it is not there.") var directory: String
+    @Flag(help: "Link the files of the store instead of copying them.") var link = false
+    @Flag(help: "Write into a directory that has files; those of the tree replace them.") var merge = false
+    @Flag(help: "With --merge: remove what the tree does not have.") var delete = false
+    @Flag(inversion: .prefixedNo, help: "Set owners, which only root may.") var owners = HostPaths.runsAsRoot
+    @OptionGroup var place: StoreOptions
+    @OptionGroup var progress: ProgressOptions
+    @OptionGroup var output: OutputOptions
+
+    struct Row: Encodable {
+        let entries: Int
+        let bytes: UInt64
+        let notes: [String]
+    }
+
+    func validate() throws {
+        if delete, !merge { throw ValidationError("--delete goes with --merge") }
+    }
+
+    func run() throws {
+        let (store, context) = try place.open()
+        var options = CheckoutOptions()
+        options.method = link ? .link : .copy
+        options.merges = merge
+        options.deletes = delete
+        options.setsOwners = owners
+        let line = ProgressLine("checkout", quiet: progress.quiet)
+        options.progress = { line.show($0.bytes, entries: $0.entries) }
+        let result = try store.checkout(
+            try store.tree(tree), to: Files.absolute(directory, from: Files.currentDirectory), options: options)
+        line.end()
+        for note in result.notes { Output.note("\(context.displayName): note: \(note)") }
+        if output.format == .json {
+            print(try Output.json(Row(entries: result.entries, bytes: result.bytes, notes: result.notes)))
+        }
+    }
+}
+
+struct Diff: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Compare two trees; the exit code is 1 when they differ.",
+        discussion: """
+            Each line has a sign: + added, - removed, * other content, ~ other attributes only.
+
+            Example:
+              volt cas diff backups/host-monday backups/host-tuesday
+            """)
+
+    @Argument(help: "The old tree: a digest or a tag.") var old: String
+    @Argument(help: "The new tree: a digest or a tag.") var new: String
+    @Flag(help: "A different time alone is no change.") var ignoreTimes = false
+    @OptionGroup var place: StoreOptions
+    @OptionGroup var output: OutputOptions
+
+    struct Row: Encodable {
+        let path: String
+        let change: TreeChange.Kind
+    }
+
+    func run() throws {
+        let (store, _) = try place.open()
+        var differs = false
+        try store.difference(from: try store.tree(old), to: try store.tree(new), ignoresTimes: ignoreTimes) { change in
+            differs = true
+            let path = change.path.isEmpty ? "." : Ls.shown(change.path)
+            if output.format == .json {
+                return print(try Output.json(Row(path: path, change: change.kind), pretty: false))
+            }
+            let sign =
+                switch change.kind {
+                case .added: "+"
+                case .removed: "-"
+                case .content: "*"
+                case .attributes: "~"
+                }
+            print("\(sign) \(path)")
+        }
+        if differs { throw ExitStatus(1) }
+    }
+}

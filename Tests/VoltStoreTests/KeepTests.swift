@@ -1,0 +1,85 @@
+import Testing
+import VoltCore
+import VoltStore
+import VoltSystem
+import VoltTestKit
+
+@Suite struct KeepTests {
+    private let bench: Bench
+
+    init() throws { bench = try Bench() }
+
+    private func put(_ store: ContentStore, _ seed: UInt64, _ form: Representation, tag: String? = nil) throws -> Digest {
+        var random = SeededGenerator(seed)
+        try Files.replace("\(bench.path)/in", with: random.bytes(300_000))
+        return try store.put(file: "\(bench.path)/in", representation: form, tag: tag).digest
+    }
+
+    @Test("gc removes what has no name, and nothing else", arguments: Representation.allCases)
+    func collect(_ form: Representation) throws {
+        let store = try bench.open()
+        let kept = try put(store, 1, form, tag: "kept")
+        let leased = try put(store, 2, form)
+        let lease = try store.takeLease(on: leased, kind: .blob, holder: "test", for: .seconds(600))
+        let dead = try put(store, 3, form)
+        // Within the grace period nothing goes.
+        #expect(try store.collectGarbage().removed == 0)
+        let plan = try store.collectGarbage(grace: .zero, dryRun: true)
+        #expect(plan.removed == 1 && plan.freed > 290_000 && (try store.has(dead)))
+        let result = try store.collectGarbage(grace: .zero)
+        #expect(result.removed == 1 && result.kept == 2)
+        #expect(try !store.has(dead) && store.has(kept) && store.has(leased))
+        try store.endLease(lease.id)
+        #expect(try store.collectGarbage(grace: .zero).removed == 1)
+        #expect(try !store.has(leased) && store.verify(.reading).isSound)
+        try store.get(kept, to: "\(bench.path)/out")
+        try store.removeTag("kept")
+        #expect(try store.collectGarbage(grace: .zero).removed == 1)
+        #expect(try Files.list("\(bench.store)/packs") == [])
+    }
+
+    @Test("a pack of which little is needed is written anew, and the rest of it stays readable")
+    func rewrite() throws {
+        let store = try bench.open()
+        try bench.shell("mkdir a; for i in 1 2 3 4 5 6 7 8; do head -c 100000 /dev/urandom > a/$i; done; mkdir b; cp a/3 b")
+        let all = try store.addTree("\(bench.path)/a").digest
+        let one = try store.addTree("\(bench.path)/b", tag: "one").digest
+        let result = try store.collectGarbage(grace: .zero)
+        #expect(result.rewritten == 1 && result.removed == 8 && result.freed > 600_000, "\(result)")
+        #expect(try !store.has(all))
+        _ = try store.checkout(one, to: "\(bench.path)/out")
+        try bench.shell("cmp a/3 out/3")
+        #expect(try store.verify(.reading).isSound && store.collectGarbage(grace: .zero).removed == 0)
+    }
+
+    @Test("what a writer that lives put there or found stays, however old it is; that of a dead one goes")
+    func living() throws {
+        let store = try bench.open()
+        let old = try put(store, 4, .packed)
+        // A writer that waits for its input.
+        try bench.shell("mkfifo in2; (volt-cas put in2 --store store > put.out 2>&1 && touch ended) & sleep 0.3; :")
+        #expect(try Files.list("\(bench.store)/sessions").count == 1)
+        // It began after the blob was put there, so the blob is garbage; what is put from now on is not.
+        let new = try put(store, 5, .packed)
+        #expect(try store.collectGarbage(grace: .zero).removed == 1)
+        #expect(try !store.has(old) && store.has(new))
+        try bench.shell("head -c 200000 in > in2; while ! test -e ended; do sleep 0.05; done")
+        #expect(try store.has(try Digest(bench.shell("tr -d '\\n' < put.out"))))
+        #expect(try Files.list("\(bench.store)/sessions") == [])
+        // A writer that was killed leaves its area, which gc clears.
+        try bench.shell("volt-cas put in2 --store store > put.out 2>&1 & sleep 0.3; kill -9 $!")
+        #expect(try Files.list("\(bench.store)/sessions").count == 1)
+        #expect(try store.collectGarbage(grace: .zero).clearedSessions == 1)
+        #expect(try Files.list("\(bench.store)/sessions") == [])
+    }
+
+    @Test("many small writes are merged into few segments of the index")
+    func merge() throws {
+        let store = try bench.open()
+        var digests: [Digest] = []
+        for seed in 10..<40 { digests.append(try put(store, UInt64(seed), .packed)) }
+        #expect(try Files.list("\(bench.store)/index").count < 12)
+        for digest in digests { #expect(try store.has(digest)) }
+        #expect(try store.verify(.reading).isSound)
+    }
+}
