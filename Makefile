@@ -3,13 +3,14 @@
 SHELL := /bin/bash
 PREFIX ?= /usr/local
 DESTDIR ?=
-TOOLS := volt container gitops service
+TOOLS := volt container gitops service cas
 
 # The programs of each tool; private helpers have '--' in their names.
 programs_volt := volt
 programs_container := volt-container volt-container--init volt-container--run volt-container--port volt-container--decrypt
 programs_gitops := volt-gitops volt-gitops--worker volt-gitops--notify
 programs_service := volt-service
+programs_cas := volt-cas
 
 # A release links the Swift runtime into each program, so that it runs without a toolchain.
 release_flags := -c release --static-swift-stdlib --disable-index-store
@@ -52,7 +53,7 @@ release: setup
 ## make install           release, and install every tool below PREFIX (/usr/local)
 install: $(TOOLS:%=install-%)
 
-## make install-TOOL      one tool: volt, container, gitops or service
+## make install-TOOL      one tool: volt, container, gitops, service or cas
 $(TOOLS:%=install-%): install-%: setup
 	@set -e; for program in $(programs_$*); do swift build $(release_flags) --product $$program; done
 	scripts/install "$(DESTDIR)$(PREFIX)" $(programs_$*)

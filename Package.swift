@@ -175,7 +175,7 @@ let package = Package(
         tests("LayoutTests", ["VoltSystem"]),
         tests("DocsTests", ["VoltSystem"]),
         .target(name: "CTestDisk", path: "Tests/CTestDisk"),
-        tests("VoltStoreTests", ["CTestDisk", "VoltStore", "VoltCore", "VoltSystem", "volt-cas"]),
+        tests("VoltStoreTests", ["CTestDisk", "VoltStore", "VoltCore", "VoltCrypto", "VoltSystem", "volt-cas"]),
         tests("VoltCryptoTests", ["VoltCrypto", "VoltCore"]),
         tests("VoltSystemTests", ["VoltSystem"]),
         tests("VoltSQLiteTests", ["VoltSQLite", "VoltCore", "VoltSystem"]),

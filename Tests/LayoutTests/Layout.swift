@@ -52,6 +52,13 @@ enum Layout {
         Module("VoltKit/SQLite", ["VoltCore", "CSQLite"]),
         Module("VoltKit/HTTP", ["VoltCore", "VoltSystem", "CVoltSystem", "CCurl"]),
         Module("VoltKit/Server", ["VoltCore", "CTLS", "NIOCore", "NIOPosix", "NIOHTTP1"]),
+        Module(
+            "VoltKit/Store",
+            [
+                "VoltCore", "VoltSystem", "VoltCrypto", "CVoltSystem", "CZstd", "Dispatch",
+                "FoundationEssentials",
+            ],
+            isEngine: true),
         Module("VoltKit/Workload", ["VoltCore", "VoltYAML", "FoundationEssentials"]),
         Module("VoltKit/Kit", ["VoltCore", "VoltSystem", "VoltPlugin", "VoltCLI"]),
         Module(
@@ -125,6 +132,9 @@ enum Layout {
             isEngine: true),
         Module("volt-service/CLI", ["ServiceEngine", "VoltCLI", "VoltCore", "VoltSystem", "ArgumentParser"]),
 
+        // volt-cas
+        Module("volt-cas/CLI", ["VoltStore", "VoltCLI", "VoltCore", "VoltSystem", "ArgumentParser"]),
+
         // What the demo and the tests on other hosts need
         Module(
             "volt-demo",
@@ -152,6 +162,7 @@ enum Layout {
         Program("volt-gitops--worker", ["libcrypto", "libcurl", "libgit2"]),
         Program("volt-gitops--notify", ["libcrypto", "libcurl"]),
         Program("volt-service"),
+        Program("volt-cas", ["libcrypto", "libzstd"]),
         Program("volt-demo", ["libcrypto"]),
     ]
 

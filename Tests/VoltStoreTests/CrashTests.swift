@@ -29,7 +29,9 @@ import VoltTestKit
         #expect(acknowledged.isSubset(of: tags), "\(what): \(acknowledged.subtracting(tags)) is gone")
         for tag in try store.tags() {
             try store.eachEntry(of: tag.digest) { _, entry in
-                if case .file(let size, let digest) = entry.kind, size > 0 { #expect(try store.has(digest.digest)) }
+                guard case .file(let size, let digest) = entry.kind, size > 0 else { return }
+                let isThere = try store.has(digest.digest)
+                #expect(isThere, "\(what): \(tag.name) lost \(entry.shownName)")
             }
         }
     }
@@ -90,7 +92,8 @@ import VoltTestKit
                 #expect(test_cut_power(disk) == 0)
                 acknowledged.formUnion(said.split(separator: "\n").map(String.init))
                 try bench.shell(
-                    "while pgrep -f '^volt-cas .*disk/stor[e]' > /dev/null; do sleep 0.02; done; umount disk; mount -o loop image disk")
+                    "while pgrep -f '^volt-cas .*disk/stor[e]' > /dev/null; do sleep 0.02; done; umount disk; mount -o loop image disk"
+                )
                 if Files.exists("\(bench.path)/said") {
                     // It ended before the power failed, or after with what it had asked the disk for.
                     _ = try bench.shell("cat said; rm said")
@@ -110,18 +113,24 @@ import VoltTestKit
         try withDisk(24) { disk in
             let store = "\(disk)/store"
             _ = try ContentStore.create(store)
-            #expect(try bench.runner("volt-cas", "add-tree", "src1", "--tag", "one", "--store", store, "-q").status == 0)
+            #expect(
+                try bench.runner("volt-cas", "add-tree", "src1", "--tag", "one", "--store", store, "-q")
+                    .status == 0)
             try bench.shell("mkdir huge; for i in 1 2 3 4; do head -c 9000000 /dev/urandom > huge/$i; done")
             for form in [[], ["--bare"]] {
                 let words = ["volt-cas", "add-tree", "huge", "--tag", "huge", "--store", store, "-q"] + form
                 let result = try bench.runner.run(words)
-                #expect(result.status == 1 && result.stderr.contains("no space left on device"), "\(result.stderr)")
+                #expect(
+                    result.status == 1 && result.stderr.contains("no space left on device"),
+                    "\(result.stderr)")
                 #expect(result.stderr.contains("the disk is full"), "\(result.stderr)")
                 try check(store, acknowledged: ["one"], "full")
                 #expect(try Files.list("\(store)/sessions") == [])
             }
             // With room again it works.
-            #expect(try bench.runner("volt-cas", "add-tree", "src2", "--tag", "two", "--store", store, "-q").status == 0)
+            #expect(
+                try bench.runner("volt-cas", "add-tree", "src2", "--tag", "two", "--store", store, "-q")
+                    .status == 0)
             try check(store, acknowledged: ["one", "two"], "again")
         }
     }

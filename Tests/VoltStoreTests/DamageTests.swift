@@ -21,7 +21,8 @@ import VoltTestKit
         tree = try store.addTree("\(bench.path)/src", tag: "packed").digest
         var options = IngestOptions()
         options.representation = .bare
-        try bench.shell("mkdir bare; head -c 50000 /dev/urandom > bare/x; head -c 50000 /dev/urandom > bare/y")
+        try bench.shell(
+            "mkdir bare; head -c 50000 /dev/urandom > bare/x; head -c 50000 /dev/urandom > bare/y")
         _ = try store.addTree("\(bench.path)/bare", options: options, tag: "bare")
     }
 
@@ -34,7 +35,9 @@ import VoltTestKit
     }
 
     private func files(_ folder: String) throws -> [String] {
-        try bench.shell("find store/\(folder) -type f | sort").split(separator: "\n").map { "\(bench.path)/\($0)" }
+        try bench.shell("find store/\(folder) -type f | sort").split(separator: "\n").map {
+            "\(bench.path)/\($0)"
+        }
     }
 
     @Test("a flipped bit in a pack is found wherever it is, and never given out")
@@ -53,7 +56,9 @@ import VoltTestKit
             try bench.shell("rm -rf out")
             do {
                 _ = try store.checkout(tree, to: "\(bench.path)/out")
-                #expect(try bench.listing("src") == bench.listing("out"), "a flip at \(offset) of \(size) came out")
+                #expect(
+                    try bench.listing("src") == bench.listing("out"),
+                    "a flip at \(offset) of \(size) came out")
             } catch {}
             try flip(pack, at: offset)
             #expect(try store.verify(.reading).isSound)
@@ -65,10 +70,13 @@ import VoltTestKit
         let object = try #require(try files("objects").first)
         try flip(object, at: 1000)
         let found = try bench.cas("verify", "--read-data", "-q")
-        #expect(found.status == 1 && found.stdout.contains("damaged") && found.stdout.contains(object), "\(found.stdout)")
+        #expect(
+            found.status == 1 && found.stdout.contains("damaged") && found.stdout.contains(object),
+            "\(found.stdout)")
         let aside = try bench.cas("verify", "--quarantine", "-o", "json")
         #expect(aside.status == 1 && aside.stdout.contains("\"missingCount\" : 1"), "\(aside.stdout)")
-        #expect(try files("quarantine").count == 1 && !Files.exists(object))
+        #expect(try files("quarantine").count == 1)
+        #expect(!Files.exists(object))
         var options = IngestOptions()
         options.representation = .bare
         _ = try store.addTree("\(bench.path)/bare", options: options)
@@ -77,7 +85,7 @@ import VoltTestKit
 
     @Test("a damaged record is put aside, and can be put there again")
     func record() throws {
-        let pack = try #require(try files("packs").first)
+        let pack = try bench.path + "/" + bench.shell("ls -S store/packs/* | head -n 1 | tr -d '\\n'")
         try flip(pack, at: 5000)
         let aside = try bench.cas("verify", "--quarantine", "-q")
         #expect(aside.status == 1 && aside.stdout.contains("missing"), "\(aside.stdout)")
@@ -114,9 +122,11 @@ import VoltTestKit
 
     @Test("a tag, a pack and an index that are cut short or gone are named")
     func cut() throws {
-        let pack = try #require(try files("packs").first)
+        let pack = try bench.path + "/" + bench.shell("ls -S store/packs/* | head -n 1 | tr -d '\\n'")
         try bench.shell("cp '\(pack)' keep; truncate -s -10 '\(pack)'")
-        #expect(try store.verify(.reading).damaged.first?.reason.contains("ends in the middle of a record") == true)
+        #expect(
+            try store.verify(.reading).damaged.first?.reason.contains("ends in the middle of a record")
+                == true)
         try bench.shell("rm '\(pack)'")
         let gone = try bench.cas("checkout", "packed", "out")
         #expect(gone.status == 1 && gone.stderr.contains("cannot be opened"), "\(gone.stderr)")

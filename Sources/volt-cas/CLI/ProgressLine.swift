@@ -34,7 +34,9 @@ final class ProgressLine: Sendable {
         if isDue { Output.write(text(bytes, total, entries, now), to: 2) }
     }
 
-    private func text(_ bytes: UInt64, _ total: UInt64?, _ entries: Int?, _ now: ContinuousClock.Instant) -> String {
+    private func text(_ bytes: UInt64, _ total: UInt64?, _ entries: Int?, _ now: ContinuousClock.Instant)
+        -> String
+    {
         let seconds = max(0.001, Double((now - began).components.seconds) + 0.001)
         let rate = UInt64(Double(bytes) / seconds)
         var text = "\(what): \(ByteSize(bytes: bytes))"

@@ -18,15 +18,19 @@ internal import VoltSystem
             CommandGroup(name: "Blobs", subcommands: [Put.self, Get.self, Cat.self, Has.self]),
             CommandGroup(name: "Trees", subcommands: [AddTree.self, Ls.self, CheckoutTree.self, Diff.self]),
             CommandGroup(
-                name: "What is kept", subcommands: [SetTag.self, Untag.self, Tags.self, LeaseCommand.self, GC.self]),
-            CommandGroup(name: "The store", subcommands: [Init.self, VerifyStore.self, Repair.self, Stats.self]),
+                name: "What is kept",
+                subcommands: [SetTag.self, Untag.self, Tags.self, LeaseCommand.self, GC.self]),
+            CommandGroup(
+                name: "The store", subcommands: [Init.self, VerifyStore.self, Repair.self, Stats.self]),
         ])
     static func main() { runTool() }
 }
 
 /// `--store`.
 struct StoreOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("The directory of the store; without, the one of this host.", valueName: "directory"))
+    @Option(
+        help: ArgumentHelp(
+            "The directory of the store; without, the one of this host.", valueName: "directory"))
     var store: String?
 
     func path(_ context: ToolContext) -> String {

@@ -16,6 +16,7 @@ extension ContentStore {
     /// Makes the index anew from the packs, which say themselves what is in them. What is damaged in a pack is left out.
     public func repairIndex() throws -> IndexRepairResult {
         let session = try WriteSession(self)
+        defer { session.end() }
         let lock = try FileLock.wait(for: layout.indexLock)
         let old = try index.paths()
         let reader = BlobReader(self)

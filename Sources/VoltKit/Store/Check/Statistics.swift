@@ -6,6 +6,7 @@ internal import VoltSystem
 public struct StoreStatistics: Sendable, Codable {
     /// Of one sort of blob.
     public struct Part: Sendable, Codable, Equatable {
+        /// How many there are.
         public var count = 0
         /// Bytes without compression and holes.
         public var bytes: UInt64 = 0
@@ -21,11 +22,17 @@ public struct StoreStatistics: Sendable, Codable {
     public var packed = Part()
     /// How packed blobs are put together.
     public var recipes = Part()
+    /// Files of packs.
     public var packs = 0
+    /// Bytes of the packs.
     public var packBytes: UInt64 = 0
+    /// Files of the index.
     public var indexSegments = 0
+    /// Bytes of the index.
     public var indexBytes: UInt64 = 0
+    /// Names.
     public var tags = 0
+    /// Leases, those that are over among them.
     public var leases = 0
     /// Bytes of blobs without those that are in the store twice.
     public var unique: UInt64 { bare.bytes + packed.bytes }
@@ -77,7 +84,9 @@ extension ContentStore {
                 continue
             }
             var bytes: UInt64 = 0
-            try eachEntry(of: tag.digest) { _, entry in if case .file(let size, _) = entry.kind { bytes += size } }
+            try eachEntry(of: tag.digest) { _, entry in
+                if case .file(let size, _) = entry.kind { bytes += size }
+            }
             result.logical += bytes
         }
         result.leases = try leases().count

@@ -16,6 +16,7 @@ public struct VerifyOptions: Sendable {
     /// Told from time to time with the bytes read so far, and all there are to read.
     public var progress: (@Sendable (UInt64, UInt64) -> Void)?
 
+    /// Whether all is there, without reading it.
     public init() {}
 }
 
@@ -77,6 +78,7 @@ final class Verify: Sendable {
 
     func run() throws -> VerifyResult {
         let session = try WriteSession(store)
+        defer { session.end() }
         checkIndex()
         if options.readsData {
             try readAll()
@@ -122,7 +124,8 @@ final class Verify: Sendable {
     private static func size(of store: ContentStore) throws -> UInt64 {
         var total: UInt64 = 0
         var information = stat()
-        for name in try Files.list(store.layout.packs) where stat("\(store.layout.packs)/\(name)", &information) == 0 {
+        for name in try Files.list(store.layout.packs)
+        where stat("\(store.layout.packs)/\(name)", &information) == 0 {
             total += UInt64(information.st_size)
         }
         for directory in try Files.list(store.layout.objects) {
@@ -160,7 +163,9 @@ final class Verify: Sendable {
         do {
             try PackScan.each(path) { record, content, offset in
                 read(UInt64(PackRecord.headerCount + content.count), blobs: 0)
-                do { _ = try reader.open(record, content, "'\(path)' at \(offset)") } catch let error as VoltError {
+                do { _ = try reader.open(record, content, "'\(path)' at \(offset)") } catch let error
+                    as VoltError
+                {
                     note(.init(path: path, digest: record.digest.digest, reason: error.message))
                     damagedPacks.withLock { $0.append(record.digest) }
                 }
@@ -229,7 +234,9 @@ final class Verify: Sendable {
             let path = "\(session.directory)/sound.idx"
             let writer = try IndexSegmentWriter(path, expected: segments.reduce(0) { $0 + $1.header.count })
             var entries = try SortedMerge(segments)
-            while let entry = try entries.next() { if !damaged.contains(entry.digest) { try writer.add(entry) } }
+            while let entry = try entries.next() {
+                if !damaged.contains(entry.digest) { try writer.add(entry) }
+            }
             try writer.finish()
             try store.index.publish(path)
             for segment in segments { try Files.remove(segment.path) }
@@ -245,7 +252,8 @@ final class Verify: Sendable {
 enum PackScan {
     /// - Parameter body: gets the record, its stored bytes (valid during the call) and where it begins.
     /// - Throws: `VoltError` when the pack cannot be read on, with the offset.
-    static func each(_ path: String, _ body: (PackRecord, UnsafeRawBufferPointer, Int) throws -> Void) throws {
+    static func each(_ path: String, _ body: (PackRecord, UnsafeRawBufferPointer, Int) throws -> Void) throws
+    {
         let file = try StoreFile(reading: path)
         let size = file.size
         var buffer = [UInt8](repeating: 0, count: 4 << 20)
@@ -278,7 +286,10 @@ enum PackScan {
                 place = try load(offset, total)
                 let content = place + PackRecord.headerCount
                 try buffer.withUnsafeBytes { bytes in
-                    try body(record, UnsafeRawBufferPointer(rebasing: bytes[content..<content + Int(record.stored)]), offset)
+                    try body(
+                        record,
+                        UnsafeRawBufferPointer(rebasing: bytes[content..<content + Int(record.stored)]),
+                        offset)
                 }
                 offset += total
             }

@@ -77,7 +77,9 @@ struct ByteReader {
             guard shift < 63 || next <= 1 else { throw FormatError("has a number larger than 64 bits") }
             value |= UInt64(next & 0x7f) << shift
             if next < 0x80 {
-                guard next != 0 || shift == 0 else { throw FormatError("has a number that is not in its shortest form") }
+                guard next != 0 || shift == 0 else {
+                    throw FormatError("has a number that is not in its shortest form")
+                }
                 return value
             }
             shift += 7

@@ -99,12 +99,16 @@ struct IndexHeader: Equatable, Sendable {
 
     init(_ bytes: UnsafeRawBufferPointer) throws(FormatError) {
         var reader = ByteReader(bytes)
-        guard try reader.raw(Self.magic.count).elementsEqual(Self.magic) else { throw FormatError("is not an index") }
+        guard try reader.raw(Self.magic.count).elementsEqual(Self.magic) else {
+            throw FormatError("is not an index")
+        }
         let version = try reader.fixed(UInt32.self)
         guard version == Self.version else { throw FormatError("is an index of version \(version)") }
         let bits = try reader.fixed(UInt32.self)
         let count = try reader.fixed(UInt64.self)
-        guard (8...24).contains(bits), count <= 1 << 32 else { throw FormatError("has a size that cannot be") }
+        guard (8...24).contains(bits), count <= 1 << 32 else {
+            throw FormatError("has a size that cannot be")
+        }
         self.bits = Int(bits)
         self.count = Int(count)
         check = try reader.digest()

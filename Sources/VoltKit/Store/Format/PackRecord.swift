@@ -78,7 +78,9 @@ struct PackRecord: Equatable, Sendable {
 
     init(_ bytes: UnsafeRawBufferPointer) throws(FormatError) {
         var reader = ByteReader(bytes)
-        guard try reader.fixed(UInt32.self) == Self.marker else { throw FormatError("has no record where one begins") }
+        guard try reader.fixed(UInt32.self) == Self.marker else {
+            throw FormatError("has no record where one begins")
+        }
         guard let kind = RecordKind(rawValue: try reader.byte()),
             let coding = RecordCoding(rawValue: try reader.byte()), try reader.fixed(UInt16.self) == 0
         else { throw FormatError("has a record of a kind that is not known") }
@@ -149,7 +151,8 @@ struct Recipe: Equatable, Sendable {
             }
             let length = try reader.fixed(UInt64.self)
             let (sum, overflow) = total.addingReportingOverflow(length)
-            guard !overflow, sum <= UInt64(Int64.max), kind != .data || length <= UInt64(Self.largestPiece) else {
+            guard !overflow, sum <= UInt64(Int64.max), kind != .data || length <= UInt64(Self.largestPiece)
+            else {
                 throw FormatError("has a recipe of something too large")
             }
             total = sum

@@ -18,20 +18,26 @@ public struct TreeEntry: Sendable, Equatable {
 
     /// The name in its directory, any bytes but `/` and zero; empty for the root.
     public var name: [UInt8]
+    /// What it is.
     public var kind: Kind
     /// Permissions, setuid, setgid and sticky (07777). A second name of a file has no attributes of its own.
     public var mode: UInt32 = 0
+    /// The number of the owner.
     public var user: UInt32 = 0
+    /// The number of the group.
     public var group: UInt32 = 0
     /// The last change, in seconds since 1970 and nanoseconds.
     public var seconds: Int64 = 0
+    /// Nanoseconds of the last change beside the seconds.
     public var nanoseconds: UInt32 = 0
     /// Extended attributes, sorted by their names.
     public var extended: [Attribute] = []
 
     /// An extended attribute.
     public struct Attribute: Sendable, Equatable {
+        /// Such as `user.x`, any bytes but zero.
         public var name: [UInt8]
+        /// Any bytes.
         public var value: [UInt8]
     }
 
@@ -139,7 +145,9 @@ enum TreeFormat {
             entry.nanoseconds = UInt32(try reader.number("nanoseconds", upTo: 999_999_999))
             for _ in 0..<(try reader.number("attributes", upTo: 1024)) {
                 let name = try reader.sized("the name of an attribute", upTo: 255)
-                guard !name.isEmpty, !name.contains(0) else { throw FormatError("has an attribute without a name") }
+                guard !name.isEmpty, !name.contains(0) else {
+                    throw FormatError("has an attribute without a name")
+                }
                 if let last = entry.extended.last, !last.name.lexicographicallyPrecedes(name) {
                     throw FormatError("has attributes out of order")
                 }
@@ -151,7 +159,9 @@ enum TreeFormat {
         return entry
     }
 
-    private static func content(_ kind: UInt8, _ reader: inout ByteReader) throws(FormatError) -> TreeEntry.Kind {
+    private static func content(_ kind: UInt8, _ reader: inout ByteReader) throws(FormatError)
+        -> TreeEntry.Kind
+    {
         switch kind {
         case 1: return .directory
         case 2:
@@ -159,7 +169,9 @@ enum TreeFormat {
             return .file(size: size, digest: size > 0 ? try reader.digest() : .zero)
         case 3:
             let target = try reader.sized("a target", upTo: 4095)
-            guard !target.isEmpty, !target.contains(0) else { throw FormatError("has a link without a target") }
+            guard !target.isEmpty, !target.contains(0) else {
+                throw FormatError("has a link without a target")
+            }
             return .link(target)
         case 5, 6:
             let major = UInt32(try reader.number("a device", upTo: 0xfff))
@@ -172,7 +184,8 @@ enum TreeFormat {
     }
 
     static func checkName(_ name: [UInt8]) throws(FormatError) {
-        guard !name.isEmpty, !name.contains(0), !name.contains(UInt8(ascii: "/")), name != [46], name != [46, 46]
+        guard !name.isEmpty, !name.contains(0), !name.contains(UInt8(ascii: "/")), name != [46],
+            name != [46, 46]
         else { throw FormatError("has a name that is not one") }
     }
 

@@ -26,7 +26,8 @@ extension ContentStore {
     ///   - grace: how old a blob has to be to go.
     ///   - dryRun: only count.
     ///   - fullness: a pack of which a smaller part is needed is written anew.
-    public func collectGarbage(grace: Duration = .seconds(3600), dryRun: Bool = false, fullness: Double = 0.6) throws
+    public func collectGarbage(grace: Duration = .seconds(3600), dryRun: Bool = false, fullness: Double = 0.6)
+        throws
         -> GarbageResult
     {
         let lock = try FileLock.tryLock("\(layout.root)/locks/gc")
@@ -67,6 +68,7 @@ final class GarbageCollection {
     }
 
     func run() throws -> GarbageResult {
+        defer { session.end() }
         if !dryRun { try clearSessions() }
         let cleared = result.clearedSessions
         while true {
@@ -109,13 +111,17 @@ final class GarbageCollection {
         var limit = Self.time(information.st_ctim) - Int64(grace.nanoseconds)
         for name in try Files.list(store.layout.sessions) {
             let directory = "\(store.layout.sessions)/\(name)"
-            guard directory != session.directory, stat("\(directory)/lock", &information) == 0 else { continue }
+            guard directory != session.directory, stat("\(directory)/lock", &information) == 0 else {
+                continue
+            }
             limit = min(limit, Self.time(information.st_mtim))
         }
         return limit
     }
 
-    private static func time(_ value: timespec) -> Int64 { Int64(value.tv_sec) * 1_000_000_000 + Int64(value.tv_nsec) }
+    private static func time(_ value: timespec) -> Int64 {
+        Int64(value.tv_sec) * 1_000_000_000 + Int64(value.tv_nsec)
+    }
 
     /// When a file was put there or found by a writer; nil when it is gone.
     private func age(_ path: String) -> Int64? {
@@ -127,7 +133,8 @@ final class GarbageCollection {
     private func clearSessions() throws {
         for name in try Files.list(store.layout.sessions) {
             let directory = "\(store.layout.sessions)/\(name)"
-            guard directory != session.directory, Files.exists("\(directory)/lock") || name.hasSuffix(".new") else {
+            guard directory != session.directory, Files.exists("\(directory)/lock") || name.hasSuffix(".new")
+            else {
                 continue
             }
             guard let lock = try? FileLock.tryLock("\(directory)/lock") else { continue }
@@ -145,7 +152,9 @@ final class GarbageCollection {
         let segments = try store.index.current()
         let packs = try count(marks, segments, limit)
         var victims = Set(
-            packs.filter { !$0.value.isYoung && Double($0.value.liveBytes) < fullness * Double($0.value.size) }.keys)
+            packs.filter {
+                !$0.value.isYoung && Double($0.value.liveBytes) < fullness * Double($0.value.size)
+            }.keys)
         for (number, pack) in packs where victims.contains(number) {
             result.freed += pack.size - min(pack.size, pack.liveBytes)
             result.removed += pack.dead
@@ -182,7 +191,9 @@ final class GarbageCollection {
     }
 
     /// Gives the entries of the index, each with whether it is needed.
-    private func each(_ marks: Marks, _ segments: [IndexSegment], _ body: (IndexEntry, Bool) throws -> Void) throws {
+    private func each(_ marks: Marks, _ segments: [IndexSegment], _ body: (IndexEntry, Bool) throws -> Void)
+        throws
+    {
         var live = try marks.live.sorted()
         var head = try live.next()
         var entries = try SortedMerge(segments)
@@ -208,7 +219,9 @@ final class GarbageCollection {
             let path = "\(session.directory)/swept\(UInt32.random(in: 0...UInt32.max)).idx"
             let writer = try IndexSegmentWriter(path, expected: segments.reduce(0) { $0 + $1.header.count })
             var entries = try SortedMerge(segments)
-            while let entry = try entries.next() { if !victims.contains(entry.pack) { try writer.add(entry) } }
+            while let entry = try entries.next() {
+                if !victims.contains(entry.pack) { try writer.add(entry) }
+            }
             try writer.finish()
             // Nobody finds something in a victim from here on, or has found it and refreshed its time.
             let lock = try FileLock.wait(for: store.layout.sweepLock)

@@ -7,10 +7,13 @@ internal import VoltSystem
 public struct Lease: Sendable, Equatable, Codable {
     /// 16 hex digits.
     public let id: String
+    /// What the blob is: of a tree its files are kept too.
     public let kind: TagKind
+    /// The blob.
     public let digest: Digest
     /// Who has it, for people.
     public let holder: String
+    /// When it is over.
     public let expires: Timestamp
 }
 
@@ -18,11 +21,14 @@ extension ContentStore {
     /// Takes a lease, durable when this returns.
     ///
     /// - Throws: `VoltError`; `notFound` when the blob is not in the store.
-    public func takeLease(on digest: Digest, kind: TagKind, holder: String, for time: Duration) throws -> Lease {
+    public func takeLease(on digest: Digest, kind: TagKind, holder: String, for time: Duration) throws
+        -> Lease
+    {
         let share = try FileLock.share(layout.sweepLock)
         guard try has(digest) else { throw Self.missing(BinaryDigest(digest)) }
         let lease = Lease(
-            id: StoreLayout.name(UInt64.random(in: 1...UInt64.max)), kind: kind, digest: digest, holder: holder,
+            id: StoreLayout.name(UInt64.random(in: 1...UInt64.max)), kind: kind, digest: digest,
+            holder: holder,
             expires: SystemClock().now().advanced(by: time))
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
@@ -37,7 +43,8 @@ extension ContentStore {
     public func endLease(_ id: String) throws {
         let path = "\(layout.leases)/\(id)"
         guard StoreLayout.number(id, suffix: "") != nil, Files.exists(path) else {
-            throw VoltError(.notFound, "there is no lease '\(id)'", hint: "list them with 'volt cas lease ls'")
+            throw VoltError(
+                .notFound, "there is no lease '\(id)'", hint: "list them with 'volt cas lease ls'")
         }
         try Files.remove(path)
         try Files.syncDirectory(layout.leases)
@@ -45,10 +52,13 @@ extension ContentStore {
 
     /// All leases, those that are over among them.
     public func leases() throws -> [Lease] {
-        try Files.list(layout.leases).filter { StoreLayout.number($0, suffix: "") != nil }.compactMap { name in
+        try Files.list(layout.leases).filter { StoreLayout.number($0, suffix: "") != nil }.compactMap {
+            name in
             let path = "\(layout.leases)/\(name)"
             guard Files.exists(path) else { return nil }
-            guard let lease = try? JSONDecoder().decode(Lease.self, from: Data(try Files.read(path, limit: 4096)))
+            guard
+                let lease = try? JSONDecoder().decode(
+                    Lease.self, from: Data(try Files.read(path, limit: 4096)))
             else {
                 throw VoltError(.failed, "the lease '\(path)' is damaged", hint: "remove the file")
             }

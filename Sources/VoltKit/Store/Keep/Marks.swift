@@ -23,13 +23,15 @@ struct Marks {
         try addPieces(in: directory, reader)
     }
 
-    private mutating func mark(_ digest: Digest, _ kind: TagKind, _ root: String, _ reader: BlobReader) throws {
+    private mutating func mark(_ digest: Digest, _ kind: TagKind, _ root: String, _ reader: BlobReader) throws
+    {
         let digest = BinaryDigest(digest)
         guard try store.place(of: digest) != nil else { return note(digest, root) }
         try live.add(digest)
         guard kind == .tree else { return }
         try TreeWalk.each(digest, in: reader) { event in
-            guard case .entry(let entry) = event, case .file(let size, let digest) = entry.kind, size > 0 else {
+            guard case .entry(let entry) = event, case .file(let size, let digest) = entry.kind, size > 0
+            else {
                 return
             }
             try live.add(digest)

@@ -11,9 +11,13 @@ public enum TagKind: String, Sendable, Codable {
 
 /// A name of a blob; what it names, and what that needs, is kept by `gc`.
 public struct Tag: Sendable, Equatable, Codable {
+    /// Such as `images/debian:12`.
     public let name: String
+    /// What the blob is: of a tree its files are kept too.
     public let kind: TagKind
+    /// The blob.
     public let digest: Digest
+    /// When the name was given.
     public let created: Timestamp
 }
 
@@ -94,7 +98,8 @@ extension ContentStore {
                 || "-_.:/@+".utf8.contains(byte)
         }
         let parts = name.split(separator: "/", omittingEmptySubsequences: false)
-        guard isPlain, name.utf8.count <= longestTag, parts.allSatisfy({ !$0.isEmpty && $0 != "." && $0 != ".." }),
+        guard isPlain, name.utf8.count <= longestTag,
+            parts.allSatisfy({ !$0.isEmpty && $0 != "." && $0 != ".." }),
             !name.hasPrefix("-"), !name.hasPrefix("sha256:")
         else {
             throw VoltError(

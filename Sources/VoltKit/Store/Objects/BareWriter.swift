@@ -77,7 +77,9 @@ final class BareWriter: Sendable {
 
     private func syncStore() throws {
         let directory = volt_open(store.layout.objects, O_RDONLY | O_DIRECTORY, 0)
-        guard directory >= 0 else { throw SystemError.current.during("cannot open '\(store.layout.objects)'") }
+        guard directory >= 0 else {
+            throw SystemError.current.during("cannot open '\(store.layout.objects)'")
+        }
         defer { close(directory) }
         guard volt_syncfs(directory) == 0 else {
             throw SystemError.current.during("cannot sync '\(store.layout.objects)'")

@@ -48,7 +48,8 @@ final class BlobReader {
     func bytes(_ digest: BinaryDigest, limit: Int) throws -> [UInt8] {
         guard let place = try store.place(of: digest) else { throw ContentStore.missing(digest) }
         guard place.length <= limit else {
-            throw VoltError(.refused, "blob '\(digest.digest)' is larger than \(ByteSize(bytes: UInt64(limit)))")
+            throw VoltError(
+                .refused, "blob '\(digest.digest)' is larger than \(ByteSize(bytes: UInt64(limit)))")
         }
         var bytes: [UInt8] = []
         bytes.reserveCapacity(Int(place.length))
@@ -63,20 +64,36 @@ final class BlobReader {
 
     // MARK: Bare
 
-    private func readBare(_ digest: BinaryDigest, _ range: Range<UInt64>?, _ body: (Part) throws -> Void) throws {
+    private func readBare(_ digest: BinaryDigest, _ range: Range<UInt64>?, _ body: (Part) throws -> Void)
+        throws
+    {
         let file = try StoreFile(reading: store.layout.object(digest))
         // Of its own: the body may read other blobs.
         let hasher = BlobHasher()
-        var offset = Int(clamping: range?.lowerBound ?? 0)
-        let end = Int(clamping: range?.upperBound ?? UInt64(Int.max))
-        while offset < end {
-            let wanted = min(plain.count, end - offset)
-            let count = try file.read(at: offset, into: UnsafeMutableRawBufferPointer(rebasing: plain[..<wanted]))
-            guard count > 0 else { break }
-            let part = UnsafeRawBufferPointer(rebasing: plain[..<count])
-            if range == nil { hasher.update(part) }
-            try body(.bytes(part))
-            offset += count
+        let low = Int(clamping: range?.lowerBound ?? 0)
+        let high = min(file.size, Int(clamping: range?.upperBound ?? UInt64(Int.max)))
+        var start = 0
+        try FileIngest.eachRegion(file.descriptor, high) { region in
+            switch region {
+            case .hole(let count):
+                if range == nil { Zeros.each(count) { hasher.update($0) } }
+                let wanted = start + count - max(start, low)
+                if wanted > 0 { try body(.zeros(min(wanted, count))) }
+                start += count
+            case .data(let data):
+                start = data.upperBound
+                var offset = max(data.lowerBound, low)
+                while offset < data.upperBound {
+                    let wanted = min(plain.count, data.upperBound - offset)
+                    let count = try file.read(
+                        at: offset, into: UnsafeMutableRawBufferPointer(rebasing: plain[..<wanted]))
+                    guard count > 0 else { return }
+                    let part = UnsafeRawBufferPointer(rebasing: plain[..<count])
+                    if range == nil { hasher.update(part) }
+                    try body(.bytes(part))
+                    offset += count
+                }
+            }
         }
         if range == nil, hasher.take() != digest {
             throw ContentStore.damaged(digest, "'\(file.path)' has other bytes")
@@ -112,7 +129,9 @@ final class BlobReader {
 
     // MARK: Packed
 
-    private func readPacked(_ entry: IndexEntry, _ range: Range<UInt64>?, _ body: (Part) throws -> Void) throws {
+    private func readPacked(_ entry: IndexEntry, _ range: Range<UInt64>?, _ body: (Part) throws -> Void)
+        throws
+    {
         let bytes = try record(entry)
         let wanted = range ?? 0..<entry.length
         if entry.kind == .data { return try give(bytes, at: 0, wanted, body) }
@@ -166,7 +185,9 @@ final class BlobReader {
                 try body(.zeros(Int(part.upperBound - part.lowerBound)))
             case .data:
                 let entry = try self.entry(piece)
-                guard entry.kind == .data else { throw ContentStore.damaged(piece.digest, "it is not a piece") }
+                guard entry.kind == .data else {
+                    throw ContentStore.damaged(piece.digest, "it is not a piece")
+                }
                 try give(try record(entry), at: offset, wanted, body)
             case .recipe:
                 guard depth < 3 else { throw ContentStore.damaged(piece.digest, "its recipe is too deep") }
@@ -178,7 +199,9 @@ final class BlobReader {
     }
 
     private func entry(_ piece: Recipe.Piece) throws -> IndexEntry {
-        guard let entry = try store.index.entry(piece.digest) else { throw ContentStore.missing(piece.digest) }
+        guard let entry = try store.index.entry(piece.digest) else {
+            throw ContentStore.missing(piece.digest)
+        }
         guard piece.kind != .data || entry.length == piece.length else {
             throw ContentStore.damaged(piece.digest, "it has another length than its blob says")
         }
@@ -186,7 +209,8 @@ final class BlobReader {
     }
 
     private func give(
-        _ bytes: UnsafeRawBufferPointer, at offset: UInt64, _ wanted: Range<UInt64>, _ body: (Part) throws -> Void
+        _ bytes: UnsafeRawBufferPointer, at offset: UInt64, _ wanted: Range<UInt64>,
+        _ body: (Part) throws -> Void
     ) throws {
         let low = max(offset, wanted.lowerBound)
         let high = min(offset + UInt64(bytes.count), wanted.upperBound)

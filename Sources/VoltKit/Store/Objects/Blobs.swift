@@ -5,6 +5,7 @@ internal import VoltSystem
 
 /// What `put` did.
 public struct PutResult: Sendable, Codable {
+    /// The name of the blob.
     public let digest: Digest
     /// Bytes of the blob.
     public let size: UInt64
@@ -24,6 +25,7 @@ extension ContentStore {
         progress: ((UInt64) -> Void)? = nil
     ) throws -> PutResult {
         let session = try WriteSession(self)
+        defer { session.end() }
         let (digest, size) =
             switch representation {
             case .packed: try pack(descriptor, name, session, progress)
@@ -41,7 +43,8 @@ extension ContentStore {
         progress: ((UInt64) -> Void)? = nil
     ) throws -> PutResult {
         if path == "-" {
-            return try put(0, named: "standard input", representation: representation, tag: tag, progress: progress)
+            return try put(
+                0, named: "standard input", representation: representation, tag: tag, progress: progress)
         }
         let file = try StoreFile(reading: path)
         return try put(
@@ -105,7 +108,9 @@ extension ContentStore {
         room: () -> UnsafeMutableRawBufferPointer, filled: (Int) throws -> Void
     ) throws {
         var information = stat()
-        guard fstat(descriptor, &information) == 0 else { throw SystemError.current.during("cannot read '\(name)'") }
+        guard fstat(descriptor, &information) == 0 else {
+            throw SystemError.current.during("cannot read '\(name)'")
+        }
         guard information.st_mode & S_IFMT != S_IFDIR else {
             throw VoltError(.usage, "'\(name)' is a directory", hint: "put it into the store with 'add-tree'")
         }
@@ -152,8 +157,7 @@ extension ContentStore {
                 switch part {
                 case .zeros(let count): offset += count
                 case .bytes(let bytes):
-                    // A bare blob has its holes as zeros.
-                    if !Zeros.are(bytes) { try file.write(bytes, at: offset) }
+                    try file.write(bytes, at: offset)
                     offset += bytes.count
                 }
             }
@@ -161,7 +165,9 @@ extension ContentStore {
                 throw SystemError.current.during("cannot write '\(path)'")
             }
             try file.sync()
-            guard rename(temporary, path) == 0 else { throw SystemError.current.during("cannot write '\(path)'") }
+            guard rename(temporary, path) == 0 else {
+                throw SystemError.current.during("cannot write '\(path)'")
+            }
             try Files.syncDirectory(Files.parent(of: path))
         } catch {
             unlink(temporary)
@@ -197,7 +203,9 @@ extension ContentStore {
     /// - Returns: the kind is nil for a digest, which says nothing about what it is of.
     public func resolve(_ reference: String) throws -> (digest: Digest, kind: TagKind?) {
         if reference.hasPrefix("sha256:") { return (try Digest(reference), nil) }
-        if reference.utf8.count == 64, let digest = try? Digest("sha256:\(reference)") { return (digest, nil) }
+        if reference.utf8.count == 64, let digest = try? Digest("sha256:\(reference)") {
+            return (digest, nil)
+        }
         guard let tag = try tag(reference) else { throw Self.noTag(reference) }
         return (tag.digest, tag.kind)
     }

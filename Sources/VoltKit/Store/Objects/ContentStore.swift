@@ -91,14 +91,17 @@ public final class ContentStore: Sendable {
     ///
     /// - Throws: `VoltError`; code `notFound` when it is not in the store.
     public func size(of digest: Digest) throws -> UInt64 {
-        guard let place = try place(of: BinaryDigest(digest)) else { throw Self.missing(BinaryDigest(digest)) }
+        guard let place = try place(of: BinaryDigest(digest)) else {
+            throw Self.missing(BinaryDigest(digest))
+        }
         return place.length
     }
 
     static func missing(_ digest: BinaryDigest) -> VoltError {
         VoltError(
             .notFound, "blob '\(digest.digest)' is not in the store",
-            hint: "fetch it with 'volt cas pull', or 'volt cas repair --from REMOTE' when it was there before")
+            hint: "fetch it with 'volt cas pull', or 'volt cas repair --from REMOTE' when it was there before"
+        )
     }
 
     static func damaged(_ digest: BinaryDigest, _ reason: String) -> VoltError {

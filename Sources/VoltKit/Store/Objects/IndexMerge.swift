@@ -12,7 +12,8 @@ struct IndexMerge {
     ///
     /// - Parameter directory: on the file system of the store, for the new segment.
     func runIfWorthwhile(in directory: String) throws {
-        guard try store.index.paths().count >= 4, let lock = try FileLock.tryLock(store.layout.indexLock) else {
+        guard try store.index.paths().count >= 4, let lock = try FileLock.tryLock(store.layout.indexLock)
+        else {
             return
         }
         let segments = try store.index.current().sorted { $0.header.count < $1.header.count }

@@ -109,7 +109,8 @@ final class IndexSegment: Sendable {
                 if buffer.count != count { buffer = [UInt8](repeating: 0, count: count) }
                 let offset = segment.header.entriesOffset + next * IndexEntry.count
                 let file = segment.file
-                guard try buffer.withUnsafeMutableBytes({ try file.read(at: offset, into: $0) }) == count else {
+                guard try buffer.withUnsafeMutableBytes({ try file.read(at: offset, into: $0) }) == count
+                else {
                     throw IndexSegment.damage(segment.path, FormatError("ends too early"))
                 }
                 place = 0

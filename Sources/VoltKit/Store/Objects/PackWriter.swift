@@ -1,4 +1,5 @@
 internal import CVoltSystem
+internal import Dispatch
 internal import Glibc
 internal import Synchronization
 internal import VoltCore
@@ -62,6 +63,10 @@ final class PackWriter: Sendable {
     private let store: ContentStore
     private let directory: String
     private let state = Mutex(State())
+    private let queue = DispatchQueue(label: "volt.store.packs")
+    private let group = DispatchGroup()
+    private let slots = DispatchSemaphore(value: 2)
+    private let failed = FirstFailure()
 
     /// - Parameter directory: the private area of the session.
     init(_ store: ContentStore, directory: String) {
@@ -98,7 +103,14 @@ final class PackWriter: Sendable {
             state.open = nil
             return open
         }
-        if let full { try publish(full) }
+        guard let full else { return }
+        if let error = failed.error { throw error }
+        // The disk is waited for on a thread of its own, with one pack more than the one that is being written.
+        slots.wait()
+        queue.async(group: group) { [self] in
+            defer { slots.signal() }
+            do { try publish(full) } catch { failed.note(error) }
+        }
     }
 
     /// Publishes the last pack.
@@ -107,6 +119,8 @@ final class PackWriter: Sendable {
             defer { state.open = nil }
             return state.open
         }
+        group.wait()
+        if let error = failed.error { throw error }
         if let last { try publish(last) }
     }
 
@@ -115,7 +129,9 @@ final class PackWriter: Sendable {
         try open.flush()
         try open.file.sync()
         let name = store.layout.pack(open.number)
-        guard rename(open.file.path, name) == 0 else { throw SystemError.current.during("cannot write '\(name)'") }
+        guard rename(open.file.path, name) == 0 else {
+            throw SystemError.current.during("cannot write '\(name)'")
+        }
         try Files.syncDirectory(store.layout.packs)
         open.entries.sort { $0.digest < $1.digest }
         let path = "\(directory)/\(StoreLayout.name(open.number)).idx"

@@ -15,7 +15,6 @@ final class WriteSession: Sendable {
     let bare: BareWriter
     private let lock: FileLock
     private let touched = Mutex(Set<UInt64>())
-    private let isFinished = Mutex(false)
 
     init(_ store: ContentStore) throws {
         self.store = store
@@ -32,7 +31,8 @@ final class WriteSession: Sendable {
         bare = BareWriter(store, directory: directory)
     }
 
-    deinit { try? Files.removeTree(directory) }
+    /// Removes the private area; what was published stays. Call it when no thread writes any more.
+    func end() { try? Files.removeTree(directory) }
 
     /// Publishes everything: after this call it is durable.
     func finish() throws {
@@ -67,7 +67,9 @@ final class WriteSession: Sendable {
 
     private func refresh(_ pack: UInt64) throws -> Bool {
         if touched.withLock({ $0.contains(pack) }) { return true }
-        guard utimensat(AT_FDCWD, store.layout.pack(pack), nil, AT_SYMLINK_NOFOLLOW) == 0 else { return false }
+        guard utimensat(AT_FDCWD, store.layout.pack(pack), nil, AT_SYMLINK_NOFOLLOW) == 0 else {
+            return false
+        }
         touched.withLock { _ = $0.insert(pack) }
         return true
     }
@@ -75,7 +77,9 @@ final class WriteSession: Sendable {
     private func keepsPieces(of entry: IndexEntry) throws -> Bool {
         guard let recipe = try? BlobReader(store).recipe(entry) else { return false }
         for piece in recipe.pieces where piece.kind != .zeros {
-            guard let entry = try store.index.entry(piece.digest), try refresh(entry.pack) else { return false }
+            guard let entry = try store.index.entry(piece.digest), try refresh(entry.pack) else {
+                return false
+            }
             if piece.kind == .recipe, try !keepsPieces(of: entry) { return false }
         }
         return true

@@ -9,7 +9,8 @@ extension ContentStore {
     ///
     /// - Throws: `VoltError`; `conflict` when the directory is not empty and may not be merged into, `notFound` or
     ///   `failed` for a blob that is missing or damaged.
-    public func checkout(_ tree: Digest, to directory: String, options: CheckoutOptions = CheckoutOptions()) throws
+    public func checkout(_ tree: Digest, to directory: String, options: CheckoutOptions = CheckoutOptions())
+        throws
         -> CheckoutResult
     {
         if Files.exists(directory) {
@@ -51,7 +52,8 @@ final class Checkout {
     private var jobs: [Job] = []
     private var jobBytes: UInt64 = 0
 
-    init(_ store: ContentStore, _ tree: BinaryDigest, _ directory: String, _ options: CheckoutOptions) throws {
+    init(_ store: ContentStore, _ tree: BinaryDigest, _ directory: String, _ options: CheckoutOptions) throws
+    {
         self.store = store
         self.tree = tree
         self.directory = directory
@@ -128,7 +130,9 @@ final class Checkout {
             let length = path.count
             if length > 0 { path.append(UInt8(ascii: "/")) }
             path.append(contentsOf: entry.name)
-            guard path.count <= 4095 else { throw VoltError(.refused, "the tree has a path longer than 4095 bytes") }
+            guard path.count <= 4095 else {
+                throw VoltError(.refused, "the tree has a path longer than 4095 bytes")
+            }
             if options.deletes { names[names.count - 1].append(entry.name) }
             try body(entry, descriptors[descriptors.count - 1])
             guard entry.isDirectory else {
@@ -154,7 +158,9 @@ final class Checkout {
             guard errno == EEXIST, options.merges else { throw failure("cannot make") }
             if try isDirectory(name, parent) { return }
             try clear(name, parent)
-            guard withCharacters(name, { mkdirat(parent, $0, 0o700) }) == 0 else { throw failure("cannot make") }
+            guard withCharacters(name, { mkdirat(parent, $0, 0o700) }) == 0 else {
+                throw failure("cannot make")
+            }
         case .file(let size, _):
             if options.merges { try clear(name, parent) }
             bytes += size

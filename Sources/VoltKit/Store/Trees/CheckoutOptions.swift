@@ -9,6 +9,7 @@ public enum CheckoutMethod: String, Sendable, CaseIterable {
 
 /// How a tree is written to a directory.
 public struct CheckoutOptions: Sendable {
+    /// Where the bytes of files come from.
     public var method = CheckoutMethod.copy
     /// Whether the directory may have files already; those of the tree replace them.
     public var merges = false
@@ -21,6 +22,7 @@ public struct CheckoutOptions: Sendable {
     /// Told from time to time, with the names written so far.
     public var progress: (@Sendable (IngestProgress) -> Void)?
 
+    /// Copies, into an empty directory, with owners.
     public init() {}
 }
 

@@ -30,7 +30,10 @@ final class CheckoutWriter: Sendable {
             }
         case .link(let target):
             try inParent(job) { parent, name in
-                guard withCharacters(target + [0], { target in withCharacters(name) { symlinkat(target, parent, $0) } }) == 0
+                guard
+                    withCharacters(
+                        target + [0], { target in withCharacters(name) { symlinkat(target, parent, $0) } })
+                        == 0
                 else { throw failure("cannot make", job) }
                 try attributes(job, parent, name)
             }
@@ -42,7 +45,9 @@ final class CheckoutWriter: Sendable {
         }
     }
 
-    private func copy(_ job: Checkout.Job, _ size: UInt64, _ digest: BinaryDigest, _ reader: BlobReader) throws {
+    private func copy(_ job: Checkout.Job, _ size: UInt64, _ digest: BinaryDigest, _ reader: BlobReader)
+        throws
+    {
         let file = withCharacters(job.path) {
             volt_open_beneath(root.descriptor, $0, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600)
         }
@@ -63,17 +68,21 @@ final class CheckoutWriter: Sendable {
                 }
             }
             guard UInt64(offset) == size else {
-                throw VoltError(.failed, "the tree is damaged: '\(shown(job))' has \(size) bytes and its blob \(offset)")
+                throw VoltError(
+                    .failed, "the tree is damaged: '\(shown(job))' has \(size) bytes and its blob \(offset)")
             }
             if endsInHole, ftruncate(file, off_t(size)) != 0 { throw failure("cannot write", job) }
         }
         try Self.setAttributes(job.entry, file, options)
     }
 
-    private func write(_ bytes: UnsafeRawBufferPointer, to file: Int32, at offset: Int, _ job: Checkout.Job) throws {
+    private func write(_ bytes: UnsafeRawBufferPointer, to file: Int32, at offset: Int, _ job: Checkout.Job)
+        throws
+    {
         var done = 0
         while done < bytes.count {
-            let count = pwrite(file, bytes.baseAddress?.advanced(by: done), bytes.count - done, off_t(offset + done))
+            let count = pwrite(
+                file, bytes.baseAddress?.advanced(by: done), bytes.count - done, off_t(offset + done))
             if count < 0 {
                 if errno == EINTR { continue }
                 throw failure("cannot write", job)
@@ -92,7 +101,8 @@ final class CheckoutWriter: Sendable {
             if errno == ENOENT {
                 guard Files.exists(object) else {
                     throw VoltError(
-                        .failed, "blob '\(digest.digest)' of '\(shown(job))' is not a whole file in the store",
+                        .failed,
+                        "blob '\(digest.digest)' of '\(shown(job))' is not a whole file in the store",
                         hint: "links need a tree that was added with --bare; without --link it is copied")
                 }
                 try makeRunnable(object, source)
@@ -147,7 +157,9 @@ final class CheckoutWriter: Sendable {
     private func attributes(_ job: Checkout.Job, _ parent: Int32, _ name: [UInt8]) throws {
         let entry = job.entry
         if options.setsOwners {
-            let result = withCharacters(name) { fchownat(parent, $0, entry.user, entry.group, AT_SYMLINK_NOFOLLOW) }
+            let result = withCharacters(name) {
+                fchownat(parent, $0, entry.user, entry.group, AT_SYMLINK_NOFOLLOW)
+            }
             guard result == 0 else { throw failure("cannot give an owner to", job) }
         }
         let time = timespec(tv_sec: Int(entry.seconds), tv_nsec: Int(entry.nanoseconds))

@@ -32,7 +32,8 @@ final class FileIngest {
     func run(_ batch: IngestBatch) throws {
         var held: [Held] = []
         var end = 0
-        for index in batch.items.indices where !batch.items[index].path.isEmpty && !batch.items[index].isKnown {
+        for index in batch.items.indices where !batch.items[index].path.isEmpty && !batch.items[index].isKnown
+        {
             guard case .entry(var entry) = batch.items[index].event else { continue }
             let size = Int(batch.items[index].stamp.size)
             let file = withCharacters(batch.items[index].path) {
@@ -123,7 +124,8 @@ final class FileIngest {
             hint: "stop what writes to it, or leave it out with --exclude")
     }
 
-    private func chunk(_ file: Int32, _ size: Int, _ item: IngestBatch.Item) throws -> (BinaryDigest, UInt64) {
+    private func chunk(_ file: Int32, _ size: Int, _ item: IngestBatch.Item) throws -> (BinaryDigest, UInt64)
+    {
         writer.reset()
         try Self.eachRegion(file, size) { region in
             switch region {
@@ -132,7 +134,9 @@ final class FileIngest {
                 var offset = range.lowerBound
                 while offset < range.upperBound {
                     let room = writer.room
-                    let count = pread(file, room.baseAddress, min(room.count, range.upperBound - offset, 1 << 20), off_t(offset))
+                    let count = pread(
+                        file, room.baseAddress, min(room.count, range.upperBound - offset, 1 << 20),
+                        off_t(offset))
                     if count < 0, errno == EINTR { continue }
                     guard count >= 0 else { throw failure("cannot read", item) }
                     if count == 0 { return }
@@ -165,7 +169,8 @@ final class FileIngest {
             case .data(let range):
                 var offset = range.lowerBound
                 while offset < range.upperBound {
-                    let count = pread(file, buffer.baseAddress, min(buffer.count, range.upperBound - offset), off_t(offset))
+                    let count = pread(
+                        file, buffer.baseAddress, min(buffer.count, range.upperBound - offset), off_t(offset))
                     if count < 0, errno == EINTR { continue }
                     guard count >= 0 else { throw failure("cannot read", item) }
                     if count == 0 { return }
@@ -211,7 +216,9 @@ final class FileIngest {
         }
     }
 
-    private func shown(_ item: IngestBatch.Item) -> String { String(decoding: item.path.dropLast(), as: UTF8.self) }
+    private func shown(_ item: IngestBatch.Item) -> String {
+        String(decoding: item.path.dropLast(), as: UTF8.self)
+    }
 
     private func failure(_ what: String, _ item: IngestBatch.Item) -> VoltError {
         SystemError.current.during("\(what) '\(shown(item))'")

@@ -59,7 +59,8 @@ final class ScanCache {
     }
 
     func add(
-        _ path: ArraySlice<UInt8>, _ stamp: FileStamp, _ digest: BinaryDigest, _ extended: [TreeEntry.Attribute]
+        _ path: ArraySlice<UInt8>, _ stamp: FileStamp, _ digest: BinaryDigest,
+        _ extended: [TreeEntry.Attribute]
     ) throws {
         // Within the granularity of its time a file can change once more.
         guard stamp.changed < began - 1 else { return }
@@ -112,7 +113,8 @@ final class ScanCache {
         init(_ path: String) throws {
             file = try StoreFile(reading: path)
             try fill()
-            guard buffer.starts(with: ScanCache.magic), buffer.count > 8, buffer[8] == ScanCache.version else {
+            guard buffer.starts(with: ScanCache.magic), buffer.count > 8, buffer[8] == ScanCache.version
+            else {
                 throw FormatError("is no cache")
             }
             place = 9
@@ -163,7 +165,8 @@ final class ScanCache {
             let start = place
             let last = current?.path ?? []
             var used = 0
-            let record: (path: [UInt8], known: Known, stamp: FileStamp)? = try buffer.withUnsafeBytes { bytes in
+            let record: (path: [UInt8], known: Known, stamp: FileStamp)? = try buffer.withUnsafeBytes {
+                bytes in
                 var reader = ByteReader(UnsafeRawBufferPointer(rebasing: bytes[start...]))
                 let shared = try reader.varint()
                 if shared == UInt64(Int64.max) { return nil }

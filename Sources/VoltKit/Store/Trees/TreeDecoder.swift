@@ -45,7 +45,9 @@ struct TreeDecoder {
         guard place < buffer.count else { return nil }
         guard !isComplete else { throw FormatError("has something behind its end") }
         guard let (length, start) = try recordLength() else { return nil }
-        guard length > 0, length <= TreeFormat.longest else { throw FormatError("has a record of \(length) bytes") }
+        guard length > 0, length <= TreeFormat.longest else {
+            throw FormatError("has a record of \(length) bytes")
+        }
         guard buffer.count - start >= length else { return nil }
         let end = start + length
         let parsed: Result<TreeEntry?, FormatError> = buffer.withUnsafeBytes { bytes in
@@ -64,7 +66,9 @@ struct TreeDecoder {
             return .up
         }
         if !hasRoot {
-            guard entry.isDirectory, entry.name.isEmpty else { throw FormatError("does not begin with its root") }
+            guard entry.isDirectory, entry.name.isEmpty else {
+                throw FormatError("does not begin with its root")
+            }
             hasRoot = true
             names.append(nil)
             return .entry(entry)
@@ -75,7 +79,9 @@ struct TreeDecoder {
         }
         names[names.count - 1] = entry.name
         if entry.isDirectory {
-            guard names.count < TreeFormat.depth else { throw FormatError("has too many directories in each other") }
+            guard names.count < TreeFormat.depth else {
+                throw FormatError("has too many directories in each other")
+            }
             names.append(nil)
         }
         return .entry(entry)
@@ -91,7 +97,9 @@ struct TreeDecoder {
             index += 1
             value |= Int(byte & 0x7f) << shift
             if byte < 0x80 {
-                guard byte != 0 || shift == 0 else { throw FormatError("has a number that is not in its shortest form") }
+                guard byte != 0 || shift == 0 else {
+                    throw FormatError("has a number that is not in its shortest form")
+                }
                 return (value, index)
             }
         }

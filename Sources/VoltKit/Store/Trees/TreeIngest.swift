@@ -12,10 +12,12 @@ extension ContentStore {
     /// - Parameters:
     ///   - tag: a name for the tree, set when everything is durable.
     /// - Throws: `VoltError`; code `tryAgain` when a file changes while it is read.
-    public func addTree(_ directory: String, options: IngestOptions = IngestOptions(), tag: String? = nil) throws
+    public func addTree(_ directory: String, options: IngestOptions = IngestOptions(), tag: String? = nil)
+        throws
         -> IngestResult
     {
         let session = try WriteSession(self)
+        defer { session.end() }
         let result = try TreeIngest(session, directory, options).run()
         try session.finish()
         if let tag { try setTag(tag, to: result.digest, kind: .tree) }
@@ -32,6 +34,7 @@ final class TreeIngest {
     private let tree: BlobWriter
     private let cache: ScanCache?
     private var inFlight: [IngestBatch] = []
+    private var itemsInFlight = 0
     private var batch = IngestBatch()
     private var output = ByteWriter(capacity: 1 << 17)
     private var scratch = ByteWriter(capacity: 1 << 12)
@@ -107,12 +110,15 @@ final class TreeIngest {
                 full.done.signal()
             }
         }
-        while inFlight.count > workers.count * 4 { try writeFirst() }
+        itemsInFlight += full.items.count
+        // Many, so that nobody waits while one reads a large file: a batch has names, not bytes.
+        while inFlight.count > 128 || itemsInFlight > 1 << 14 { try writeFirst() }
     }
 
     /// Writes the names of the oldest batch into the tree.
     private func writeFirst() throws {
         let batch = inFlight.removeFirst()
+        itemsInFlight -= batch.items.count
         batch.done.wait()
         if let failure = batch.failure {
             if let error = failure as? SystemError { throw error.during("cannot read a file of the tree") }

@@ -38,12 +38,15 @@ extension ContentStore {
                 .notFound, "there is no file '\(path)' in tree '\(tree.short)'",
                 hint: "list it with 'volt cas ls \(tree)'")
         }
-        return size == 0 ? try Digest("sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855") : digest.digest
+        return size == 0
+            ? try Digest("sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
+            : digest.digest
     }
 }
 
 /// One name that differs between two trees.
 public struct TreeChange: Sendable, Equatable {
+    /// What differs.
     public enum Kind: String, Sendable, Codable {
         case added, removed
         /// Other bytes, another target or another kind.
@@ -54,6 +57,7 @@ public struct TreeChange: Sendable, Equatable {
 
     /// From the root.
     public let path: [UInt8]
+    /// What differs.
     public let kind: Kind
 }
 
@@ -124,7 +128,11 @@ private final class TreeStream {
                     if length > 0 { path.append(UInt8(ascii: "/")) }
                     path.append(contentsOf: entry.name)
                     head = (path, entry)
-                    if entry.isDirectory { lengths.append(length) } else { path.removeLast(path.count - length) }
+                    if entry.isDirectory {
+                        lengths.append(length)
+                    } else {
+                        path.removeLast(path.count - length)
+                    }
                     return
                 }
                 guard offset < size else { break }

@@ -33,7 +33,9 @@ final class TreeScanner {
     /// Gives every name, each directory before what is in it, and the end of each directory.
     func run(_ body: (IngestBatch.Item) throws -> Void) throws {
         var information = stat()
-        guard fstat(root, &information) == 0 else { throw SystemError.current.during("cannot read '\(rootPath)'") }
+        guard fstat(root, &information) == 0 else {
+            throw SystemError.current.during("cannot read '\(rootPath)'")
+        }
         device = information.st_dev
         try directory(root, [], information, body)
     }
@@ -59,7 +61,9 @@ final class TreeScanner {
     }
 
     private func add(_ name: [UInt8], in parent: Int32, _ body: (IngestBatch.Item) throws -> Void) throws {
-        guard path.count <= 4095 else { throw VoltError(.refused, "a path in '\(rootPath)' is longer than 4095 bytes") }
+        guard path.count <= 4095 else {
+            throw VoltError(.refused, "a path in '\(rootPath)' is longer than 4095 bytes")
+        }
         var information = stat()
         guard withCharacters(name, { fstatat(parent, $0, &information, AT_SYMLINK_NOFOLLOW) }) == 0 else {
             // It was removed since the directory was listed.
@@ -91,7 +95,9 @@ final class TreeScanner {
         case S_IFCHR, S_IFBLK:
             let number = UInt64(information.st_rdev)
             let (major, minor) = (volt_major(number), volt_minor(number))
-            guard major <= 0xfff, minor <= 0xfffff else { return note("is a device with a number that is too large") }
+            guard major <= 0xfff, minor <= 0xfffff else {
+                return note("is a device with a number that is too large")
+            }
             let kind: TreeEntry.Kind =
                 information.st_mode & S_IFMT == S_IFCHR
                 ? .characterDevice(major: major, minor: minor) : .blockDevice(major: major, minor: minor)

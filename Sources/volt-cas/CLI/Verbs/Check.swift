@@ -23,7 +23,8 @@ struct Init: ParsableCommand {
 
 struct VerifyStore: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "verify", abstract: "Check that all is there, and with --read-data that every byte is right.",
+        commandName: "verify",
+        abstract: "Check that all is there, and with --read-data that every byte is right.",
         discussion: """
             Each damaged file and each blob that is missing is named. With --quarantine what is damaged is put \
             aside and counts as missing, so that it can be put into the store again. The exit code is 1 when \
@@ -58,8 +59,11 @@ struct VerifyStore: ParsableCommand {
                 print("damaged  \(damage.digest.map { "\($0)  " } ?? "")\(damage.reason)  \(damage.path)")
             }
             for digest in result.missing { print("missing  \(digest)") }
-            print("\(result.blobs) blobs, \(ByteSize(bytes: result.bytes)) read; "
-                + (result.isSound ? "all is as it should be" : "\(result.damagedCount) damaged, \(result.missingCount) missing"))
+            print(
+                "\(result.blobs) blobs, \(ByteSize(bytes: result.bytes)) read; "
+                    + (result.isSound
+                        ? "all is as it should be"
+                        : "\(result.damagedCount) damaged, \(result.missingCount) missing"))
         }
         guard result.isSound else {
             if output.format != .json {
@@ -125,11 +129,14 @@ struct Stats: ParsableCommand {
         let (store, _) = try place.open()
         let statistics = try store.statistics()
         let row = Row(
-            logical: statistics.logical, unique: statistics.unique, stored: statistics.stored, details: statistics)
+            logical: statistics.logical, unique: statistics.unique, stored: statistics.stored,
+            details: statistics)
         try Output.render(row, as: output.format) {
             var table = Table(["CLASS", "COUNT", "BYTES", "STORED"])
             func add(_ name: String, _ count: Int, _ bytes: UInt64, _ stored: UInt64) {
-                table.add([name, "\(count)", ByteSize(bytes: bytes).description, ByteSize(bytes: stored).description])
+                table.add([
+                    name, "\(count)", ByteSize(bytes: bytes).description, ByteSize(bytes: stored).description,
+                ])
             }
             add("bare", statistics.bare.count, statistics.bare.bytes, statistics.bare.stored)
             add("packed", statistics.packed.count, statistics.packed.bytes, statistics.packed.stored)

@@ -65,7 +65,8 @@ struct Tags: ParsableCommand {
             var table = Table(["TAG", "KIND", "DIGEST", "CREATED"])
             for tag in tags {
                 table.add([
-                    tag.name, tag.kind.rawValue, tag.digest.short, tag.created.relative(to: context.clock.now()),
+                    tag.name, tag.kind.rawValue, tag.digest.short,
+                    tag.created.relative(to: context.clock.now()),
                 ])
             }
             return table
@@ -140,7 +141,9 @@ struct LeaseCommand: ParsableCommand {
             try Output.render(leases, as: output.format) {
                 var table = Table(["ID", "KIND", "DIGEST", "HOLDER", "EXPIRES"])
                 for lease in leases {
-                    table.add([lease.id, lease.kind.rawValue, lease.digest.short, lease.holder, "\(lease.expires)"])
+                    table.add([
+                        lease.id, lease.kind.rawValue, lease.digest.short, lease.holder, "\(lease.expires)",
+                    ])
                 }
                 return table
             }

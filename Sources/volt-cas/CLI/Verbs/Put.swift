@@ -76,7 +76,8 @@ struct Cat: ParsableCommand {
         guard start > 0 || count != nil else { return try store.write(digest, to: 1) }
         let size = try store.size(of: digest)
         guard start <= size else {
-            throw VoltError(.usage, "--offset \(start) is behind the end of the blob, which has \(size) bytes")
+            throw VoltError(
+                .usage, "--offset \(start) is behind the end of the blob, which has \(size) bytes")
         }
         try store.write(digest, range: start..<(start + min(count ?? size, size - start)), to: 1)
     }

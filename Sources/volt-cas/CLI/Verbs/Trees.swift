@@ -23,11 +23,13 @@ struct AddTree: ParsableCommand {
     @Flag(help: "Keep its files whole, ready to be mounted and linked.") var bare = false
     @Option(
         help: ArgumentHelp(
-            "Leave out what matches: a path from the root when it has a slash, else a name.", valueName: "glob"))
+            "Leave out what matches: a path from the root when it has a slash, else a name.",
+            valueName: "glob"))
     var exclude: [String] = []
     @Flag(help: "Do not go into other file systems.") var oneFileSystem = false
     @Flag(inversion: .prefixedNo, help: "Keep the times of the last change.") var times = true
-    @Option(help: ArgumentHelp("Give everything this owner, such as 0:0.", valueName: "user:group")) var owner: String?
+    @Option(help: ArgumentHelp("Give everything this owner, such as 0:0.", valueName: "user:group"))
+    var owner: String?
     @Flag(inversion: .prefixedNo, help: "Trust inode, size and times to tell which files have not changed.")
     var cache = true
     @OptionGroup var place: StoreOptions
@@ -70,7 +72,8 @@ struct AddTree: ParsableCommand {
                 try Output.json(
                     Row(
                         digest: result.digest, entries: result.entries, bytes: result.bytes,
-                        unchanged: result.unchanged, newBlobs: result.newBlobs, storedBytes: result.storedBytes,
+                        unchanged: result.unchanged, newBlobs: result.newBlobs,
+                        storedBytes: result.storedBytes,
                         notes: result.notes)))
         }
         print(result.digest)
@@ -119,7 +122,9 @@ struct Ls: ParsableCommand {
             let size = row.size.map { String($0) } ?? "-"
             let padding = String(repeating: " ", count: max(0, 12 - size.count))
             let target = row.target.map { " -> \($0)" } ?? ""
-            print("\(Self.letter(entry))\(row.mode)  \(row.user):\(row.group) \(padding)\(size)  \(row.path)\(target)")
+            print(
+                "\(Self.letter(entry))\(row.mode)  \(row.user):\(row.group) \(padding)\(size)  \(row.path)\(target)"
+            )
         }
     }
 
@@ -132,14 +137,17 @@ struct Ls: ParsableCommand {
             size = bytes
             digest = bytes > 0 ? name.digest : nil
         case .link(let bytes), .hardLink(let bytes): target = shown(bytes)
-        case .characterDevice(let major, let minor), .blockDevice(let major, let minor): target = "\(major):\(minor)"
+        case .characterDevice(let major, let minor), .blockDevice(let major, let minor):
+            target = "\(major):\(minor)"
         case .directory, .pipe, .socket: break
         }
         let octal = String(entry.mode, radix: 8)
         return Row(
             path: path.isEmpty ? "." : shown(path), type: type(entry),
-            mode: String(repeating: "0", count: max(0, 4 - octal.count)) + octal, user: entry.user, group: entry.group,
-            size: size, digest: digest, target: target, seconds: entry.seconds, nanoseconds: entry.nanoseconds)
+            mode: String(repeating: "0", count: max(0, 4 - octal.count)) + octal, user: entry.user,
+            group: entry.group,
+            size: size, digest: digest, target: target, seconds: entry.seconds, nanoseconds: entry.nanoseconds
+        )
     }
 
     private static func type(_ entry: TreeEntry) -> String {
@@ -225,7 +233,8 @@ struct CheckoutTree: ParsableCommand {
         let line = ProgressLine("checkout", quiet: progress.quiet)
         options.progress = { line.show($0.bytes, entries: $0.entries) }
         let result = try store.checkout(
-            try store.tree(tree), to: Files.absolute(directory, from: Files.currentDirectory), options: options)
+            try store.tree(tree), to: Files.absolute(directory, from: Files.currentDirectory),
+            options: options)
         line.end()
         for note in result.notes { Output.note("\(context.displayName): note: \(note)") }
         if output.format == .json {
@@ -258,7 +267,8 @@ struct Diff: ParsableCommand {
     func run() throws {
         let (store, _) = try place.open()
         var differs = false
-        try store.difference(from: try store.tree(old), to: try store.tree(new), ignoresTimes: ignoreTimes) { change in
+        try store.difference(from: try store.tree(old), to: try store.tree(new), ignoresTimes: ignoreTimes) {
+            change in
             differs = true
             let path = change.path.isEmpty ? "." : Ls.shown(change.path)
             if output.format == .json {
