@@ -175,7 +175,8 @@ let package = Package(
         tests("LayoutTests", ["VoltSystem"]),
         tests("DocsTests", ["VoltSystem"]),
         .target(name: "CTestDisk", path: "Tests/CTestDisk"),
-        tests("VoltStoreTests", ["CTestDisk", "VoltStore", "VoltCore", "VoltCrypto", "VoltSystem", "volt-cas"]),
+        tests(
+            "VoltStoreTests", ["CTestDisk", "VoltStore", "VoltCore", "VoltCrypto", "VoltSystem", "volt-cas"]),
         tests("VoltCryptoTests", ["VoltCrypto", "VoltCore"]),
         tests("VoltSystemTests", ["VoltSystem"]),
         tests("VoltSQLiteTests", ["VoltSQLite", "VoltCore", "VoltSystem"]),
@@ -189,8 +190,8 @@ let package = Package(
         .target(
             name: "FuzzTargets",
             dependencies: [
-                "ContainerSecrets", "GitopsEngine", "GitopsSource", "VoltCore", "VoltCrypto", "VoltWorkload",
-                "VoltYAML",
+                "ContainerSecrets", "GitopsEngine", "GitopsSource", "VoltCore", "VoltCrypto", "VoltStore",
+                "VoltWorkload", "VoltYAML",
             ], path: "Tests/FuzzTargets", swiftSettings: settings),
         .testTarget(
             name: "FuzzTests", dependencies: ["FuzzTargets", "VoltCore", "VoltSystem", "VoltTestKit"],

@@ -11,6 +11,8 @@ package struct FuzzTarget: Sendable {
     package static let all: [FuzzTarget] =
         hooks + [
             signatures, repositoryURL, payloadURL, yaml, manifest, knownHosts, sops, gitModules, lfsPointer,
+            storeTree,
+            storeFiles,
         ]
 }
 

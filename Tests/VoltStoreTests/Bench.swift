@@ -39,7 +39,7 @@ final class Bench: Sendable {
         try shell(
             """
             cd '\(directory)'; find . -printf '%P %y %m %U:%G %T@ %s %n %l\\n' | grep -av '^ ' | sort
-            find . -type f -exec sha256sum {} + | sort; getfattr -dR -m - . 2>/dev/null || true
+            find . -type f -exec sha256sum {} + | sort; getfattr -dhR -m - . | grep -v '^$' | sort
             find . \\( -type c -o -type b \\) -exec stat -c '%n %t:%T' {} + 2>/dev/null | sort
             """)
     }

@@ -16,7 +16,11 @@ internal import VoltSystem
             """,
         groupedSubcommands: [
             CommandGroup(name: "Blobs", subcommands: [Put.self, Get.self, Cat.self, Has.self]),
-            CommandGroup(name: "Trees", subcommands: [AddTree.self, Ls.self, CheckoutTree.self, Diff.self]),
+            CommandGroup(
+                name: "Trees",
+                subcommands: [
+                    AddTree.self, Ls.self, CheckoutTree.self, MountTree.self, UnmountTree.self, Diff.self,
+                ]),
             CommandGroup(
                 name: "What is kept",
                 subcommands: [SetTag.self, Untag.self, Tags.self, LeaseCommand.self, GC.self]),

@@ -1,10 +1,13 @@
 #define _GNU_SOURCE
 #include "CVoltSystem.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <linux/loop.h>
 #include <linux/openat2.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/auxv.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -65,6 +68,35 @@ int volt_lsetxattr(const char *path, const char *name, const void *value, size_t
 uint64_t volt_device(uint32_t major, uint32_t minor) { return makedev(major, minor); }
 uint32_t volt_major(uint64_t device) { return major(device); }
 uint32_t volt_minor(uint64_t device) { return minor(device); }
+
+int volt_loop_attach(int file, char *path, size_t size) {
+    int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
+    if (control < 0) return -1;
+    // Another process may be faster to take the free one.
+    for (int tries = 0; tries < 64; tries++) {
+        int number = ioctl(control, LOOP_CTL_GET_FREE);
+        if (number < 0) break;
+        snprintf(path, size, "/dev/loop%d", number);
+        int device = open(path, O_RDONLY | O_CLOEXEC);
+        if (device < 0) break;
+        struct loop_config config = {
+            .fd = (uint32_t)file, .block_size = 4096,
+            .info.lo_flags = LO_FLAGS_READ_ONLY | LO_FLAGS_AUTOCLEAR,
+        };
+        if (ioctl(device, LOOP_CONFIGURE, &config) == 0) {
+            close(control);
+            return device;
+        }
+        int error = errno;
+        close(device);
+        errno = error;
+        if (error != EBUSY) break;
+    }
+    int error = errno;
+    close(control);
+    errno = error;
+    return -1;
+}
 
 int volt_clone(int from, int to) { return ioctl(to, FICLONE, from); }
 

@@ -243,7 +243,18 @@ final class GarbageCollection {
 
     // MARK: Bare blobs
 
+    /// Images of trees that are no root go before the files they speak of; they can be made again.
+    private func sweepImages() throws {
+        for name in try Files.list(store.layout.cache) where name.hasSuffix(".erofs") {
+            guard let digest = try? Digest("sha256:\(name.dropLast(6))"), !roots.contains(digest) else {
+                continue
+            }
+            try Files.remove("\(store.layout.cache)/\(name)")
+        }
+    }
+
     private func sweepObjects(_ marks: Marks, _ limit: Int64) throws {
+        if !dryRun { try sweepImages() }
         var live = try marks.live.sorted()
         var head = try live.next()
         for directory in try Files.list(store.layout.objects) {

@@ -20,6 +20,8 @@ extension ContentStore {
         defer { session.end() }
         let result = try TreeIngest(session, directory, options).run()
         try session.finish()
+        // The image of the names now, so that a mount has nothing left to make.
+        if options.representation == .bare { try prepareMount(of: result.digest) }
         if let tag { try setTag(tag, to: result.digest, kind: .tree) }
         return result
     }

@@ -44,6 +44,10 @@ uint64_t volt_device(uint32_t major, uint32_t minor);
 uint32_t volt_major(uint64_t device);
 uint32_t volt_minor(uint64_t device);
 
+// Attaches a file to a free loop device, for reading, until it is unmounted, and writes the path of the device.
+// Returns a descriptor that has to be open until the device is mounted, or -1 with errno.
+int volt_loop_attach(int file, char *path, size_t size);
+
 // ioctl(FICLONE): shares the blocks of a whole file. Returns 0, or -1 with errno.
 int volt_clone(int from, int to);
 

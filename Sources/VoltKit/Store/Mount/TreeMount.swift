@@ -1,0 +1,178 @@
+internal import CVoltSystem
+internal import Glibc
+public import VoltCore
+internal import VoltSystem
+
+/// How a tree is mounted.
+public struct MountOptions: Sendable {
+    /// A directory for what is changed; without it the mount is for reading only.
+    public var upper: String?
+    /// What changes need not survive a power cut: unmounting does not wait for the disk.
+    public var isVolatile = false
+
+    /// For reading only.
+    public init() {}
+}
+
+/// How a tree was mounted.
+public struct MountResult: Sendable, Codable {
+    /// `file` or `loop`: how the kernel reads the image of the names.
+    public let image: String
+    /// The lease that keeps the tree until `unmount`.
+    public let lease: String
+}
+
+extension ContentStore {
+    /// Mounts a tree of bare files: an EROFS image with its names over the objects of the store, by overlayfs. No file
+    /// is copied or linked, and trees that share a file share its pages in memory. It needs root, and Linux 6.5.
+    ///
+    /// - Parameters:
+    ///   - directory: an existing directory.
+    /// - Throws: `VoltError`; `missing` when the kernel cannot do it, with what to do instead.
+    public func mount(_ tree: Digest, at directory: String, options: MountOptions = MountOptions()) throws
+        -> MountResult
+    {
+        let target = Files.absolute(directory, from: Files.currentDirectory)
+        guard Files.isDirectory(target) else {
+            throw VoltError(.notFound, "there is no directory '\(target)'", hint: "make it with mkdir")
+        }
+        // For as long as it is mounted: nobody else would say that the tree is needed.
+        let lease = try takeLease(
+            on: tree, kind: .tree, holder: "mount \(target)", for: .seconds(10 * 365 * 86_400))
+        do {
+            let image = try TreeMount(self, BinaryDigest(tree)).mount(at: target, options)
+            return MountResult(image: image, lease: lease.id)
+        } catch {
+            try? endLease(lease.id)
+            throw error
+        }
+    }
+
+    /// Unmounts a tree and lets it go.
+    ///
+    /// - Throws: `VoltError`; `notFound` when nothing of this store is mounted there, `conflict` while it is used.
+    public func unmount(_ directory: String) throws {
+        let target = Files.absolute(directory, from: Files.currentDirectory)
+        let holder = "mount \(target)"
+        let held = try leases().filter { $0.holder == holder }
+        guard !held.isEmpty else {
+            throw VoltError(
+                .notFound, "no tree of '\(path)' is mounted at '\(target)'", hint: "see 'volt cas lease ls'")
+        }
+        if umount2(target, 0) != 0, errno != EINVAL {
+            var error = SystemError.current.during("cannot unmount '\(target)'")
+            if errno == EBUSY {
+                error = VoltError(
+                    .conflict, "cannot unmount '\(target)': something uses it",
+                    hint: "see 'fuser -m \(target)'")
+            }
+            throw error
+        }
+        for lease in held { try endLease(lease.id) }
+    }
+
+    /// Makes the image of a tree that `mount` needs, unless it is there.
+    ///
+    /// - Throws: `VoltError`; `failed` when a file of the tree is not bare.
+    public func prepareMount(of tree: Digest) throws { _ = try TreeMount(self, BinaryDigest(tree)).image() }
+}
+
+/// The mount of one tree.
+struct TreeMount {
+    private let store: ContentStore
+    private let tree: BinaryDigest
+
+    init(_ store: ContentStore, _ tree: BinaryDigest) {
+        self.store = store
+        self.tree = tree
+    }
+
+    /// The image of the names, made when it is not there.
+    func image() throws -> String {
+        let path = "\(store.layout.cache)/\(tree.hex).erofs"
+        if Files.exists(path) { return path }
+        let temporary = "\(path).\(getpid()).tmp"
+        let file = try StoreFile(creating: temporary)
+        do {
+            let directory = volt_open(store.layout.objects, O_RDONLY | O_DIRECTORY, 0)
+            defer { close(directory) }
+            try ErofsImage(store, tree).write(to: file) { digest in
+                let hex = digest.hex
+                guard faccessat(directory, "\(hex.prefix(2))/\(hex.dropFirst(2))", F_OK, 0) == 0 else {
+                    throw VoltError(
+                        .failed,
+                        "tree '\(tree.digest.short)' has files that are not whole in the store, such as '\(digest.digest)'",
+                        hint: "add the tree with --bare, or check it out")
+                }
+            }
+            // After a power cut an image must be whole or not there.
+            try file.sync()
+            guard rename(temporary, path) == 0 else {
+                throw SystemError.current.during("cannot write '\(path)'")
+            }
+            return path
+        } catch {
+            unlink(temporary)
+            throw error
+        }
+    }
+
+    /// - Returns: `file` or `loop`.
+    func mount(at target: String, _ options: MountOptions) throws -> String {
+        let image = try image()
+        // A place for the names, which is out of sight when the overlay stands on it.
+        let place = "\(store.layout.sessions)/mount-\(StoreLayout.name(UInt64.random(in: 1...UInt64.max)))"
+        try Files.makeDirectory(place, mode: 0o700)
+        defer { rmdir(place) }
+        let kind = try mountNames(image, at: place)
+        defer { umount2(place, Int32(MNT_DETACH)) }
+        var data =
+            "metacopy=on,redirect_dir=on,lowerdir=\(Self.escaped(place))::\(Self.escaped(store.layout.objects))"
+        if let upper = options.upper {
+            let upper = Files.absolute(upper, from: Files.currentDirectory)
+            for name in ["upper", "work"] { try Files.makeDirectory("\(upper)/\(name)", mode: 0o755) }
+            data += ",upperdir=\(Self.escaped("\(upper)/upper")),workdir=\(Self.escaped("\(upper)/work"))"
+            if options.isVolatile { data += ",volatile" }
+        }
+        guard volt_mount("volt-cas", target, "overlay", data) == 0 else {
+            let error = SystemError.current
+            guard error.number == EINVAL || error.number == ENODEV else {
+                throw error.during("cannot mount '\(target)'")
+            }
+            throw VoltError(
+                .missing, "cannot mount '\(target)': this kernel has no overlayfs with data-only layers",
+                hint: "use Linux 6.5 or later, or 'volt cas checkout'")
+        }
+        return kind
+    }
+
+    private func mountNames(_ image: String, at place: String) throws -> String {
+        if volt_mount(image, place, "erofs", "") == 0 { return "file" }
+        let first = SystemError.current
+        guard first.number == ENOTBLK || first.number == EINVAL else {
+            if first.number == ENODEV {
+                throw VoltError(
+                    .missing, "cannot mount '\(image)': this kernel has no EROFS",
+                    hint: "load it with 'modprobe erofs', or use 'volt cas checkout'")
+            }
+            throw first.during("cannot mount '\(image)'")
+        }
+        // Before Linux 6.12 EROFS wants a block device.
+        let file = try StoreFile(reading: image)
+        var name = [CChar](repeating: 0, count: 64)
+        let device = volt_loop_attach(file.descriptor, &name, name.count)
+        guard device >= 0 else {
+            throw SystemError.current.during("cannot attach '\(image)' to a loop device")
+        }
+        defer { close(device) }
+        guard volt_mount(name, place, "erofs", "") == 0 else {
+            throw SystemError.current.during("cannot mount '\(image)'")
+        }
+        return "loop"
+    }
+
+    /// A path in the options of overlayfs, where a comma ends an option and a colon a layer.
+    private static func escaped(_ path: String) -> String {
+        path.map { $0 == "," || $0 == ":" || $0 == "\\" ? "\\\($0)" : "\($0)" }.joined()
+    }
+}
