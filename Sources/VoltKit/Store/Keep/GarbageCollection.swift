@@ -75,7 +75,16 @@ final class GarbageCollection {
             result = GarbageResult(clearedSessions: cleared)
             let limit = try cutoff()
             roots = try Self.roots(store)
-            let marks = try Marks(store, in: session.directory, now: SystemClock().now())
+            var marks = try Marks(store, in: session.directory, now: SystemClock().now())
+            try marks.findMissing()
+            // What a missing tree or recipe needs is not known: with it gone too, nothing could be mended.
+            if let (root, digest) = marks.missing.first {
+                throw VoltError(
+                    .refused, "\(root) needs blob '\(digest.digest)', which is missing: nothing was removed",
+                    hint:
+                        "put the same content into the store again, or take the name away with 'volt cas untag'"
+                )
+            }
             do {
                 try sweepPacks(marks, limit)
                 try sweepObjects(marks, limit)
@@ -131,8 +140,19 @@ final class GarbageCollection {
     }
 
     private func clearSessions() throws {
+        var now = timespec()
+        clock_gettime(CLOCK_REALTIME, &now)
         for name in try Files.list(store.layout.sessions) {
             let directory = "\(store.layout.sessions)/\(name)"
+            if name.hasPrefix("mount-") || name.hasSuffix(".new") {
+                // Those that are being made are there for moments.
+                guard let age = age(directory), age < Self.time(now) - 60_000_000_000 else { continue }
+                if name.hasPrefix("mount-") {
+                    umount2(directory, Int32(MNT_DETACH))
+                    rmdir(directory)
+                    continue
+                }
+            }
             guard directory != session.directory, Files.exists("\(directory)/lock") || name.hasSuffix(".new")
             else {
                 continue
@@ -246,7 +266,7 @@ final class GarbageCollection {
     /// Images of trees that are no root go before the files they speak of; they can be made again.
     private func sweepImages() throws {
         for name in try Files.list(store.layout.cache) where name.hasSuffix(".erofs") {
-            guard let digest = try? Digest("sha256:\(name.dropLast(6))"), !roots.contains(digest) else {
+            guard let digest = try? Digest("sha256:\(name.prefix(64))"), !roots.contains(digest) else {
                 continue
             }
             try Files.remove("\(store.layout.cache)/\(name)")

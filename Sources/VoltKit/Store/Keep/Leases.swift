@@ -24,6 +24,13 @@ extension ContentStore {
     public func takeLease(on digest: Digest, kind: TagKind, holder: String, for time: Duration) throws
         -> Lease
     {
+        try takeLease(on: digest, kind: kind, holder: holder, for: time, durably: true)
+    }
+
+    /// - Parameter durably: false for what is over when the power fails, such as a mount.
+    func takeLease(on digest: Digest, kind: TagKind, holder: String, for time: Duration, durably: Bool) throws
+        -> Lease
+    {
         let share = try FileLock.share(layout.sweepLock)
         guard try has(digest) else { throw Self.missing(BinaryDigest(digest)) }
         let lease = Lease(
@@ -32,7 +39,13 @@ extension ContentStore {
             expires: SystemClock().now().advanced(by: time))
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        try Files.replace("\(layout.leases)/\(lease.id)", with: try encoder.encode(lease) + [10], mode: 0o600)
+        let path = "\(layout.leases)/\(lease.id)"
+        let bytes = try encoder.encode(lease) + [10]
+        if durably {
+            try Files.replace(path, with: bytes, mode: 0o600)
+        } else {
+            try Files.replaceUnsynced(path, with: bytes, mode: 0o600)
+        }
         share.keep()
         return lease
     }

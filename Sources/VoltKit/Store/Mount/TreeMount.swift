@@ -38,7 +38,8 @@ extension ContentStore {
         }
         // For as long as it is mounted: nobody else would say that the tree is needed.
         let lease = try takeLease(
-            on: tree, kind: .tree, holder: "mount \(target)", for: .seconds(10 * 365 * 86_400))
+            on: tree, kind: .tree, holder: "mount \(target)", for: .seconds(10 * 365 * 86_400), durably: false
+        )
         do {
             let image = try TreeMount(self, BinaryDigest(tree)).mount(at: target, options)
             return MountResult(image: image, lease: lease.id)
@@ -74,7 +75,9 @@ extension ContentStore {
     /// Makes the image of a tree that `mount` needs, unless it is there.
     ///
     /// - Throws: `VoltError`; `failed` when a file of the tree is not bare.
-    public func prepareMount(of tree: Digest) throws { _ = try TreeMount(self, BinaryDigest(tree)).image() }
+    public func prepareMount(of tree: Digest) throws {
+        _ = try TreeMount(self, BinaryDigest(tree)).image(durably: true)
+    }
 }
 
 /// The mount of one tree.
@@ -88,9 +91,19 @@ struct TreeMount {
     }
 
     /// The image of the names, made when it is not there.
-    func image() throws -> String {
-        let path = "\(store.layout.cache)/\(tree.hex).erofs"
-        if Files.exists(path) { return path }
+    ///
+    /// - Parameter durably: whether it is to be whole after a power cut. One that is not has the number of this start
+    ///   of the host in its name and is never used after another.
+    func image(durably: Bool) throws -> String {
+        let durable = "\(store.layout.cache)/\(tree.hex).erofs"
+        if Files.exists(durable) { return durable }
+        var path = durable
+        if !durably {
+            let boot = try Files.read("/proc/sys/kernel/random/boot_id", limit: 64)
+            path =
+                "\(store.layout.cache)/\(tree.hex)-\(String(decoding: boot.prefix(8), as: UTF8.self)).erofs"
+            if Files.exists(path) { return path }
+        }
         let temporary = "\(path).\(getpid()).tmp"
         let file = try StoreFile(creating: temporary)
         do {
@@ -105,8 +118,7 @@ struct TreeMount {
                         hint: "add the tree with --bare, or check it out")
                 }
             }
-            // After a power cut an image must be whole or not there.
-            try file.sync()
+            if durably { try file.sync() }
             guard rename(temporary, path) == 0 else {
                 throw SystemError.current.during("cannot write '\(path)'")
             }
@@ -119,7 +131,7 @@ struct TreeMount {
 
     /// - Returns: `file` or `loop`.
     func mount(at target: String, _ options: MountOptions) throws -> String {
-        let image = try image()
+        let image = try image(durably: false)
         // A place for the names, which is out of sight when the overlay stands on it.
         let place = "\(store.layout.sessions)/mount-\(StoreLayout.name(UInt64.random(in: 1...UInt64.max)))"
         try Files.makeDirectory(place, mode: 0o700)

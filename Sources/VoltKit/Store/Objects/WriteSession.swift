@@ -49,12 +49,15 @@ final class WriteSession: Sendable {
         return result
     }
 
+    /// The same for many looks in a row, until the value ends. Do not wait for anything with it.
+    func beginLooking() throws -> FileLock { try FileLock.share(store.layout.sweepLock) }
+
     /// Whether a blob is there, in any form; if so it stays while this session lives. Call it in `looking`.
     func keeps(_ digest: BinaryDigest) throws -> Bool {
         if packs.isClaimed(digest) || bare.isClaimed(digest) { return true }
-        if try keepsBare(digest) { return true }
-        guard let entry = try store.index.entry(digest) else { return false }
-        guard try refresh(entry.pack) else { return false }
+        guard let entry = try store.index.entry(digest), try refresh(entry.pack) else {
+            return try keepsBare(digest)
+        }
         // The pieces of an old blob may be in older packs.
         return entry.kind == .data ? true : try keepsPieces(of: entry)
     }

@@ -31,7 +31,8 @@ final class ScanCache {
     private var output = ByteWriter(capacity: 1 << 16)
     private var written = 0
     private var last: [UInt8] = []
-    private var hasDevice = false
+    /// Held from one look to the next: a lock for each of a million files would cost more than the looks.
+    private var look: FileLock?
 
     init(_ session: WriteSession, _ directory: String, _ options: IngestOptions) throws {
         self.session = session
@@ -51,12 +52,14 @@ final class ScanCache {
     func find(_ path: ArraySlice<UInt8>, _ stamp: FileStamp) throws -> Known? {
         guard let old, let (known, seen) = try? old.find(path), seen == stamp else { return nil }
         if stamp.size == 0 { return known }
-        let isThere = try session.looking {
-            try representation == .bare
-                ? session.keepsBare(known.digest) : session.keeps(known.digest)
-        }
+        if look == nil { look = try session.beginLooking() }
+        let isThere =
+            try representation == .bare ? session.keepsBare(known.digest) : session.keeps(known.digest)
         return isThere ? known : nil
     }
+
+    /// Lets those go on who wait to remove something: call it often, and before waiting.
+    func pause() { look = nil }
 
     func add(
         _ path: ArraySlice<UInt8>, _ stamp: FileStamp, _ digest: BinaryDigest,
@@ -96,6 +99,7 @@ final class ScanCache {
 
     /// Puts what was seen in the place of what was seen before. It need not survive a power cut: the end is marked.
     func save() throws {
+        pause()
         output.varint(UInt64(Int64.max))
         try flush()
         guard rename(new.path, path) == 0 else { throw SystemError.current.during("cannot write '\(path)'") }

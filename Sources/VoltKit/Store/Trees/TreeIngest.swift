@@ -100,6 +100,7 @@ final class TreeIngest {
 
     /// Hands the batch to a worker.
     private func hand() throws {
+        cache?.pause()
         guard !batch.items.isEmpty else { return }
         let full = batch
         batch = IngestBatch()
