@@ -105,7 +105,7 @@ import VoltTestKit
     func index() throws {
         let segments = try files("index")
         var random = SeededGenerator(12)
-        for round in 0..<20 {
+        for round in 0..<60 {
             let path = segments[round % segments.count]
             let size = try Files.read(path).count
             let offset = Int.random(in: 0..<size, using: &random)

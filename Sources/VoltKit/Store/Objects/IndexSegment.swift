@@ -132,15 +132,22 @@ final class IndexSegment: Sendable {
         var cursor = entries()
         var last: BinaryDigest?
         var writer = ByteWriter(capacity: IndexEntry.count)
+        var counts = [UInt32](repeating: 0, count: ends.count)
         while let entry = try cursor.read() {
             if let last, !(last < entry.digest) { throw Self.damage(path, FormatError("is out of order")) }
             last = entry.digest
+            counts[Int(entry.digest.words.0 >> UInt64(64 - header.bits))] += 1
             writer.removeAll()
             entry.write(to: &writer)
             writer.bytes.withUnsafeBytes { hasher.update($0) }
         }
         guard hasher.take() == header.check else {
             throw Self.damage(path, FormatError("has other bytes than were written"))
+        }
+        var total: UInt32 = 0
+        for (count, end) in zip(counts, ends) {
+            total += count
+            guard total == end else { throw Self.damage(path, FormatError("has a table that is wrong")) }
         }
     }
 }
