@@ -6,7 +6,7 @@ import VoltSystem
 import VoltTestKit
 
 /// Writers that are killed, disks that are full and power that fails.
-@Suite(.serialized) struct CrashTests {
+@Suite(.serialized, .enabled(if: HostPaths.runsAsRoot, "file systems in files need root")) struct CrashTests {
     private let bench: Bench
     /// How often something is killed; more in `make soak`.
     private let rounds = Int(Environment.current["VOLT_SOAK_ROUNDS"] ?? "") ?? 8

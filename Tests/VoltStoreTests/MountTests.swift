@@ -4,7 +4,7 @@ import VoltStore
 import VoltSystem
 import VoltTestKit
 
-@Suite(.serialized) struct MountTests {
+@Suite(.serialized, .enabled(if: HostPaths.runsAsRoot, "mounts need root")) struct MountTests {
     private let bench: Bench
 
     init() throws { bench = try Bench() }
