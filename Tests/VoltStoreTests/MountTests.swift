@@ -55,6 +55,8 @@ import VoltTestKit
             #expect(try listing("src") == listing("mnt"))
             #expect(try bench.shell("stat -c '%t:%T' mnt/disk mnt/null") == "103:fffff\n1:3\n")
             #expect(try bench.runner("sh", "-c", "echo x > mnt/new").status != 0)
+            let again = try bench.cas("mount", "t", "mnt")
+            #expect(again.status == 4 && again.stderr.contains("volt cas umount"), "\(again.stderr)")
             // It is kept while it is mounted, without a tag too.
             #expect(try bench.cas("untag", "t").status == 0)
             #expect(try bench.cas("gc", "--grace", "0s").status == 0)

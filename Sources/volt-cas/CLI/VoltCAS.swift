@@ -55,7 +55,7 @@ struct StoreOptions: ParsableArguments {
     }
 }
 
-/// `--no-progress`, and what is shown on a terminal while something takes long.
+/// `--quiet`: what takes long says how far it is without it.
 struct ProgressOptions: ParsableArguments {
     @Flag(name: [.customShort("q"), .long], help: "Show no progress.") var quiet = false
 }

@@ -36,6 +36,13 @@ extension ContentStore {
         guard Files.isDirectory(target) else {
             throw VoltError(.notFound, "there is no directory '\(target)'", hint: "make it with mkdir")
         }
+        // A second mount there would hide the first, and 'unmount' let both trees go.
+        guard try !leases().contains(where: { $0.holder == "mount \(target)" }) else {
+            throw VoltError(
+                .conflict,
+                "a tree of '\(path)' is mounted at '\(target)', or was before the last start of the host",
+                hint: "run 'volt cas umount \(target)' first")
+        }
         // For as long as it is mounted: nobody else would say that the tree is needed.
         let lease = try takeLease(
             on: tree, kind: .tree, holder: "mount \(target)", for: .seconds(10 * 365 * 86_400), durably: false

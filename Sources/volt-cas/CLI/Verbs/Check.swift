@@ -42,6 +42,10 @@ struct VerifyStore: ParsableCommand {
     @OptionGroup var progress: ProgressOptions
     @OptionGroup var output: OutputOptions
 
+    func validate() throws {
+        if rate != nil, !readData, !quarantine { throw ValidationError("--rate goes with --read-data") }
+    }
+
     func run() throws {
         let (store, context) = try place.open()
         var options = VerifyOptions()
