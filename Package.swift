@@ -96,7 +96,7 @@ let package = Package(
             name: "ContainerEngine",
             dependencies: [
                 "ContainerSandbox", "ContainerSecrets", "VoltCore", "VoltSystem", "VoltCrypto", "VoltArchive",
-                "VoltWorkload", "CVoltSystem",
+                "VoltStore", "VoltWorkload", "CVoltSystem",
             ],
             path: "Sources/volt-container/Engine", swiftSettings: settings),
         .target(
@@ -215,7 +215,7 @@ let package = Package(
         tests("VoltWorkloadTests", ["VoltWorkload", "VoltCore"]),
         tests(
             "ContainerImageTests",
-            ["ContainerEngine", "VoltArchive", "VoltCore", "VoltCrypto", "VoltSystem"]),
+            ["ContainerEngine", "VoltArchive", "VoltCore", "VoltCrypto", "VoltStore", "VoltSystem"]),
         .testTarget(
             name: "ContainerSecretsTests",
             dependencies: ["ContainerSecrets", "VoltCore", "VoltCrypto", "VoltSystem", "VoltTestKit"],

@@ -83,13 +83,13 @@ final class BuildFixture {
 
     /// What the image shows at a path.
     func read(_ image: Image, _ path: String) throws -> String? {
-        try MergedView(lowers: image.lowers).read(try .init(inRoot: path), limit: 1 << 20).map {
+        try store.view(lowers: image.lowers).read(try .init(inRoot: path), limit: 1 << 20).map {
             String(decoding: $0, as: UTF8.self)
         }
     }
 
     func information(_ image: Image, _ path: String) throws -> stat? {
-        try MergedView(lowers: image.lowers).resolve(try .init(inRoot: path)).entry?.information
+        try store.view(lowers: image.lowers).resolve(try .init(inRoot: path)).entry?.information
     }
 
     /// An image with a merged /usr, a sticky /tmp and some users.
@@ -245,7 +245,8 @@ final class BuildFixture {
         if source == "out" {
             // The link itself is copied as a link.
             let image = try await fixture.build("FROM scratch\nCOPY out /\n")
-            let information = MergedView(lowers: image.lowers).find([Array("out".utf8)])?.information
+            let information = try fixture.store.view(lowers: image.lowers).find([Array("out".utf8)])?
+                .information
             #expect(information.map { $0.st_mode & S_IFMT } == S_IFLNK)
         } else {
             await #expect(throws: VoltError.self) {

@@ -3,6 +3,7 @@ import Testing
 import VoltArchive
 import VoltCore
 import VoltCrypto
+import VoltStore
 import VoltSystem
 import VoltTestKit
 
@@ -55,14 +56,21 @@ final class StoreFixture {
         var original = stat()
         var copy = stat()
         stat("\(path)/d/file", &original)
-        stat("\(image.lowers[0])/d/file", &copy)
-        #expect(original.st_ino != copy.st_ino && copy.st_nlink == 2 && copy.st_mode & 0o7777 == 0o4711)
-        lstat("\(image.lowers[0])/link", &copy)
-        #expect(copy.st_mode & S_IFMT == S_IFLNK)
-        lstat("\(image.lowers[0])/sparse", &copy)
-        #expect(copy.st_size == 10 << 20 && copy.st_blocks == 0)
-        lstat("\(image.lowers[0])/d", &copy)
-        #expect(copy.st_uid == 7 && copy.st_gid == 8)
+        #expect(try fixture.store.layerForm().isTrees)
+        let view = try fixture.store.view(lowers: image.lowers)
+        let file = try #require(try view.find([Array("d".utf8), Array("file".utf8)]))
+        stat(try #require(file.file), &copy)
+        #expect(original.st_ino != copy.st_ino && file.information.st_mode & 0o7777 == 0o4711)
+        #expect(copy.st_mode & 0o7777 == 0o444 && copy.st_uid == 0)
+        let hard = try #require(try view.find([Array("hard".utf8)]))
+        #expect(hard.file == file.file)
+        let link = try #require(try view.find([Array("link".utf8)]))
+        #expect(link.information.st_mode & S_IFMT == S_IFLNK && link.target == Array("/etc/passwd".utf8))
+        let sparse = try #require(try view.find([Array("sparse".utf8)]))
+        stat(try #require(sparse.file), &copy)
+        #expect(sparse.information.st_size == 10 << 20 && copy.st_size == 10 << 20 && copy.st_blocks == 0)
+        let directory = try #require(try view.find([Array("d".utf8)])).information
+        #expect(directory.st_uid == 7 && directory.st_gid == 8)
         let again = try fixture.add(path, name: "b")
         #expect(again.digest == image.digest && again.names == ["a:latest", "b:latest"])
     }
@@ -115,9 +123,14 @@ final class StoreFixture {
             ($0 as? VoltError)?.code == .conflict
         }
         #expect(try fixture.store.remove("b", inUse: [:]).deleted == image.digest)
-        #expect(Files.isDirectory(image.lowers[0]))
+        #expect(fixture.store.hasLayer(image.layers[0]))
         #expect(try fixture.store.collect(inUse: [], grace: .zero) > 0)
-        #expect(!Files.exists(image.lowers[0]))
+        #expect(!fixture.store.hasLayer(image.layers[0]))
+        let contents = try fixture.store.contents()
+        #expect(try contents.tags().isEmpty)
+        for name in try Files.list(contents.objects) {
+            #expect(try Files.list("\(contents.objects)/\(name)").isEmpty)
+        }
     }
 
     @Test("collect keeps what is named, used or young, and removes what a crash left")
@@ -128,14 +141,15 @@ final class StoreFixture {
         let moved = try fixture.add(try fixture.tree("c", "3"), name: "x")
         try Files.makeDirectory("\(fixture.store.root)/tmp/crashed/etc")
         try fixture.store.collect(inUse: [])
-        #expect(Files.exists(used.lowers[0]))
+        #expect(fixture.store.hasLayer(used.layers[0]))
         #expect(try Files.list("\(fixture.store.root)/tmp").isEmpty)
         fixture.clock.time = fixture.clock.time.advanced(by: .seconds(7200))
         try fixture.store.collect(inUse: [used.digest])
-        #expect(Files.exists(used.lowers[0]))
+        #expect(fixture.store.hasLayer(used.layers[0]))
         try fixture.store.collect(inUse: [])
         #expect(
-            !Files.exists(used.lowers[0]) && Files.exists(named.lowers[0]) && Files.exists(moved.lowers[0]))
+            !fixture.store.hasLayer(used.layers[0]) && fixture.store.hasLayer(named.layers[0])
+                && fixture.store.hasLayer(moved.layers[0]))
         #expect(try fixture.store.images().count == 2)
     }
 
@@ -143,7 +157,7 @@ final class StoreFixture {
     func version() throws {
         let fixture = try StoreFixture()
         _ = try fixture.add(try fixture.tree("a", "1"), name: "a")
-        try Files.replace("\(fixture.store.root)/format", with: "2\n".utf8)
+        try Files.replace("\(fixture.store.root)/format", with: "3\n".utf8)
         let paths = try HostPaths(
             tool: "container", environment: ["VOLT_ROOT": "\(fixture.scratch.path)/root"])
         #expect(throws: VoltError.self) { try ImageStore(paths: paths, clock: SystemClock()) }
@@ -236,7 +250,7 @@ final class StoreFixture {
         }
         let image = try fixture.add(path, name: nil)
         #expect(image.names == ["team/app:2"] && image.layers.count == 2)
-        let view = MergedView(lowers: image.lowers)
+        let view = try fixture.store.view(lowers: image.lowers)
         #expect(try view.read(.init(inRoot: "/etc/one"), limit: 100) == Array("one\n".utf8))
         #expect(try view.read(.init(inRoot: "/etc/two"), limit: 100) == Array("two\n".utf8))
         #expect(try view.read(.init(inRoot: "/etc/gone"), limit: 100) == nil)

@@ -95,9 +95,13 @@ import VoltTestKit
                     """)
                 #expect(test_cut_power(disk) == 0)
                 acknowledged.formUnion(said.split(separator: "\n").map(String.init))
+                // A copy of the disk: mount namespaces made meanwhile may still hold the file system that lost its
+                // power, and the same disk would be that one again.
                 try bench.shell(
-                    "while pgrep -f '^volt-cas .*disk/stor[e]' > /dev/null; do sleep 0.02; done; umount disk; mount -o loop image disk"
-                )
+                    """
+                    while pgrep -f '^volt-cas .*disk/stor[e]' > /dev/null; do sleep 0.02; done
+                    umount -l disk; cp --sparse=always image next; mv next image; mount -o loop image disk
+                    """)
                 try check("\(disk)/store", acknowledged: acknowledged, "round \(round)")
                 if round % 3 == 2 {
                     let name = "a\(round - 2)"

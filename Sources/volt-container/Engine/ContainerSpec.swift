@@ -10,7 +10,8 @@ public struct ContainerSpec: Codable, Sendable, Equatable {
     public var image: String
     /// The digest of the image, or nil for a root file system that is a plain directory.
     public var imageDigest: Digest?
-    /// The layers, each an absolute directory, the topmost first. They are shared and never written.
+    /// The layers, the topmost first, each the digest of a tree in the content store or an absolute directory. They
+    /// are shared and never written.
     public var lowers: [String]
     /// The program and its arguments: entrypoint and command together.
     public var command: [String]

@@ -4,6 +4,9 @@ public import VoltCore
 /// records, each ended by a zero byte. A key may stand more than once.
 public struct Settings: Sendable, Equatable {
     private static let header = "volt-settings 1"
+    /// In front of a `lower` that is an EROFS image with the names of a tree, whose files are below `objects`; without
+    /// it a lower is a directory.
+    public static let names = "names:"
     /// The largest encoded size, in bytes; argv and environment of a process are bounded by 2 MiB too.
     public static let limit = 2 << 20
 

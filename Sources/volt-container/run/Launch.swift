@@ -27,23 +27,14 @@ struct Launch {
     /// Builds the new /run at the stage first, where every path of the host can still be reached.
     private func prepare(_ stage: String) throws(VoltError) {
         try mount("tmpfs", on: stage, type: "tmpfs", "mode=755")
-        for name in ["root", "m", "l", "systemd", "systemd/inaccessible", "lock", "host"] {
+        for name in ["m", "systemd", "systemd/inaccessible", "lock", "host"] {
             try Files.makeDirectory("\(stage)/\(name)")
         }
         for (index, mount) in settings.all("mount").enumerated() {
             try bind(String(mount.dropFirst(3)), "\(stage)/m/\(index)", readOnly: mount.hasPrefix("ro:"))
         }
         try secrets.writeFiles("\(stage)/m", from: settings.all("mount").count)
-        // Short names: the options of a mount have room for one page, and layers have long paths.
-        var options = ""
-        for (index, lower) in settings.all("lower").enumerated() {
-            try link(lower, "\(stage)/l/\(index)")
-            options += (index == 0 ? "lowerdir=" : ":") + "\(stage)/l/\(index)"
-        }
-        try link(try settings.text("upper"), "\(stage)/l/upper")
-        try link(try settings.text("work"), "\(stage)/l/work")
-        options += ",upperdir=\(stage)/l/upper,workdir=\(stage)/l/work"
-        try mount("overlay", on: "\(stage)/root", type: "overlay", options)
+        try RootFileSystem(settings: settings, stage: stage).mount()
         // An image of one static program has none of these, and nspawn cannot make them in a read-only root.
         for name in ["proc", "sys", "dev", "run", "usr"] { mkdir("\(stage)/root/\(name)", 0o755) }
         if mkdir("\(stage)/root/tmp", 0o1777) == 0 { chmod("\(stage)/root/tmp", 0o1777) }
@@ -103,10 +94,6 @@ struct Launch {
         guard volt_bind(source, target, readOnly ? 1 : 0) == 0 else {
             throw SystemError.current.during("cannot mount '\(source)'")
         }
-    }
-
-    private func link(_ target: String, _ path: String) throws(VoltError) {
-        guard symlink(target, path) == 0 else { throw SystemError.current.during("cannot make '\(path)'") }
     }
 
     private func execute() throws(VoltError) -> Never {

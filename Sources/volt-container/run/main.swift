@@ -9,6 +9,7 @@ internal import VoltSystem
 //   supervise FILE   keeps a container running as its settings say, and its output
 //   foreground FILE  runs it once with this process's own stdin, stdout and stderr
 //   exec FILE        runs a command in a container that runs
+//   probe FILE       tries whether this host can mount layers that are trees
 
 let words = CommandLine.arguments
 guard words.count == 3 else { exit(64) }
@@ -30,6 +31,12 @@ do throws(VoltError) {
         unlink(words[2])
         var entry = try Entry(try PayloadSecrets(settings).added(to: settings))
         exit(try entry.run())
+    case "probe":
+        do throws(VoltError) { try RootFileSystem.probe(settings) } catch {
+            let line = Array("\(error.message)\n".utf8)
+            _ = write(2, line, line.count)
+            exit(1)
+        }
     default: exit(64)
     }
 } catch {

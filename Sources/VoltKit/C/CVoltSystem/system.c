@@ -104,6 +104,8 @@ int volt_openat(int directory, const char *path, int flags, mode_t mode) {
     return openat(directory, path, flags | O_CLOEXEC, mode);
 }
 
+int volt_fremovexattr(int descriptor, const char *name) { return fremovexattr(descriptor, name); }
+
 int volt_fsetxattr(int descriptor, const char *name, const void *value, size_t size) {
     return fsetxattr(descriptor, name, value, size, 0);
 }

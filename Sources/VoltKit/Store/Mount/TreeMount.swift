@@ -82,9 +82,14 @@ extension ContentStore {
     /// Makes the image of a tree that `mount` needs, unless it is there.
     ///
     /// - Throws: `VoltError`; `failed` when a file of the tree is not bare.
-    public func prepareMount(of tree: Digest) throws {
-        _ = try TreeMount(self, BinaryDigest(tree)).image(durably: true)
+    /// - Returns: its path.
+    @discardableResult
+    public func prepareMount(of tree: Digest) throws -> String {
+        try TreeMount(self, BinaryDigest(tree)).image(durably: true)
     }
+
+    /// The directory of the bare files, which overlayfs needs as a data-only layer.
+    public var objects: String { layout.objects }
 }
 
 /// The mount of one tree.
@@ -143,7 +148,7 @@ struct TreeMount {
         let place = "\(store.layout.sessions)/mount-\(StoreLayout.name(UInt64.random(in: 1...UInt64.max)))"
         try Files.makeDirectory(place, mode: 0o700)
         defer { rmdir(place) }
-        let kind = try mountNames(image, at: place)
+        let source = try NamesImage.mount(image, at: place)
         defer { umount2(place, Int32(MNT_DETACH)) }
         var data =
             "metacopy=on,redirect_dir=on,lowerdir=\(Self.escaped(place))::\(Self.escaped(store.layout.objects))"
@@ -162,32 +167,7 @@ struct TreeMount {
                 .missing, "cannot mount '\(target)': this kernel has no overlayfs with data-only layers",
                 hint: "use Linux 6.5 or later, or 'volt cas checkout'")
         }
-        return kind
-    }
-
-    private func mountNames(_ image: String, at place: String) throws -> String {
-        if volt_mount(image, place, "erofs", "") == 0 { return "file" }
-        let first = SystemError.current
-        guard first.number == ENOTBLK || first.number == EINVAL else {
-            if first.number == ENODEV {
-                throw VoltError(
-                    .missing, "cannot mount '\(image)': this kernel has no EROFS",
-                    hint: "load it with 'modprobe erofs', or use 'volt cas checkout'")
-            }
-            throw first.during("cannot mount '\(image)'")
-        }
-        // Before Linux 6.12 EROFS wants a block device.
-        let file = try StoreFile(reading: image)
-        var name = [CChar](repeating: 0, count: 64)
-        let device = volt_loop_attach(file.descriptor, &name, name.count)
-        guard device >= 0 else {
-            throw SystemError.current.during("cannot attach '\(image)' to a loop device")
-        }
-        defer { close(device) }
-        guard volt_mount(name, place, "erofs", "") == 0 else {
-            throw SystemError.current.during("cannot mount '\(image)'")
-        }
-        return "loop"
+        return source.rawValue
     }
 
     /// A path in the options of overlayfs, where a comma ends an option and a colon a layer.

@@ -9,6 +9,8 @@ internal import VoltSystem
 final class BareWriter: Sendable {
     /// Files in a batch.
     private static let batch = 4096
+    /// So many files are synced one by one: a sync of the whole file system waits for what others write, too.
+    private static let few = 32
 
     private struct State {
         var pending: [(digest: BinaryDigest, path: String)] = []
@@ -32,14 +34,17 @@ final class BareWriter: Sendable {
 
     func isClaimed(_ digest: BinaryDigest) -> Bool { state.withLock { $0.claimed.contains(digest) } }
 
-    /// A new file in the private area, for the bytes of a blob.
-    func temporary() throws -> StoreFile {
+    /// A name in the private area that nothing has.
+    func freePath() -> String {
         let number = state.withLock { state in
             state.next += 1
             return state.next
         }
-        return try StoreFile(creating: "\(directory)/f\(number)", mode: 0o444)
+        return "\(directory)/f\(number)"
     }
+
+    /// A new file in the private area, for the bytes of a blob.
+    func temporary() throws -> StoreFile { try StoreFile(creating: freePath(), mode: 0o444) }
 
     /// Takes a file whose bytes have this digest; it is removed when another thread was faster.
     ///
@@ -63,16 +68,28 @@ final class BareWriter: Sendable {
             return state.pending
         }
         if batch.isEmpty { return }
-        try syncStore()
+        let isSmall = batch.count <= Self.few
+        if isSmall { for (_, path) in batch { try Self.sync(path) } } else { try syncStore() }
+        var directories: Set<String> = []
         for (digest, path) in batch {
             let name = store.layout.object(digest)
+            let directory = Files.parent(of: name)
+            directories.insert(directory)
             if rename(path, name) == 0 { continue }
             guard errno == ENOENT else { throw SystemError.current.during("cannot write '\(name)'") }
-            try Files.makeDirectory(Files.parent(of: name), mode: 0o700)
+            try Files.makeDirectory(directory, mode: 0o700)
+            directories.insert(store.layout.objects)
             guard rename(path, name) == 0 else { throw SystemError.current.during("cannot write '\(name)'") }
         }
-        try syncStore()
+        if isSmall { for name in directories { try Files.syncDirectory(name) } } else { try syncStore() }
         state.withLock { state in for (digest, _) in batch { state.claimed.remove(digest) } }
+    }
+
+    private static func sync(_ path: String) throws {
+        let file = volt_open(path, O_RDONLY | O_NOFOLLOW, 0)
+        guard file >= 0 else { throw SystemError.current.during("cannot open '\(path)'") }
+        defer { close(file) }
+        guard fsync(file) == 0 else { throw SystemError.current.during("cannot sync '\(path)'") }
     }
 
     private func syncStore() throws {

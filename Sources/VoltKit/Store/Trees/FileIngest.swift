@@ -74,10 +74,33 @@ final class FileIngest {
                 try writer.store(file.digest, bytes)
                 continue
             }
+            if options.consumes, let path = try move(batch.items[file.item]) {
+                try session.bare.add(file.digest, path, size: UInt64(bytes.count))
+                continue
+            }
             let temporary = try session.bare.temporary()
             try temporary.write(bytes, at: 0)
             try session.bare.add(file.digest, temporary.path, size: UInt64(bytes.count))
         }
+    }
+
+    /// Moves a file into the private area, and takes from it what an object does not have.
+    ///
+    /// - Returns: its new path; nil when it is on another file system.
+    private func move(_ item: IngestBatch.Item) throws -> String? {
+        let path = session.bare.freePath()
+        guard withCharacters(item.path, { renameat(root, $0, AT_FDCWD, path) }) == 0 else {
+            if errno == EXDEV { return nil }
+            throw failure("cannot move", item)
+        }
+        let file = volt_open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0)
+        guard file >= 0 else { throw failure("cannot open", item) }
+        defer { close(file) }
+        // The mode last, since a change of the owner may change it; the time says since when it is an object.
+        guard fchown(file, geteuid(), getegid()) == 0, Attributes.removeAll(file), fchmod(file, 0o444) == 0,
+            futimens(file, nil) == 0
+        else { throw failure("cannot change", item) }
+        return path
     }
 
     /// Reads a small file whole.
@@ -111,9 +134,13 @@ final class FileIngest {
             let before = FileStamp(information)
             let (digest, size) =
                 options.representation == .bare
-                ? try copy(file, Int(before.size), item) : try chunk(file, Int(before.size), item)
-            guard fstat(file, &information) == 0 else { throw failure("cannot read", item) }
-            guard FileStamp(information) == before, size == before.size else { continue }
+                ? try copy(file, Int(before.size), item, moves: options.consumes)
+                : try chunk(file, Int(before.size), item)
+            // What is moved is nobody else's, and the move is a change.
+            if !options.consumes {
+                guard fstat(file, &information) == 0 else { throw failure("cannot read", item) }
+                guard FileStamp(information) == before, size == before.size else { continue }
+            }
             entry.take(information, options)
             entry.kind = .file(size: size, digest: size == 0 ? .zero : digest)
             item.stamp = before
@@ -148,12 +175,14 @@ final class FileIngest {
         return try writer.finish()
     }
 
-    private func copy(_ file: Int32, _ size: Int, _ item: IngestBatch.Item) throws -> (BinaryDigest, UInt64) {
-        let temporary = try session.bare.temporary()
+    private func copy(_ file: Int32, _ size: Int, _ item: IngestBatch.Item, moves: Bool) throws -> (
+        BinaryDigest, UInt64
+    ) {
+        let temporary = moves ? nil : try session.bare.temporary()
         var total = 0
         // A file that shares the blocks where the file system can.
-        let isClone = volt_clone(file, temporary.descriptor) == 0
-        if !isClone, ftruncate(temporary.descriptor, off_t(size)) != 0 {
+        let isWhole = temporary.map { volt_clone(file, $0.descriptor) == 0 } ?? true
+        if let temporary, !isWhole, ftruncate(temporary.descriptor, off_t(size)) != 0 {
             throw SystemError.current.during("cannot write '\(temporary.path)'")
         }
         try Self.eachRegion(file, size) { region in
@@ -176,7 +205,7 @@ final class FileIngest {
                     if count == 0 { return }
                     let part = UnsafeRawBufferPointer(rebasing: buffer[..<count])
                     hasher.update(part)
-                    if !isClone { try temporary.write(part, at: offset) }
+                    if !isWhole { try temporary?.write(part, at: offset) }
                     offset += count
                     total += count
                 }
@@ -184,8 +213,11 @@ final class FileIngest {
         }
         let digest = hasher.take()
         if try total == size && size > 0 && !session.looking({ try session.keepsBare(digest) }) {
-            try session.bare.add(digest, temporary.path, size: UInt64(size))
-        } else {
+            guard let path = try temporary?.path ?? move(item) else {
+                return try copy(file, size, item, moves: false)
+            }
+            try session.bare.add(digest, path, size: UInt64(size))
+        } else if let temporary {
             try Files.remove(temporary.path)
         }
         return (digest, UInt64(total))

@@ -175,6 +175,21 @@ enum Attributes {
             || name == "system.posix_acl_default" || (overlay && name == "trusted.overlay.opaque")
     }
 
+    /// Takes all attributes from a file.
+    static func removeAll(_ descriptor: Int32) -> Bool {
+        let size = volt_flistxattr(descriptor, nil, 0)
+        guard size > 0 else { return size == 0 || errno == ENOTSUP }
+        var buffer = [CChar](repeating: 0, count: size + 1024)
+        let count = volt_flistxattr(descriptor, &buffer, buffer.count)
+        guard count >= 0 else { return false }
+        for part in buffer[..<count].split(separator: 0) {
+            guard volt_fremovexattr(descriptor, Array(part) + [0]) == 0 || errno == ENODATA else {
+                return false
+            }
+        }
+        return true
+    }
+
     /// The attributes of an open file or directory, sorted.
     static func read(_ descriptor: Int32, overlay: Bool, _ path: [UInt8]) throws -> [TreeEntry.Attribute] {
         let size = volt_flistxattr(descriptor, nil, 0)

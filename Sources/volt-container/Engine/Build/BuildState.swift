@@ -124,7 +124,7 @@ struct BuildState {
 extension MergedView {
     /// The attributes of a directory that a layer has to repeat because something in it changes.
     func attributes(of path: TreePath) -> FileAttributes {
-        guard let entry = find(path.names), entry.isDirectory else { return FileAttributes(mode: 0o755) }
+        guard let entry = try? find(path.names), entry.isDirectory else { return FileAttributes(mode: 0o755) }
         return FileAttributes(
             mode: UInt32(entry.information.st_mode), user: entry.information.st_uid,
             group: entry.information.st_gid)

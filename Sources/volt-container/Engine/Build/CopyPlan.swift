@@ -30,7 +30,7 @@ struct CopyPlan {
         self.ignore = ignore
         self.store = store
         mode = copy.mode
-        view = MergedView(lowers: state.layers.reversed().map(store.layerPath))
+        view = try store.view(state.layers)
         owner = try Self.owner(
             try copy.owner.map { owner throws(VoltError) in try state.expand(owner, step) }, view, state, step
         )
@@ -76,7 +76,7 @@ struct CopyPlan {
         options.descends = { _ in ignore.hasExceptions }
         options.willWriteDirectory = { path throws(VoltError) in
             // A directory in place of the image's link, such as /bin, would hide everything behind the link.
-            if let entry = view.find(path.names), entry.information.st_mode & S_IFMT == S_IFLNK {
+            if let entry = try view.find(path.names), entry.information.st_mode & S_IFMT == S_IFLNK {
                 throw failure(
                     "'/\(path.text)' is a link in the image and a directory in the source",
                     hint: "copy to the directory that the link points to")

@@ -145,7 +145,7 @@ public struct ImageBuilder: Sendable {
     func layerOfWorkingDirectory(_ step: Voltfile.Step, _ state: BuildState) throws(VoltError) -> (
         layer: Digest, path: TreePath, view: MergedView
     )? {
-        let view = MergedView(lowers: state.layers.reversed().map(store.layerPath))
+        let view = try store.view(state.layers)
         let place = try view.resolve(try TreePath(inRoot: state.workingDirectory))
         if place.path.names.isEmpty { return nil }
         if let entry = place.entry {
@@ -185,7 +185,7 @@ public struct ImageBuilder: Sendable {
             let layers = state.layers.isEmpty ? [try emptyLayer()] : state.layers
             let name = try Name("build-\(layer.short)-\(UInt16.random(in: 0...UInt16.max))", of: "container")
             var spec = ContainerSpec(
-                name: name, image: "build", lowers: layers.reversed().map(store.layerPath),
+                name: name, image: "build", lowers: layers.reversed().map(store.lower),
                 command: command.words)
             spec.environment = state.environment
             spec.workingDirectory = state.workingDirectory

@@ -1,6 +1,7 @@
 internal import Glibc
 internal import VoltArchive
 internal import VoltCore
+internal import VoltStore
 internal import VoltSystem
 
 /// What overlayfs would show of some layers, seen without mounting them.
@@ -10,14 +11,22 @@ struct MergedView {
         /// The path without links.
         let path: TreePath
         let information: stat
-        /// The file in its layer, an absolute path of the host.
-        let file: String
+        /// The file with its bytes, an absolute path of the host; nil when it has none.
+        let file: String?
+        /// The target of a link.
+        let target: [UInt8]
 
         var isDirectory: Bool { information.st_mode & S_IFMT == S_IFDIR }
     }
 
-    /// The topmost first, as absolute directories.
-    let lowers: [String]
+    /// A layer as it is kept.
+    enum Layer {
+        case directory(String)
+        case tree(TreeImage)
+    }
+
+    /// The topmost first.
+    let layers: [Layer]
 
     /// The path with every link resolved, as far as it exists, and what is there.
     func resolve(_ path: TreePath) throws(VoltError) -> (path: TreePath, entry: Entry?) {
@@ -29,7 +38,7 @@ struct MergedView {
                 _ = done.popLast()
                 continue
             }
-            guard let entry = find(done + [name]) else {
+            guard let entry = try find(done + [name]) else {
                 let missing = rest.reversed().filter { $0 != Array("..".utf8) }
                 return (try Self.path(done + [name] + missing), nil)
             }
@@ -41,14 +50,14 @@ struct MergedView {
             guard followed <= 40 else {
                 throw VoltError(.failed, "'\(path.text)' has too many links in the image")
             }
-            let target = Self.target(of: entry.file)
+            let target = entry.target
             if target.first == UInt8(ascii: "/") { done = [] }
             for part in target.split(separator: UInt8(ascii: "/")).reversed()
             where part.elementsEqual([UInt8(ascii: ".")]) == false {
                 rest.append(Array(part))
             }
         }
-        return (try Self.path(done), done.isEmpty ? nil : find(done))
+        return (try Self.path(done), done.isEmpty ? nil : try find(done))
     }
 
     /// The bytes of a file, or nil when there is none.
@@ -56,33 +65,25 @@ struct MergedView {
         guard let entry = try resolve(path).entry, entry.information.st_mode & S_IFMT == S_IFREG else {
             return nil
         }
-        return try Files.read(entry.file, limit: limit)
+        return try entry.file.map { file throws(VoltError) in try Files.read(file, limit: limit) } ?? []
     }
 
     /// What is at a path itself, links not followed.
-    func find(_ names: [[UInt8]]) -> Entry? {
-        var active = lowers
+    func find(_ names: [[UInt8]]) throws(VoltError) -> Entry? {
+        var active = layers
         var found: Entry?
         for index in names.indices {
-            let below = String(
-                decoding: Array(names[...index].joined(separator: [UInt8(ascii: "/")])), as: UTF8.self)
-            var next: [String] = []
+            let path = try Self.path(Array(names[...index]))
+            var next: [Layer] = []
             found = nil
             for layer in active {
-                var information = stat()
-                let file = "\(layer)/\(below)"
-                guard lstat(file, &information) == 0 else { continue }
-                let kind = information.st_mode & S_IFMT
-                if kind == S_IFCHR, information.st_rdev == 0 { break }
-                if found == nil {
-                    guard let path = try? Self.path(Array(names[...index])) else { return nil }
-                    found = Entry(path: path, information: information, file: file)
-                }
+                guard let (entry, isOpaque) = try layer.entry(path) else { continue }
+                let kind = entry.information.st_mode & S_IFMT
+                if kind == S_IFCHR, entry.information.st_rdev == 0 { break }
+                if found == nil { found = entry }
                 guard kind == S_IFDIR else { break }
                 next.append(layer)
-                if (try? ExtendedAttributes.names(of: file))?.contains("trusted.overlay.opaque") ?? false {
-                    break
-                }
+                if isOpaque { break }
             }
             guard let found, index == names.count - 1 || found.isDirectory else { return nil }
             active = next
@@ -93,10 +94,46 @@ struct MergedView {
     private static func path(_ names: [[UInt8]]) throws(VoltError) -> TreePath {
         try TreePath(Array(names.joined(separator: [UInt8(ascii: "/")])))
     }
+}
 
-    private static func target(of file: String) -> [UInt8] {
-        var target = [CChar](repeating: 0, count: 4097)
-        let count = readlink(file, &target, 4096)
-        return count > 0 ? target[..<count].map { UInt8(bitPattern: $0) } : []
+extension MergedView.Layer {
+    /// What the layer itself has at a path, and whether that hides what is in the layers below.
+    func entry(_ path: TreePath) throws(VoltError) -> (MergedView.Entry, isOpaque: Bool)? {
+        switch self {
+        case .directory(let layer): return Self.entry(path, "\(layer)/\(path.text)")
+        case .tree(let image):
+            return try ImageStore.inStore {
+                guard let node = try image.node(path.names) else { return nil }
+                var information = stat()
+                information.st_mode = node.mode
+                information.st_uid = node.user
+                information.st_gid = node.group
+                information.st_size = off_t(node.size)
+                information.st_rdev = dev_t(node.device)
+                let target = node.kind == S_IFLNK ? try image.target(of: node) : []
+                return (
+                    MergedView.Entry(
+                        path: path, information: information, file: image.path(of: node), target: target),
+                    node.isOpaque
+                )
+            }
+        }
+    }
+
+    private static func entry(_ path: TreePath, _ file: String) -> (MergedView.Entry, isOpaque: Bool)? {
+        var information = stat()
+        guard lstat(file, &information) == 0 else { return nil }
+        var target: [UInt8] = []
+        if information.st_mode & S_IFMT == S_IFLNK {
+            var buffer = [CChar](repeating: 0, count: 4097)
+            let count = readlink(file, &buffer, 4096)
+            if count > 0 { target = buffer[..<count].map { UInt8(bitPattern: $0) } }
+        }
+        let isOpaque =
+            information.st_mode & S_IFMT == S_IFDIR
+            && (try? ExtendedAttributes.names(of: file))?.contains("trusted.overlay.opaque") ?? false
+        return (
+            MergedView.Entry(path: path, information: information, file: file, target: target), isOpaque
+        )
     }
 }

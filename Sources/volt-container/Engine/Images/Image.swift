@@ -48,7 +48,7 @@ public struct Image: Sendable, Equatable {
     public let digest: Digest
     /// The names it has, such as `busybox:latest`, sorted.
     public let names: [String]
-    /// The layers as absolute directories, the topmost first: shared, never written.
+    /// The layers, the topmost first: digests of trees in the content store, or absolute directories.
     public let lowers: [String]
     /// How a container of it is run.
     public let config: ImageConfig

@@ -16,7 +16,7 @@ extension ImageStore {
     @discardableResult
     public func collect(inUse: Set<Digest>, grace: Duration = .seconds(3600)) throws(VoltError) -> UInt64 {
         guard Files.exists("\(root)/format"), let alone = try FileLock.tryLock(useLockPath) else { return 0 }
-        let dead = try locked { () throws(VoltError) -> (paths: [String], bytes: UInt64) in
+        let dead = try locked { () throws(VoltError) -> Dead in
             let named = Set(try readNames().values)
             var needed: Set<Digest> = []
             for digest in try manifestDigests() {
@@ -31,24 +31,38 @@ extension ImageStore {
             return try removeLayers(except: needed, grace: grace)
         }
         for path in dead.paths { try Files.removeTree(path) }
+        let freed = dead.isAnyTree ? try collectTrees(grace: grace) : 0
         alone.keep()
-        return dead.bytes
+        return dead.bytes + freed
+    }
+
+    private struct Dead {
+        /// What is to be removed without the lock.
+        var paths: [String] = []
+        /// The bytes of the directories among them.
+        var bytes: UInt64 = 0
+        var isAnyTree = false
     }
 
     /// Takes layers out of their names; the trees themselves are removed afterwards, without the lock.
-    private func removeLayers(except needed: Set<Digest>, grace: Duration) throws(VoltError) -> (
-        paths: [String], bytes: UInt64
-    ) {
-        var bytes: UInt64 = 0
-        for name in try Files.list("\(root)/layers") where !name.hasSuffix(".json") {
+    private func removeLayers(except needed: Set<Digest>, grace: Duration) throws(VoltError) -> Dead {
+        var dead = Dead()
+        let names = Set(
+            try Files.list("\(root)/layers").map { $0.hasSuffix(".json") ? String($0.dropLast(5)) : $0 })
+        for name in names.sorted() {
             guard let layer = try? Digest("sha256:\(name)"), !needed.contains(layer) else { continue }
             let information = try? layerInformation(layer)
             if let made = information?.created, clock.now().since(made) < grace { continue }
-            bytes += information?.size ?? 0
-            try Files.move(layerPath(layer), "\(root)/tmp/dead-\(name)-\(UInt32.random(in: 0...UInt32.max))")
+            if information?.tree != nil { dead.isAnyTree = true }
+            if Files.exists(layerPath(layer)) {
+                dead.bytes += information?.size ?? 0
+                try Files.move(
+                    layerPath(layer), "\(root)/tmp/dead-\(name)-\(UInt32.random(in: 0...UInt32.max))")
+            }
             try Files.remove("\(layerPath(layer)).json")
         }
-        return (try Files.list("\(root)/tmp").map { "\(root)/tmp/\($0)" }, bytes)
+        dead.paths = try Files.list("\(root)/tmp").map { "\(root)/tmp/\($0)" }
+        return dead
     }
 }
 

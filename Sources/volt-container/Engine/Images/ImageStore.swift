@@ -9,20 +9,25 @@ public import VoltSystem
 /// <state>/images/format            the version of this layout
 /// <state>/images/names.json        name:tag -> digest
 /// <state>/images/manifests/H.json  layers and configuration; H is the SHA-256 of what defines the image
-/// <state>/images/layers/H/         the files of a layer, whiteouts in the form of overlayfs; H is the SHA-256
-///                                  of the archive or tree it came from, or of the inputs of the build step
-/// <state>/images/layers/H.json     what is known about the layer: its size and age
+/// <state>/images/store/            the content store with the files of the layers; tag layers/H keeps a tree
+/// <state>/images/layers/H.json     what is known about the layer: its tree, size and age; H is the SHA-256 of the
+///                                  archive or tree it came from, or of the inputs of the build step
+/// <state>/images/layers/H/         the files of a layer, where this host cannot mount trees
 /// <state>/images/tmp/              what is being unpacked
 /// ```
 ///
-/// A layer is unpacked under tmp, synced, then renamed: under its name it is whole. Manifests come after
+/// A layer, with whiteouts in the form of overlayfs, is unpacked under tmp, made durable in the store or where it is,
+/// and only then gets its name: under that it is whole. Manifests come after
 /// their layers and names after their manifests, so a crash at any point leaves at most unused files,
 /// which `collect` removes.
 public struct ImageStore: Sendable {
-    static let formatVersion = 1
+    /// 2 has layers that are trees.
+    static let formatVersion = 2
     let root: String
     let clock: any WallClock
     let lockPath: String
+    /// Where it stands how layers are kept on this host.
+    let formPath: String
 
     /// Opens the store; nothing is written until an image is put into it.
     ///
@@ -33,6 +38,7 @@ public struct ImageStore: Sendable {
     public init(paths: HostPaths, clock: any WallClock) throws(VoltError) {
         root = "\(paths.state)/images"
         lockPath = "\(paths.state)/images/lock"
+        formPath = "\(paths.runtime)/layers"
         self.clock = clock
         guard Files.exists("\(root)/format") else { return }
         let text = String(decoding: try Files.read("\(root)/format", limit: 64), as: UTF8.self)
@@ -94,10 +100,6 @@ public struct ImageStore: Sendable {
 
     // MARK: - Reading
 
-    func layerPath(_ layer: Digest) -> String { "\(root)/layers/\(layer.hex)" }
-
-    func hasLayer(_ layer: Digest) -> Bool { Files.isDirectory(layerPath(layer)) }
-
     func manifestDigests() throws(VoltError) -> [Digest] {
         try Files.list("\(root)/manifests").compactMap { name in
             name.hasSuffix(".json") ? try? Digest("sha256:\(name.dropLast(5))") : nil
@@ -114,7 +116,7 @@ public struct ImageStore: Sendable {
         guard let manifest = try manifest(digest) else { return nil }
         return Image(
             digest: digest, names: names.filter { $0.value == digest }.map(\.key).sorted(),
-            lowers: manifest.layers.reversed().map(layerPath), config: manifest.config,
+            lowers: manifest.layers.reversed().map(lower), config: manifest.config,
             created: manifest.created,
             size: manifest.size, layers: manifest.layers)
     }
@@ -127,13 +129,15 @@ public struct ImageStore: Sendable {
 
     // MARK: - Writing
 
+    private static let formatText = Array("\(formatVersion)\n".utf8)
+
     /// Makes the directories of the store.
     func prepare() throws(VoltError) {
-        if Files.exists("\(root)/format") { return }
+        if let text = try? Files.read("\(root)/format", limit: 64), text == Self.formatText { return }
         for name in ["layers", "manifests", "tmp"] { try Files.makeDirectory("\(root)/\(name)", mode: 0o755) }
         // Layers hold setuid programs and files of other users: nobody but root walks in.
         try Files.setMode(root, 0o700)
-        try Files.replace("\(root)/format", with: "\(Self.formatVersion)\n".utf8)
+        try Files.replace("\(root)/format", with: Self.formatText)
     }
 
     /// Holds off `collect` and other writers of names while the body runs.

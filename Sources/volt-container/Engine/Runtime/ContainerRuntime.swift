@@ -87,6 +87,9 @@ public final class ContainerRuntime: Sendable {
         var settings = command.supervisorSettings(
             directory: directory, group: id(spec.name.text), upper: upper, work: work, mounts: mounts,
             argv: command.argv(nspawn: nspawn, isThere: Files.exists), limitsByUnit: usesSystemd)
+        for (key, value) in try ImageStore(paths: paths, clock: clock).mounts(of: spec.lowers) {
+            settings.add(key, value)
+        }
         if spec.workload == nil, !spec.ports.isEmpty {
             settings.add("ports", portSocket("container.\(spec.name)"))
         }
@@ -322,6 +325,8 @@ public final class ContainerRuntime: Sendable {
         let directory = directory(name)
         var settings = try Settings(decoding: try Files.read("\(directory)/run", limit: Settings.limit))
         settings.add("restarts", String(restarts))
+        // They may have been removed since the container was made.
+        _ = try ImageStore(paths: paths, clock: clock).mounts(of: spec.lowers)
         try save(try settings.encoded(), "\(directory)/run", spec)
         try Files.remove("\(directory)/state")
         PayloadStatus().write(toFile: "\(directory)/status")

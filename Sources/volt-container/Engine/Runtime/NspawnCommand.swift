@@ -109,7 +109,6 @@ struct NspawnCommand {
         settings.add("shim", "\(directory)/init")
         settings.add("upper", upper)
         settings.add("work", work)
-        settings.add("lower", all: spec.lowers)
         settings.add("mount", all: mounts)
         settings.add("target", all: spec.mounts.map(\.target) + secretFiles.map(\.target))
         settings.add("argv", all: argv)

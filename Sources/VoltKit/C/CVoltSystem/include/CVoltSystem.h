@@ -54,10 +54,11 @@ int volt_clone(int from, int to);
 // openat(2) with O_CLOEXEC and a mode.
 int volt_openat(int directory, const char *path, int flags, mode_t mode);
 
-// Extended attributes of an open file (fsetxattr(2), fgetxattr(2), flistxattr(2)).
+// Extended attributes of an open file (fsetxattr(2), fgetxattr(2), flistxattr(2), fremovexattr(2)).
 int volt_fsetxattr(int descriptor, const char *name, const void *value, size_t size);
 ssize_t volt_fgetxattr(int descriptor, const char *name, void *value, size_t size);
 ssize_t volt_flistxattr(int descriptor, char *names, size_t size);
+int volt_fremovexattr(int descriptor, const char *name);
 
 // Makes a device node of number 0:0, which overlayfs reads as "removed here".
 int volt_whiteout(int directory, const char *name);

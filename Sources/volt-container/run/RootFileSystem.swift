@@ -1,0 +1,90 @@
+internal import CVoltSystem
+internal import ContainerSandbox
+internal import Glibc
+internal import VoltCore
+internal import VoltSystem
+
+/// The root file system of a container: its layers, and over them the directory that it writes to.
+///
+/// A layer is a directory, or the EROFS image of a tree whose files lie in the content store: then nothing is copied
+/// or linked, and containers share the pages of the files that their images have in common.
+struct RootFileSystem {
+    let settings: Settings
+    /// A tmpfs of this mount namespace.
+    let stage: String
+
+    /// Mounts it at `root` of the stage.
+    func mount() throws(VoltError) {
+        for name in ["root", "l"] { try Files.makeDirectory("\(stage)/\(name)") }
+        // Short names: the options of a mount have room for one page, and layers have long paths.
+        try link(try settings.text("upper"), "\(stage)/l/upper")
+        try link(try settings.text("work"), "\(stage)/l/work")
+        let lowers = settings.all("lower")
+        guard lowers.contains(where: { $0.hasPrefix(Settings.names) }) else {
+            for (index, lower) in lowers.enumerated() { try link(lower, "\(stage)/l/\(index)") }
+            return try overlay("root", lowers.indices.map(String.init), [], "")
+        }
+        try link(try settings.text("objects"), "\(stage)/l/objects")
+        do throws(VoltError) { try mount(lowers, from: nil) } catch {
+            // Some kernels count an image that is read from its file as one more file system on the others.
+            for name in ["root", "l/base"] + lowers.indices.map({ "l/\($0)" }) {
+                umount2("\(stage)/\(name)", Int32(MNT_DETACH))
+                _ = unlink("\(stage)/\(name)")
+            }
+            do throws(VoltError) { try mount(lowers, from: .loop) } catch let second {
+                throw VoltError(error.code, "\(error.message), and with loop devices: \(second.message)")
+            }
+        }
+    }
+
+    private func mount(_ lowers: [String], from source: NamesImage.Source?) throws(VoltError) {
+        for (index, lower) in lowers.enumerated() {
+            let place = "\(stage)/l/\(index)"
+            if lower.hasPrefix(Settings.names) {
+                try Files.makeDirectory(place)
+                try NamesImage.mount(String(lower.dropFirst(Settings.names.count)), at: place, from: source)
+            } else {
+                try link(lower, place)
+            }
+        }
+        // Two, since only the lower one may know of files without bytes: what the payload writes is whole by itself.
+        try Files.makeDirectory("\(stage)/l/base")
+        try overlay("l/base", lowers.indices.map(String.init), ["objects"], "metacopy=on,redirect_dir=on,")
+        try overlay("root", ["base"], [], "metacopy=off,redirect_dir=off,")
+    }
+
+    /// - Parameters:
+    ///   - place: below the stage; only `root` can be written to.
+    ///   - data: directories that only have the bytes of files.
+    private func overlay(_ place: String, _ lowers: [String], _ data: [String], _ options: String)
+        throws(VoltError)
+    {
+        var options = options + "lowerdir=" + lowers.map { "\(stage)/l/\($0)" }.joined(separator: ":")
+        for name in data { options += "::\(stage)/l/\(name)" }
+        if place == "root" { options += ",upperdir=\(stage)/l/upper,workdir=\(stage)/l/work" }
+        guard volt_mount("overlay", "\(stage)/\(place)", "overlay", options) == 0 else {
+            throw SystemError.current.during("cannot mount the layers on '\(stage)/\(place)'")
+        }
+    }
+
+    private func link(_ target: String, _ path: String) throws(VoltError) {
+        guard symlink(target, path) == 0 else { throw SystemError.current.during("cannot make '\(path)'") }
+    }
+}
+
+extension RootFileSystem {
+    /// Tries whether this host can mount it; everything goes with this process.
+    static func probe(_ settings: Settings) throws(VoltError) {
+        guard volt_unshare_mounts() == 0, volt_mounts_enslave() == 0 else {
+            throw SystemError.current.during("cannot make a mount namespace")
+        }
+        let stage = try settings.text("stage")
+        guard volt_mount("tmpfs", stage, "tmpfs", "mode=755") == 0 else {
+            throw SystemError.current.during("cannot mount tmpfs on '\(stage)'")
+        }
+        try RootFileSystem(settings: settings, stage: stage).mount()
+        guard try Files.read("\(stage)/root/file", limit: 64) == Array("file\n".utf8) else {
+            throw VoltError(.failed, "a file of a mounted tree does not have its bytes")
+        }
+    }
+}
