@@ -220,7 +220,9 @@ let package = Package(
             name: "ContainerSecretsTests",
             dependencies: ["ContainerSecrets", "VoltCore", "VoltCrypto", "VoltSystem", "VoltTestKit"],
             path: "Tests/ContainerSecretsTests", exclude: ["Fixtures"], swiftSettings: settings),
-        tests("ContainerRuntimeTests", ["ContainerEngine", "ContainerSandbox", "VoltCore", "VoltSystem"]),
+        tests(
+            "ContainerRuntimeTests",
+            ["ContainerEngine", "ContainerSandbox", "VoltCore", "VoltStore", "VoltSystem"]),
         tests("ContainerApplyTests", ["ContainerEngine", "VoltCore", "VoltSystem", "VoltWorkload"]),
         tests("ServiceTests", ["ServiceEngine", "VoltCore", "VoltSystem", "volt-service"]),
         tests("VoltArchiveTests", ["VoltArchive", "VoltCore", "VoltSystem", "VoltCrypto"]),

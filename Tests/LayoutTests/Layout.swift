@@ -72,6 +72,7 @@ enum Layout {
             "volt-container/Engine",
             [
                 "ContainerSandbox", "ContainerSecrets", "VoltCore", "VoltSystem", "VoltCrypto", "VoltArchive",
+                "VoltStore",
                 "VoltWorkload", "CVoltSystem", "FoundationEssentials", "Dispatch",
             ], isEngine: true),
         Module(
@@ -157,7 +158,7 @@ enum Layout {
         Program("volt-container--port", isStatic: true),
         Program("volt-container--run", isStatic: true),
         Program("volt-container--decrypt", ["libcrypto", "libyaml-0"]),
-        Program("volt-container", ["libarchive", "libcrypto", "libyaml-0"]),
+        Program("volt-container", ["libarchive", "libcrypto", "libyaml-0", "libzstd"]),
         Program("volt-gitops", ["libcrypto", "libssl", "libsqlite3", "libyaml-0"]),
         Program("volt-gitops--worker", ["libcrypto", "libcurl", "libgit2"]),
         Program("volt-gitops--notify", ["libcrypto", "libcurl"]),

@@ -25,7 +25,8 @@ struct RootFileSystem {
             return try overlay("root", lowers.indices.map(String.init), [], "")
         }
         try link(try settings.text("objects"), "\(stage)/l/objects")
-        do throws(VoltError) { try mount(lowers, from: nil) } catch {
+        let source = settings.optional("names-from").flatMap(NamesImage.Source.init)
+        do throws(VoltError) { try mount(lowers, from: source) } catch {
             // Some kernels count an image that is read from its file as one more file system on the others.
             for name in ["root", "l/base"] + lowers.indices.map({ "l/\($0)" }) {
                 umount2("\(stage)/\(name)", Int32(MNT_DETACH))

@@ -55,7 +55,9 @@ int volt_loopback_up(void) {
 int volt_mounts_enslave(void) { return mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL); }
 
 int volt_mount(const char *source, const char *target, const char *type, const char *data) {
-    return mount(source, target, type, MS_NOSUID * (strcmp(type, "tmpfs") == 0), data);
+    // A loop device that is read-only is refused for anything else.
+    unsigned long flags = (strcmp(type, "tmpfs") == 0 ? MS_NOSUID : 0) | (strcmp(type, "erofs") == 0 ? MS_RDONLY : 0);
+    return mount(source, target, type, flags, data);
 }
 
 int volt_bind(const char *source, const char *target, int read_only) {

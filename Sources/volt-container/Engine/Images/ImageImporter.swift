@@ -52,7 +52,15 @@ public struct ImageImporter: Sendable {
         -> Outcome
     {
         let reference = try name.map { name throws(VoltError) in try ImageReference(name) }
-        return try store.using { () throws(VoltError) in try importImage(from: path, reference, overrides) }
+        let outcome = try store.using { () throws(VoltError) in
+            try importImage(from: path, reference, overrides)
+        }
+        guard let reason = try store.layerForm().reason else { return outcome }
+        return Outcome(
+            image: outcome.image,
+            notes: outcome.notes + [
+                "images share no files on this host, since trees cannot be mounted: \(reason)"
+            ])
     }
 
     private func importImage(from path: String, _ reference: ImageReference?, _ overrides: Overrides)

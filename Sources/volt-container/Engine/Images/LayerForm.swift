@@ -17,7 +17,8 @@ extension ImageStore {
     /// Found out once for each start of the host, by mounting a tree as a container does.
     func layerForm() throws(VoltError) -> LayerForm {
         let boot = String(
-            decoding: (try? Files.read("/proc/sys/kernel/random/boot_id", limit: 64)) ?? [], as: UTF8.self)
+            decoding: ((try? Files.read("/proc/sys/kernel/random/boot_id", limit: 64)) ?? []).prefix(36),
+            as: UTF8.self)
         if let known = try? JSONFile.read(LayerForm.self, formPath), known.boot == boot { return known }
         var form = LayerForm(reason: nil, boot: boot)
         do throws(VoltError) { try tryMount() } catch { form.reason = error.message }
