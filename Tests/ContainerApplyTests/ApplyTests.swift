@@ -39,7 +39,7 @@ final class ApplyFixture {
     }
 
     /// Writes a source directory and gives the request for it.
-    func source(_ revision: String, _ files: [String: String], timeout: Duration = .seconds(20)) throws
+    func source(_ revision: String, _ files: [String: String], timeout: Duration = .seconds(60)) throws
         -> WorkloadApplier.Request
     {
         let directory = "\(scratch.path)/source-\(revision)"

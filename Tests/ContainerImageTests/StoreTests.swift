@@ -56,7 +56,7 @@ final class StoreFixture {
         var original = stat()
         var copy = stat()
         stat("\(path)/d/file", &original)
-        #expect(try fixture.store.layerForm().isTrees)
+        #expect(fixture.store.knownLayerForm()?.isTrees == true)
         let view = try fixture.store.view(lowers: image.lowers)
         let file = try #require(try view.find([Array("d".utf8), Array("file".utf8)]))
         stat(try #require(file.file), &copy)

@@ -1,3 +1,4 @@
+internal import Glibc
 internal import VoltStore
 
 extension FuzzTarget {
@@ -17,5 +18,20 @@ extension FuzzTarget {
     ) {
         bytes throws(FuzzFailure) in
         try require(ForeignBytes.count(bytes) <= bytes.count / 48 + 1, "more records than there is room for")
+    }
+
+    /// A store that the inputs of this process talk to.
+    private static let store: String = {
+        let path = "/tmp/volt-fuzz-store-\(getpid())"
+        atexit { system("rm -rf /tmp/volt-fuzz-store-\(getpid())") }
+        return path
+    }()
+
+    /// What another store says to `serve`.
+    static let storeWire = FuzzTarget(
+        name: "store-wire", words: ["VOLTWIRE\u{1}", "REC1", "\u{1}\0\0\0\u{c}", "\u{21}\0\0\0\u{2}"]
+    ) { bytes throws(FuzzFailure) in
+        let isSound = (try? ForeignBytes.serve(bytes, storeIn: store)) ?? false
+        try require(isSound, "a store that is damaged by what another says")
     }
 }

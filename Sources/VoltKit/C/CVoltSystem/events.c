@@ -14,6 +14,7 @@
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/un.h>
 #include <termios.h>
@@ -157,12 +158,12 @@ static int unix_name(const char *path, struct sockaddr_un *name, int *directory)
     return 0;
 }
 
-int volt_unix_listen(const char *path) {
+static int unix_listen(const char *path, int type) {
     struct sockaddr_un name;
     int directory;
     if (unix_name(path, &name, &directory) != 0) return -1;
     unlink(path);
-    int descriptor = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int descriptor = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
     int result = descriptor < 0 ? -1 : bind(descriptor, (struct sockaddr *)&name, sizeof name);
     if (result == 0) result = listen(descriptor, 64);
     if (directory >= 0) close(directory);
@@ -173,11 +174,21 @@ int volt_unix_listen(const char *path) {
     return -1;
 }
 
-int volt_unix_connect(const char *path, int seconds) {
+int volt_unix_listen(const char *path) { return unix_listen(path, SOCK_SEQPACKET | SOCK_NONBLOCK); }
+
+int volt_unix_stream_listen(const char *path) {
+    // Nobody else may connect, from the first moment on.
+    mode_t before = umask(0177);
+    int descriptor = unix_listen(path, SOCK_STREAM);
+    umask(before);
+    return descriptor;
+}
+
+static int unix_connect(const char *path, int seconds, int type) {
     struct sockaddr_un name;
     int directory;
     if (unix_name(path, &name, &directory) != 0) return -1;
-    int descriptor = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    int descriptor = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
     struct timeval limit = {.tv_sec = seconds};
     if (descriptor >= 0) {
         setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
@@ -191,6 +202,14 @@ int volt_unix_connect(const char *path, int seconds) {
     errno = saved;
     return -1;
 }
+
+int volt_unix_connect(const char *path, int seconds) { return unix_connect(path, seconds, SOCK_SEQPACKET); }
+
+int volt_unix_stream_connect(const char *path) { return unix_connect(path, 0, SOCK_STREAM); }
+
+int volt_stream_pair(int pair[2]) { return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair); }
+
+int volt_stream_accept(int descriptor) { return accept4(descriptor, NULL, NULL, SOCK_CLOEXEC); }
 
 int volt_make_terminal(void) { return ioctl(0, TIOCSCTTY, 0); }
 

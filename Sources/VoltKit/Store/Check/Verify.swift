@@ -65,7 +65,9 @@ final class Verify: Sendable {
     private let store: ContentStore
     private let options: VerifyOptions
     private let result = Mutex(VerifyResult())
-    private let damagedPacks = Mutex<[BinaryDigest]>([])
+    /// Damaged records, and the packs that they are in.
+    private let damagedRecords = Mutex<Set<BinaryDigest>>([])
+    private let damagedPacks = Mutex<Set<UInt64>>([])
     private let throttle: Throttle?
     private let total: UInt64
 
@@ -167,13 +169,15 @@ final class Verify: Sendable {
                     as VoltError
                 {
                     note(.init(path: path, digest: record.digest.digest, reason: error.message))
-                    damagedPacks.withLock { $0.append(record.digest) }
+                    damagedRecords.withLock { _ = $0.insert(record.digest) }
+                    damagedPacks.withLock { _ = $0.insert(number) }
                 }
             }
         } catch {
             // gc may have removed it since it was listed.
             guard Files.exists(path) else { return }
             note(.init(path: path, digest: nil, reason: (error as? VoltError)?.message ?? "\(error)"))
+            damagedPacks.withLock { _ = $0.insert(number) }
         }
     }
 
@@ -217,9 +221,11 @@ final class Verify: Sendable {
         }
     }
 
-    /// Takes damaged records out of the index: then they are missing, and can be put there again.
+    /// Takes damaged records out of the index: then they are missing, and can be put there again. What is sound in
+    /// their packs is moved to others.
     private func quarantine(_ session: WriteSession) throws {
-        let damaged = Set(damagedPacks.withLock { $0 })
+        let damaged = damagedRecords.withLock { $0 }
+        let packs = damagedPacks.withLock { $0 }
         let lock = try FileLock.wait(for: store.layout.indexLock)
         // A segment that cannot be read is moved aside whole; `repair --index` makes it anew from the packs.
         var segments: [IndexSegment] = []
@@ -230,16 +236,34 @@ final class Verify: Sendable {
                 try setAside(path, name: Files.lastComponent(of: path))
             }
         }
-        if !damaged.isEmpty {
+        if !packs.isEmpty {
+            let reader = BlobReader(store)
             let path = "\(session.directory)/sound.idx"
             let writer = try IndexSegmentWriter(path, expected: segments.reduce(0) { $0 + $1.header.count })
             var entries = try SortedMerge(segments)
             while let entry = try entries.next() {
-                if !damaged.contains(entry.digest) { try writer.add(entry) }
+                guard packs.contains(entry.pack) else {
+                    try writer.add(entry)
+                    continue
+                }
+                if damaged.contains(entry.digest) { continue }
+                var isRead = false
+                do {
+                    try reader.stored(entry) {
+                        isRead = true
+                        try session.packs.append($0, $1)
+                    }
+                } catch { if isRead { throw error } }
             }
+            try session.packs.finish()
             try writer.finish()
             try store.index.publish(path)
             for segment in segments { try Files.remove(segment.path) }
+            for number in packs {
+                let path = store.layout.pack(number)
+                try setAside(path, name: Files.lastComponent(of: path))
+            }
+            try Files.syncDirectory(store.layout.packs)
         }
         try Files.syncDirectory(store.layout.index)
         try Files.syncDirectory(store.layout.quarantine)

@@ -1,3 +1,5 @@
+internal import CVoltSystem
+internal import Glibc
 internal import VoltCore
 
 /// The readers of the store's formats over bytes at hand, for those who look for bytes that they mistake.
@@ -64,5 +66,21 @@ package enum ForeignBytes {
                 try part(bytes, header.entriesOffset + index * IndexEntry.count, IndexEntry.count))
         }
         return header.count
+    }
+
+    /// Answers what another store would have said, in a store of a directory.
+    ///
+    /// - Returns: whether the store is sound afterwards.
+    package static func serve(_ bytes: [UInt8], storeIn directory: String) throws -> Bool {
+        let store = try ContentStore.create(directory)
+        var pair: [Int32] = [-1, -1]
+        guard bytes.count < 1 << 16, volt_stream_pair(&pair) == 0 else { return true }
+        let output = volt_open("/dev/null", O_WRONLY, 0)
+        _ = bytes.withUnsafeBytes { write(pair[0], $0.baseAddress, $0.count) }
+        shutdown(pair[0], Int32(SHUT_WR))
+        let isReadOnly = bytes.count % 8 == 7
+        try? StoreServer(store, Peer(input: pair[1], output: output, name: "bytes"), isReadOnly).run()
+        close(pair[0])
+        return try bytes.count % 64 != 0 || store.verify(VerifyOptions()).isSound
     }
 }

@@ -155,6 +155,18 @@ final class BlobReader {
     /// The recipe of a packed blob.
     func recipe(_ entry: IndexEntry) throws -> Recipe { try recipe(try record(entry), entry.digest) }
 
+    /// The digest of the bytes that a recipe makes.
+    func digest(of recipe: Recipe) throws -> BinaryDigest {
+        let whole = BlobHasher()
+        try read(recipe, at: 0, 0..<recipe.length, depth: 0) { part in
+            switch part {
+            case .bytes(let bytes): whole.update(bytes)
+            case .zeros(let count): Zeros.each(count) { whole.update($0) }
+            }
+        }
+        return whole.take()
+    }
+
     /// Gives a record as it is stored, compared with its digest.
     func stored(_ entry: IndexEntry, _ body: (PackRecord, UnsafeRawBufferPointer) throws -> Void) throws {
         _ = try record(entry)
@@ -184,11 +196,7 @@ final class BlobReader {
                 let part = max(offset, wanted.lowerBound)..<min(end, wanted.upperBound)
                 try body(.zeros(Int(part.upperBound - part.lowerBound)))
             case .data:
-                let entry = try self.entry(piece)
-                guard entry.kind == .data else {
-                    throw ContentStore.damaged(piece.digest, "it is not a piece")
-                }
-                try give(try record(entry), at: offset, wanted, body)
+                try give(try bytes(of: piece), at: offset, wanted, body)
             case .recipe:
                 guard depth < 3 else { throw ContentStore.damaged(piece.digest, "its recipe is too deep") }
                 let bytes = try record(try self.entry(piece))
@@ -196,6 +204,22 @@ final class BlobReader {
                 try read(inner, at: offset, wanted, depth: depth + 1, body)
             }
         }
+    }
+
+    private func bytes(of piece: Recipe.Piece) throws -> UnsafeRawBufferPointer {
+        // A piece may also be a whole file that was put there bare.
+        if try store.index.entry(piece.digest) == nil, Files.exists(store.layout.object(piece.digest)) {
+            let bytes = try self.bytes(piece.digest, limit: Recipe.largestPiece)
+            guard bytes.count == Int(piece.length) else {
+                throw ContentStore.damaged(piece.digest, "it has another length than its blob says")
+            }
+            reserve(&stored, bytes.count)
+            stored.copyBytes(from: bytes)
+            return UnsafeRawBufferPointer(rebasing: stored[..<bytes.count])
+        }
+        let entry = try self.entry(piece)
+        guard entry.kind == .data else { throw ContentStore.damaged(piece.digest, "it is not a piece") }
+        return try record(entry)
     }
 
     private func entry(_ piece: Recipe.Piece) throws -> IndexEntry {

@@ -210,3 +210,11 @@ extension ContentStore {
         return (tag.digest, tag.kind)
     }
 }
+
+extension ContentStore {
+    /// The pieces of a packed blob that have bytes; none when it is not in pieces.
+    package func pieces(of digest: Digest) throws -> [Digest] {
+        guard let entry = try index.entry(BinaryDigest(digest)), entry.kind == .recipe else { return [] }
+        return try BlobReader(self).recipe(entry).pieces.filter { $0.kind == .data }.map(\.digest.digest)
+    }
+}

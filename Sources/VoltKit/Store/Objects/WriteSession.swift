@@ -81,6 +81,7 @@ final class WriteSession: Sendable {
         guard let recipe = try? BlobReader(store).recipe(entry) else { return false }
         for piece in recipe.pieces where piece.kind != .zeros {
             guard let entry = try store.index.entry(piece.digest), try refresh(entry.pack) else {
+                if piece.kind == .data, try keepsBare(piece.digest) { continue }
                 return false
             }
             if piece.kind == .recipe, try !keepsPieces(of: entry) { return false }

@@ -10,7 +10,7 @@ public enum Representation: String, Sendable, CaseIterable {
 
 /// What of a directory becomes a tree, and how it is kept.
 public struct IngestOptions: Sendable {
-    /// How the files are kept; the tree itself is always packed.
+    /// How the files are kept, and the names with them.
     public var representation = Representation.packed
     /// Names and paths to leave out, as glob(7): one with a slash is seen from the root, one without anywhere.
     public var excludes: [String] = []

@@ -33,7 +33,7 @@ final class TreeIngest {
     private let options: IngestOptions
     private let scanner: TreeScanner
     private let workers: Workers<FileIngest>
-    private let tree: BlobWriter
+    private let tree: TreeOutput
     private let cache: ScanCache?
     private var inFlight: [IngestBatch] = []
     private var itemsInFlight = 0
@@ -51,7 +51,7 @@ final class TreeIngest {
         let count = options.threads > 0 ? options.threads : max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
         let root = scanner.descriptor
         workers = Workers(count) { FileIngest(session, options, root: root) }
-        tree = BlobWriter(session)
+        tree = try TreeOutput(session, options.representation)
         cache = options.usesCache && !options.consumes ? try ScanCache(session, directory, options) : nil
     }
 
@@ -69,7 +69,7 @@ final class TreeIngest {
         }
         // The root's end was the last event.
         try flush()
-        let digest = try tree.finish().digest
+        let digest = try tree.finish()
         try cache?.save()
         try session.packs.finish()
         let (stored, count) = session.packs.written
@@ -147,5 +147,41 @@ final class TreeIngest {
     private func flush() throws {
         try output.bytes.withUnsafeBytes { try tree.write($0) }
         output.removeAll()
+    }
+}
+
+/// Where the names of a tree go: into packs, or into a file of their own beside bare files, which saves the making of
+/// a pack.
+private final class TreeOutput {
+    private let session: WriteSession
+    private let packed: BlobWriter?
+    private let bare: StoreFile?
+    private let hasher = BlobHasher()
+    private var count = 0
+
+    init(_ session: WriteSession, _ representation: Representation) throws {
+        self.session = session
+        packed = representation == .packed ? BlobWriter(session) : nil
+        bare = representation == .bare ? try session.bare.temporary() : nil
+    }
+
+    func write(_ bytes: UnsafeRawBufferPointer) throws {
+        try packed?.write(bytes)
+        guard let bare else { return }
+        hasher.update(bytes)
+        try bare.write(bytes, at: count)
+        count += bytes.count
+    }
+
+    func finish() throws -> BinaryDigest {
+        if let packed { return try packed.finish().digest }
+        let digest = hasher.take()
+        guard let bare else { return digest }
+        if try session.looking({ try session.keepsBare(digest) }) {
+            try Files.remove(bare.path)
+        } else {
+            try session.bare.add(digest, bare.path, size: UInt64(count))
+        }
+        return digest
     }
 }

@@ -82,22 +82,29 @@ struct Repair: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Mend a store.",
         discussion: """
-            With --index the index is made anew from the packs.
+            With --index the index is made anew from the packs. With --from every byte is read, what is damaged \
+            is put aside, and what is missing comes from another store that has it.
 
-            Example:
+            Examples:
               volt cas repair --index
+              volt cas repair --from backup@nas:/srv/cas
             """)
 
     @Flag(help: "Make the index anew.") var index = false
+    @Option(help: ArgumentHelp("Another store, as for pull.", valueName: "remote")) var from: String?
     @OptionGroup var place: StoreOptions
+    @OptionGroup var progress: ProgressOptions
     @OptionGroup var output: OutputOptions
 
     func validate() throws {
-        guard index else { throw ValidationError("say what to repair: --index") }
+        guard index != (from != nil) else {
+            throw ValidationError("say what to repair: either --index or --from REMOTE")
+        }
     }
 
     func run() throws {
         let (store, _) = try place.open()
+        if let from { return try repair(store, from: from) }
         let result = try store.repairIndex()
         if output.format == .json {
             print(try Output.json(result))
@@ -106,6 +113,20 @@ struct Repair: ParsableCommand {
             print("\(result.records) records in \(result.packs) packs")
         }
         if !result.damaged.isEmpty { throw ExitStatus(1) }
+    }
+
+    private func repair(_ store: ContentStore, from: String) throws {
+        let address = try RemoteAddress(from)
+        let line = ProgressLine("repair", quiet: progress.quiet)
+        let result = try store.repair(from: address) { line.show($0, of: $1) }
+        line.end()
+        if output.format == .json {
+            print(try Output.json(result))
+        } else {
+            for digest in result.missing { print("missing  \(digest)") }
+            print("\(result.damaged) damaged, \(result.mended) came from '\(from)'")
+        }
+        if !result.missing.isEmpty { throw ExitStatus(1) }
     }
 }
 

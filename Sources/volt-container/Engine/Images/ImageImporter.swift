@@ -55,7 +55,7 @@ public struct ImageImporter: Sendable {
         let outcome = try store.using { () throws(VoltError) in
             try importImage(from: path, reference, overrides)
         }
-        guard let reason = try store.layerForm().reason else { return outcome }
+        guard let reason = store.knownLayerForm()?.reason else { return outcome }
         return Outcome(
             image: outcome.image,
             notes: outcome.notes + [

@@ -1,6 +1,5 @@
 internal import ContainerSandbox
 internal import VoltCore
-internal import VoltStore
 internal import VoltSystem
 
 /// How the layers that come are kept on this host.
@@ -14,38 +13,38 @@ struct LayerForm: Codable, Equatable {
 }
 
 extension ImageStore {
-    /// Found out once for each start of the host, by mounting a tree as a container does.
-    func layerForm() throws(VoltError) -> LayerForm {
-        let boot = String(
+    private static var boot: String {
+        String(
             decoding: ((try? Files.read("/proc/sys/kernel/random/boot_id", limit: 64)) ?? []).prefix(36),
             as: UTF8.self)
-        if let known = try? JSONFile.read(LayerForm.self, formPath), known.boot == boot { return known }
-        var form = LayerForm(reason: nil, boot: boot)
-        do throws(VoltError) { try tryMount() } catch { form.reason = error.message }
+    }
+
+    /// What was found out since the host started, or nil.
+    func knownLayerForm() -> LayerForm? {
+        guard let known = try? JSONFile.read(LayerForm.self, formPath), known.boot == Self.boot else {
+            return nil
+        }
+        return known
+    }
+
+    /// Finds out whether trees can be mounted, by mounting one as a container does.
+    func layerForm(trying tree: Digest) throws(VoltError) -> LayerForm {
+        if let known = knownLayerForm() { return known }
+        var form = LayerForm(reason: nil, boot: Self.boot)
+        do throws(VoltError) { try tryMount(tree) } catch { form.reason = error.message }
         try Files.makeDirectory(Files.parent(of: formPath), mode: 0o755)
         try Files.replaceUnsynced(formPath, with: try JSONFile.encode(form))
         return form
     }
 
     /// Lets the helper of the containers put a root file system together, in a mount namespace of its own.
-    private func tryMount() throws(VoltError) {
+    private func tryMount(_ tree: Digest) throws(VoltError) {
         let directory = try makeTemporary()
         defer { try? Files.removeTree(directory) }
-        for name in ["tree", "upper", "work", "stage"] { try Files.makeDirectory("\(directory)/\(name)") }
-        try Files.replaceUnsynced("\(directory)/tree/file", with: "file\n".utf8)
-        let contents = try contents()
-        var options = IngestOptions()
-        options.representation = .bare
-        options.keepsTimes = false
-        let image = try Self.inStore {
-            try contents.prepareMount(of: try contents.addTree("\(directory)/tree", options: options).digest)
-        }
+        for name in ["upper", "work", "stage"] { try Files.makeDirectory("\(directory)/\(name)") }
         var settings = Settings()
-        settings.add("stage", "\(directory)/stage")
-        settings.add("upper", "\(directory)/upper")
-        settings.add("work", "\(directory)/work")
-        settings.add("lower", Settings.names + image)
-        settings.add("objects", contents.objects)
+        for name in ["upper", "work", "stage"] { settings.add(name, "\(directory)/\(name)") }
+        for (key, value) in try mounts(of: [tree.description]) { settings.add(key, value) }
         try Files.replaceUnsynced("\(directory)/settings", with: try settings.encoded())
         var lines: [String] = []
         let outcome = try Child.start(

@@ -105,26 +105,32 @@ extension ImageStore {
     /// is gone.
     func adopt(_ directory: String, as layer: Digest, information: LayerInformation) throws(VoltError) {
         if hasLayer(layer) { return try Files.removeTree(directory) }
-        guard try layerForm().isTrees else {
-            try Files.syncTree(directory)
-            return try locked { () throws(VoltError) in
-                if hasLayer(layer) { return try Files.removeTree(directory) }
+        let known = knownLayerForm()
+        if known?.isTrees ?? true {
+            var options = IngestOptions()
+            options.representation = .bare
+            options.keepsOverlayMarks = true
+            options.usesCache = false
+            // It may turn out that the directory is needed.
+            options.consumes = known != nil
+            let contents = try contents()
+            let tag = Self.tag(of: layer)
+            let tree = try Self.inStore { try contents.addTree(directory, options: options, tag: tag).digest }
+            if try layerForm(trying: tree).isTrees {
+                var information = information
+                information.tree = tree
                 try JSONFile.write(information, "\(layerPath(layer)).json")
-                try Files.move(directory, layerPath(layer))
-                try Files.syncDirectory("\(root)/layers")
+                return try Files.removeTree(directory)
             }
+            try Self.inStore { try contents.removeTag(tag) }
         }
-        var options = IngestOptions()
-        options.representation = .bare
-        options.keepsOverlayMarks = true
-        options.consumes = true
-        let contents = try contents()
-        var information = information
-        information.tree = try Self.inStore {
-            try contents.addTree(directory, options: options, tag: Self.tag(of: layer)).digest
+        try Files.syncTree(directory)
+        try locked { () throws(VoltError) in
+            if hasLayer(layer) { return try Files.removeTree(directory) }
+            try JSONFile.write(information, "\(layerPath(layer)).json")
+            try Files.move(directory, layerPath(layer))
+            try Files.syncDirectory("\(root)/layers")
         }
-        try JSONFile.write(information, "\(layerPath(layer)).json")
-        try Files.removeTree(directory)
     }
 
     /// Keeps the tree of a layer from being collected as garbage.

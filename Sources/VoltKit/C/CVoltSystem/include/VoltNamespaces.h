@@ -71,6 +71,11 @@ int volt_connect_loopback(uint16_t port, int ipv6, int *pending);
 int volt_socket_error(int descriptor);
 int volt_unix_listen(const char *path);
 int volt_unix_connect(const char *path, int seconds);
+// The same for streams; the socket that is listened on is for its owner alone.
+int volt_unix_stream_listen(const char *path);
+int volt_unix_stream_connect(const char *path);
+int volt_stream_pair(int pair[2]);
+int volt_stream_accept(int descriptor);
 int volt_make_terminal(void);
 int volt_memfd(const char *name);
 int volt_pty(int *slave);
