@@ -159,7 +159,7 @@ let package = Package(
         // volt-cas
         program(
             "volt-cas", path: "Sources/volt-cas/CLI",
-            ["VoltStore", "VoltCLI", "VoltCore", "VoltSystem", argumentParser]),
+            ["VoltStore", "VoltArchive", "VoltCLI", "VoltCore", "VoltSystem", argumentParser]),
 
         // What the demo, the benchmarks and the tests on other hosts need; not installed
         program(

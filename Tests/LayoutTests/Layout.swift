@@ -134,7 +134,7 @@ enum Layout {
         Module("volt-service/CLI", ["ServiceEngine", "VoltCLI", "VoltCore", "VoltSystem", "ArgumentParser"]),
 
         // volt-cas
-        Module("volt-cas/CLI", ["VoltStore", "VoltCLI", "VoltCore", "VoltSystem", "ArgumentParser"]),
+        Module("volt-cas/CLI", ["VoltStore", "VoltArchive", "VoltCLI", "VoltCore", "VoltSystem", "ArgumentParser"]),
 
         // What the demo and the tests on other hosts need
         Module(
@@ -163,7 +163,7 @@ enum Layout {
         Program("volt-gitops--worker", ["libcrypto", "libcurl", "libgit2"]),
         Program("volt-gitops--notify", ["libcrypto", "libcurl"]),
         Program("volt-service"),
-        Program("volt-cas", ["libcrypto", "libzstd"]),
+        Program("volt-cas", ["libarchive", "libcrypto", "libzstd"]),
         Program("volt-demo", ["libcrypto"]),
     ]
 

@@ -67,7 +67,7 @@ public final class TreeWriter {
 
     /// Sets the times of the directories, which every later write in them would change.
     public func finish() throws(VoltError) {
-        for (path, modified) in directoryTimes.reversed() {
+        for (path, modified) in directoryTimes {
             let descriptor = open(path, O_RDONLY | O_DIRECTORY)
             guard descriptor >= 0 else { continue }
             defer { close(descriptor) }
@@ -157,6 +157,21 @@ public final class TreeWriter {
     public func pipe(_ path: TreePath, _ attributes: FileAttributes) throws(VoltError) {
         let (parent, name) = try place(path)
         guard withCString(name, { mkfifoat(parent, $0, 0o600) }) == 0 else { throw failure(path) }
+        try setWithoutFollowing(attributes, parent, name, path)
+        _ = withCString(name) { fchmodat(parent, $0, attributes.mode, 0) }
+    }
+
+    /// Makes a device node; it needs root.
+    ///
+    /// - Parameter kind: `S_IFCHR` or `S_IFBLK`.
+    public func device(
+        _ path: TreePath, kind: UInt32, major: UInt32, minor: UInt32, _ attributes: FileAttributes
+    ) throws(VoltError) {
+        let (parent, name) = try place(path)
+        let device = dev_t(volt_device(major, minor))
+        guard withCString(name, { mknodat(parent, $0, kind | 0o600, device) }) == 0 else {
+            throw failure(path)
+        }
         try setWithoutFollowing(attributes, parent, name, path)
         _ = withCString(name) { fchmodat(parent, $0, attributes.mode, 0) }
     }

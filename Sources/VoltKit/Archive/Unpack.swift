@@ -35,6 +35,19 @@ public struct UnpackResult: Sendable {
     public let skipped: Int
 }
 
+/// What becomes of entries that mean something only in some places.
+public struct UnpackOptions: Sendable {
+    /// Whether device nodes are made; without, they are left out.
+    public var makesDevices = false
+    /// Whether the archive is the layer of an image: `.wh.` names take something away, in the form of overlayfs.
+    public var isLayer = true
+    /// The owner of everything, instead of those of the archive.
+    public var owner: (user: UInt32, group: UInt32)?
+
+    /// For the layer of an image.
+    public init() {}
+}
+
 /// Unpacks tar archives of any origin.
 public enum Tar {
     /// Whether a file is a tar archive, compressed or not; an empty one does not count.
@@ -63,7 +76,7 @@ public enum Tar {
     }
 
     /// Unpacks a tar archive in any compression below a directory. Nothing outside of it is touched, whatever
-    /// the archive says. Whiteouts of the OCI Image Specification get the form of overlayfs.
+    /// the archive says.
     ///
     /// - Parameters:
     ///   - descriptor: where the archive is read from, to its end.
@@ -71,13 +84,15 @@ public enum Tar {
     ///   - directory: an existing, empty directory.
     /// - Throws: `VoltError`; code `refused` when the archive is hostile or too large.
     public static func unpack(
-        descriptor: Int32, name: String, into directory: String, limits: ArchiveLimits = ArchiveLimits()
+        descriptor: Int32, name: String, into directory: String, limits: ArchiveLimits = ArchiveLimits(),
+        options: UnpackOptions = UnpackOptions()
     ) throws(VoltError) -> UnpackResult {
         let source = DescriptorStream(descriptor: descriptor, name: name)
         let stream = try DecompressedStream(source, name: name, limit: limits.bytes)
         let reader = try LibarchiveReader(stream, as: .tar, name: name)
         let unpacker = Unpacker(
-            reader: reader, writer: try TreeWriter(root: directory), limits: limits, name: name)
+            reader: reader, writer: try TreeWriter(root: directory), limits: limits, options: options,
+            name: name)
         try unpacker.run()
         let digests = try stream.finish()
         return UnpackResult(
@@ -92,20 +107,32 @@ private final class Unpacker {
     private let reader: LibarchiveReader
     private let writer: TreeWriter
     private let limits: ArchiveLimits
+    private let options: UnpackOptions
     private let name: String
     private(set) var entries = 0
     private(set) var bytes: UInt64 = 0
     private(set) var skipped = 0
     private(set) var examples: [String] = []
 
-    init(reader: LibarchiveReader, writer: TreeWriter, limits: ArchiveLimits, name: String) {
+    init(
+        reader: LibarchiveReader, writer: TreeWriter, limits: ArchiveLimits, options: UnpackOptions,
+        name: String
+    ) {
         self.reader = reader
         self.writer = writer
         self.limits = limits
+        self.options = options
         self.name = name
     }
 
     func run() throws(VoltError) {
+        if !options.isLayer {
+            // What the archive does not name is the same whenever it is unpacked.
+            let owner = options.owner ?? (0, 0)
+            let plain = FileAttributes(mode: 0o755, user: owner.user, group: owner.group, modified: (0, 0))
+            writer.attributesOfMissingDirectory = { _ in plain }
+            try writer.directory(.root, plain)
+        }
         while let entry = try reader.nextEntry() {
             entries += 1
             guard entries <= limits.entries else {
@@ -129,7 +156,7 @@ private final class Unpacker {
             throw VoltError(
                 .refused, "'\(path.text.prefix(60))…' is nested deeper than \(limits.depth) directories")
         }
-        if try whiteout(path) { return }
+        if options.isLayer, try whiteout(path) { return }
         if let target = archive_entry_hardlink(entry) {
             let bytes = UnsafeBufferPointer(start: target, count: strlen(target)).map {
                 UInt8(bitPattern: $0)
@@ -149,10 +176,25 @@ private final class Unpacker {
             }
             try writer.link(path, to: bytes, attributes)
         case S_IFIFO: try writer.pipe(path, attributes)
-        case S_IFCHR where archive_entry_rdevmajor(entry) == 0 && archive_entry_rdevminor(entry) == 0:
-            try writer.whiteout(path)
-        case S_IFCHR, S_IFBLK: skip(path, "a device node; the container gets its own /dev")
+        case S_IFCHR, S_IFBLK: try device(entry, path, attributes)
         default: skip(path, "neither a file, a directory nor a link")
+        }
+    }
+
+    private func device(_ entry: OpaquePointer, _ path: TreePath, _ attributes: FileAttributes)
+        throws(VoltError)
+    {
+        let kind = archive_entry_filetype(entry)
+        let major = UInt32(truncatingIfNeeded: archive_entry_rdevmajor(entry))
+        let minor = UInt32(truncatingIfNeeded: archive_entry_rdevminor(entry))
+        if options.makesDevices {
+            try writer.device(path, kind: kind, major: major, minor: minor, attributes)
+        } else if options.isLayer, kind == S_IFCHR, major == 0, minor == 0 {
+            try writer.whiteout(path)
+        } else if options.isLayer {
+            skip(path, "a device node; the container gets its own /dev")
+        } else {
+            skip(path, "a device node, which only root can make")
         }
     }
 
@@ -182,7 +224,9 @@ private final class Unpacker {
             let group = UInt32(exactly: archive_entry_gid(entry)),
             user != .max, group != .max
         else { throw VoltError(.refused, "'\(path.text)' has an owner out of range") }
-        var attributes = FileAttributes(mode: UInt32(archive_entry_perm(entry)), user: user, group: group)
+        var attributes = FileAttributes(
+            mode: UInt32(archive_entry_perm(entry)), user: options.owner?.user ?? user,
+            group: options.owner?.group ?? group)
         if archive_entry_mtime_is_set(entry) != 0 {
             attributes.modified = (
                 Int64(archive_entry_mtime(entry)),

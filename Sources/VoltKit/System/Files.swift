@@ -161,25 +161,47 @@ public enum Files {
             throw SystemError.current.during("cannot remove '\(path)'")
         }
         guard information.st_mode & S_IFMT == S_IFDIR else { return try remove(path) }
-        try removeContents(path, device: information.st_dev)
+        let descriptor = volt_open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0)
+        guard descriptor >= 0 else { throw SystemError.current.during("cannot remove '\(path)'") }
+        try removeContents(descriptor, path, device: information.st_dev)
         if rmdir(path) != 0, errno != ENOENT { throw SystemError.current.during("cannot remove '\(path)'") }
     }
 
-    private static func removeContents(_ path: String, device: dev_t) throws(VoltError) {
-        for name in try list(path) {
-            let child = "\(path)/\(name)"
+    /// By descriptors and bytes: a name need not be UTF-8, and a path may be longer than the kernel takes.
+    ///
+    /// - Parameters:
+    ///   - descriptor: closed at the end.
+    ///   - path: for errors.
+    private static func removeContents(_ descriptor: Int32, _ path: String, device: dev_t) throws(VoltError) {
+        guard let directory = fdopendir(descriptor) else {
+            let error = SystemError.current
+            close(descriptor)
+            throw error.during("cannot list '\(path)'")
+        }
+        defer { closedir(directory) }
+        var names: [[CChar]] = []
+        while let entry = readdir(directory) {
+            let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
+                bytes.prefix { $0 != 0 }.map { CChar(bitPattern: $0) }
+            }
+            if name != [46], name != [46, 46] { names.append(name + [0]) }
+        }
+        for name in names {
             var information = stat()
-            guard lstat(child, &information) == 0 else { continue }
+            guard fstatat(descriptor, name, &information, AT_SYMLINK_NOFOLLOW) == 0 else { continue }
+            let isDirectory = information.st_mode & S_IFMT == S_IFDIR
+            let shown =
+                "\(path)/\(String(decoding: name.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self))"
             guard information.st_dev == device else {
-                throw VoltError(.failed, "cannot remove '\(path)': '\(child)' is a mount point")
+                throw VoltError(.failed, "cannot remove '\(path)': '\(shown)' is a mount point")
             }
-            guard information.st_mode & S_IFMT == S_IFDIR else {
-                try remove(child)
-                continue
+            if isDirectory {
+                let child = volt_openat(descriptor, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0)
+                guard child >= 0 else { throw SystemError.current.during("cannot remove '\(shown)'") }
+                try removeContents(child, shown, device: device)
             }
-            try removeContents(child, device: device)
-            if rmdir(child) != 0, errno != ENOENT {
-                throw SystemError.current.during("cannot remove '\(child)'")
+            if unlinkat(descriptor, name, isDirectory ? AT_REMOVEDIR : 0) != 0, errno != ENOENT {
+                throw SystemError.current.during("cannot remove '\(shown)'")
             }
         }
     }

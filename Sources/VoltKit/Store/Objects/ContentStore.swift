@@ -65,6 +65,16 @@ public final class ContentStore: Sendable {
         index = IndexSet(layout)
     }
 
+    /// Calls the body with a directory on the file system of the store, which is gone afterwards, and is cleared away
+    /// by `gc` when this process dies.
+    public func withTemporaryDirectory<Result>(_ body: (String) throws -> Result) throws -> Result {
+        let session = try WriteSession(self)
+        defer { session.end() }
+        let directory = "\(session.directory)/tree"
+        try Files.makeDirectory(directory, mode: 0o755)
+        return try body(directory)
+    }
+
     /// Whether a blob is in the store.
     public func has(_ digest: Digest) throws -> Bool { try place(of: BinaryDigest(digest)) != nil }
 

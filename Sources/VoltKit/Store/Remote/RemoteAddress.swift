@@ -15,12 +15,15 @@ public struct RemoteAddress: Sendable, Equatable, CustomStringConvertible {
     let place: Place
     /// As it was written.
     public let description: String
+    private let environment: [String: String]
 
     /// Parses an address.
     ///
+    /// - Parameter environment: for ssh, which is searched on its `PATH`.
     /// - Throws: `VoltError` with code `usage`.
-    public init(_ text: String) throws(VoltError) {
+    public init(_ text: String, environment: [String: String]) throws(VoltError) {
         description = text
+        self.environment = environment
         let failure = VoltError(
             .usage, "'\(text)' is not the place of a store",
             hint:
@@ -87,7 +90,7 @@ public struct RemoteAddress: Sendable, Equatable, CustomStringConvertible {
             guard descriptor >= 0 else { throw SystemError.current.during("cannot connect to '\(path)'") }
             return (try greeted(Peer(input: descriptor, output: descriptor, name: description)), nil)
         case .ssh(let words, let path):
-            guard let ssh = ChildProgram.find("ssh", path: Environment.current["PATH"] ?? "/usr/bin:/bin")
+            guard let ssh = ChildProgram.find("ssh", path: environment["PATH"] ?? "/usr/bin:/bin")
             else {
                 throw VoltError(.missing, "ssh is not installed", hint: "install the package openssh-client")
             }
@@ -101,7 +104,7 @@ public struct RemoteAddress: Sendable, Equatable, CustomStringConvertible {
             let pid: Int32
             do throws(VoltError) {
                 pid = try Processes.spawnDetached(
-                    ssh, words + [command], environment: Environment.current,
+                    ssh, words + [command], environment: environment,
                     descriptors: [0: pair[1], 1: pair[1], 2: 2])
             } catch {
                 close(pair[0])

@@ -103,8 +103,10 @@ struct Repair: ParsableCommand {
     }
 
     func run() throws {
-        let (store, _) = try place.open()
-        if let from { return try repair(store, from: from) }
+        let (store, context) = try place.open()
+        if let from {
+            return try repair(store, from: try RemoteAddress(from, environment: context.environment))
+        }
         let result = try store.repairIndex()
         if output.format == .json {
             print(try Output.json(result))
@@ -115,8 +117,7 @@ struct Repair: ParsableCommand {
         if !result.damaged.isEmpty { throw ExitStatus(1) }
     }
 
-    private func repair(_ store: ContentStore, from: String) throws {
-        let address = try RemoteAddress(from)
+    private func repair(_ store: ContentStore, from address: RemoteAddress) throws {
         let line = ProgressLine("repair", quiet: progress.quiet)
         let result = try store.repair(from: address) { line.show($0, of: $1) }
         line.end()
@@ -124,7 +125,7 @@ struct Repair: ParsableCommand {
             print(try Output.json(result))
         } else {
             for digest in result.missing { print("missing  \(digest)") }
-            print("\(result.damaged) damaged, \(result.mended) came from '\(from)'")
+            print("\(result.damaged) damaged, \(result.mended) came from '\(address)'")
         }
         if !result.missing.isEmpty { throw ExitStatus(1) }
     }

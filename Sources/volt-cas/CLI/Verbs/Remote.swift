@@ -29,9 +29,10 @@ struct Push: ParsableCommand {
     }
 
     func run() throws {
-        let (store, _) = try place.open()
+        let (store, context) = try place.open()
+        let address = try RemoteAddress(remote, environment: context.environment)
         let line = ProgressLine("push", quiet: progress.quiet)
-        let result = try store.push(tags, to: try RemoteAddress(remote)) { line.show($0) }
+        let result = try store.push(tags, to: address) { line.show($0) }
         line.end()
         try Transfers.show(result, "sent", output)
     }
@@ -64,9 +65,10 @@ struct PullTags: ParsableCommand {
     }
 
     func run() throws {
-        let (store, _) = try place.openForWriting()
+        let (store, context) = try place.openForWriting()
+        let address = try RemoteAddress(remote, environment: context.environment)
         let line = ProgressLine("pull", quiet: progress.quiet)
-        let result = try store.pull(tags, from: try RemoteAddress(remote), as: asName) { line.show($0) }
+        let result = try store.pull(tags, from: address, as: asName) { line.show($0) }
         line.end()
         try Transfers.show(result, "came", output)
     }

@@ -1,4 +1,6 @@
 internal import ArgumentParser
+internal import Glibc
+internal import VoltArchive
 internal import VoltCLI
 internal import VoltCore
 internal import VoltStore
@@ -6,19 +8,21 @@ internal import VoltSystem
 
 struct AddTree: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Put a directory into the store as a tree.",
+        abstract: "Put a directory or a tar archive into the store as a tree.",
         discussion: """
             A tree has names, kinds, permissions, owners, times, extended attributes with capabilities and ACLs, \
             hard links and devices; the same tree has the same digest wherever it is made. Files that have not \
-            changed since the last time are not read again.
+            changed since the last time are not read again. An archive, compressed or not, is unpacked first in the \
+            store: no name in it leads out of the tree.
 
             Examples:
+              mmdebstrap bookworm - | volt cas add-tree - --bare --tag images/debian:12
               volt cas add-tree /srv/site --tag site
               volt cas add-tree rootfs --bare --exclude 'var/cache/*' --tag images/site
               volt cas add-tree / --one-file-system --exclude /tmp/'*' --tag backups/host
             """)
 
-    @Argument(help: "A directory.") var directory: String
+    @Argument(help: "A directory, a tar archive, or '-' for one from stdin.") var source: String
     @Option(help: "A name for it, which keeps it from gc.") var tag: String?
     @Flag(help: "Keep its files whole, ready to be mounted and linked.") var bare = false
     @Option(
@@ -63,8 +67,10 @@ struct AddTree: ParsableCommand {
         }
         let line = ProgressLine("add-tree", quiet: progress.quiet)
         options.progress = { line.show($0.bytes, entries: $0.entries) }
-        let path = Files.absolute(directory, from: Files.currentDirectory)
-        let result = try store.addTree(path, options: options, tag: tag)
+        let path = source == "-" ? "-" : Files.absolute(source, from: Files.currentDirectory)
+        let result =
+            path == "-" || (Files.exists(path) && !Files.isDirectory(path))
+            ? try addArchive(path, store, options) : try store.addTree(path, options: options, tag: tag)
         line.end()
         for note in result.notes { Output.note("\(context.displayName): note: \(note)") }
         if output.format == .json {
@@ -81,6 +87,41 @@ struct AddTree: ParsableCommand {
             Output.note(
                 "\(result.entries) names, \(ByteSize(bytes: result.bytes)); \(result.unchanged) unchanged, "
                     + "\(result.newBlobs) new blobs, \(ByteSize(bytes: result.storedBytes)) stored")
+        }
+    }
+}
+
+extension AddTree {
+    private func addArchive(_ path: String, _ store: ContentStore, _ options: IngestOptions) throws
+        -> IngestResult
+    {
+        let descriptor = path == "-" ? 0 : open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw SystemError.current.during("cannot open '\(path)'") }
+        defer { if descriptor != 0 { close(descriptor) } }
+        var unpack = UnpackOptions()
+        unpack.isLayer = false
+        unpack.makesDevices = HostPaths.runsAsRoot
+        // Only root gives files away; the tree gets the owner that was asked for.
+        if !HostPaths.runsAsRoot {
+            guard options.owner != nil else {
+                throw VoltError(
+                    .refused, "the owners of an archive can only be kept by root",
+                    hint: "run the command with sudo, or give everything one owner with --owner")
+            }
+            unpack.owner = (geteuid(), getegid())
+        }
+        return try store.withTemporaryDirectory { directory in
+            let unpacked = try Tar.unpack(
+                descriptor: descriptor, name: path == "-" ? "standard input" : path,
+                into: directory, options: unpack)
+            guard unpacked.entries > 0 else {
+                throw VoltError(.failed, "'\(source)' is an empty archive", hint: "look where it comes from")
+            }
+            for example in unpacked.skippedExamples { Output.note("volt-cas: note: left out \(example)") }
+            var options = options
+            options.usesCache = false
+            options.consumes = options.representation == .bare
+            return try store.addTree(directory, options: options, tag: tag)
         }
     }
 }
