@@ -190,8 +190,8 @@ let package = Package(
         .target(
             name: "FuzzTargets",
             dependencies: [
-                "ContainerSecrets", "GitopsEngine", "GitopsSource", "VoltCore", "VoltCrypto", "VoltStore",
-                "VoltWorkload", "VoltYAML",
+                "ContainerSecrets", "GitopsEngine", "GitopsSource", "VoltArchive", "VoltCore", "VoltCrypto",
+                "VoltStore", "VoltSystem", "VoltWorkload", "VoltYAML",
             ], path: "Tests/FuzzTargets", swiftSettings: settings),
         .testTarget(
             name: "FuzzTests", dependencies: ["FuzzTargets", "VoltCore", "VoltSystem", "VoltTestKit"],

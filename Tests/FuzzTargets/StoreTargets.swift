@@ -1,5 +1,8 @@
 internal import Glibc
+internal import VoltArchive
+internal import VoltCore
 internal import VoltStore
+internal import VoltSystem
 
 extension FuzzTarget {
     /// A tree of a store: what is read is written again as it was, since a tree has one form.
@@ -23,7 +26,7 @@ extension FuzzTarget {
     /// A store that the inputs of this process talk to.
     private static let store: String = {
         let path = "/tmp/volt-fuzz-store-\(getpid())"
-        atexit { system("rm -rf /tmp/volt-fuzz-store-\(getpid())") }
+        atexit { system("rm -rf /tmp/volt-fuzz-store-\(getpid()) /tmp/volt-fuzz-store-\(getpid())-tar") }
         return path
     }()
 
@@ -33,5 +36,34 @@ extension FuzzTarget {
     ) { bytes throws(FuzzFailure) in
         let isSound = (try? ForeignBytes.serve(bytes, storeIn: store)) ?? false
         try require(isSound, "a store that is damaged by what another says")
+    }
+
+    /// A tar archive: whatever it says, it stays below its directory, which is removed again whatever is in it.
+    static let tar = FuzzTarget(
+        name: "tar",
+        words: [
+            "ustar\u{0}00", "../", "/", "\u{0}\u{0}\u{0}\u{0}\u{0}\u{0}\u{0}", "0000644", "path=",
+            "SCHILY.xattr.user.x=",
+        ]
+    ) { bytes throws(FuzzFailure) in
+        let place = "\(store)-tar"
+        var pair: [Int32] = [-1, -1]
+        guard bytes.count <= 1 << 16, pipe(&pair) == 0 else { return }
+        _ = bytes.withUnsafeBytes { write(pair[1], $0.baseAddress, $0.count) }
+        close(pair[1])
+        defer { close(pair[0]) }
+        var options = UnpackOptions()
+        options.isLayer = bytes.count % 2 == 0
+        do throws(VoltError) { try Files.makeDirectory("\(place)/in") } catch { return }
+        var limits = ArchiveLimits()
+        limits.bytes = 1 << 30
+        do throws(VoltError) {
+            _ = try Tar.unpack(
+                descriptor: pair[0], name: "bytes", into: "\(place)/in", limits: limits, options: options)
+        } catch {}
+        let names = (try? Files.list(place)) ?? []
+        try require(names == ["in"], "an archive that leads out of its directory: \(names)")
+        let isGone = (try? Files.removeTree("\(place)/in")) != nil
+        try require(isGone, "an unpacked archive that cannot be removed")
     }
 }

@@ -134,7 +134,9 @@ enum Layout {
         Module("volt-service/CLI", ["ServiceEngine", "VoltCLI", "VoltCore", "VoltSystem", "ArgumentParser"]),
 
         // volt-cas
-        Module("volt-cas/CLI", ["VoltStore", "VoltArchive", "VoltCLI", "VoltCore", "VoltSystem", "ArgumentParser"]),
+        Module(
+            "volt-cas/CLI",
+            ["VoltStore", "VoltArchive", "VoltCLI", "VoltCore", "VoltSystem", "ArgumentParser"]),
 
         // What the demo and the tests on other hosts need
         Module(

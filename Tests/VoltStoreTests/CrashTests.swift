@@ -50,7 +50,8 @@ import VoltTestKit
                     (timeout -s KILL $(printf 0.%03d $(( ($$ + t * 37 + \(round) * 53) % 400 + 20 ))) volt-cas add-tree src$t $form --no-cache -q \\
                         --tag r\(round)t$t --store store > /dev/null 2>&1 && echo r\(round)t$t) 2>/dev/null &
                 done
-                (timeout -s KILL $(printf 0.%03d $(( (\(round) * 71) % 300 + 30 ))) volt-cas gc --grace 0s --store store > /dev/null 2>&1 || :) 2>/dev/null &
+                (timeout -s KILL $(printf 0.%03d $(( (\(round) * 71) % 300 + 30 ))) volt-cas gc --grace 0s --store store > /dev/null 2>&1 || :
+                 timeout -s KILL $(printf 0.%03d $(( (\(round) * 43) % 60 + 15 ))) volt-cas repack -q --store store > /dev/null 2>&1 || :) 2>/dev/null &
                 wait
                 """)
             acknowledged.formUnion(said.split(separator: "\n").map(String.init))

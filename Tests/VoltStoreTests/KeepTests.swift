@@ -102,4 +102,52 @@ import VoltTestKit
         for digest in digests { #expect(try store.has(digest)) }
         #expect(try store.verify(.reading).isSound)
     }
+
+    @Test(
+        "rm removes one blob and leaves all else, also in its pack; what is needed stays",
+        arguments: Representation.allCases)
+    func remove(_ form: Representation) throws {
+        let store = try bench.open()
+        let kept = try put(store, 1, form, tag: "kept")
+        try bench.shell(
+            "mkdir src; echo one > src/one; echo two > src/two; volt-cas add-tree src --tag t --store store -q"
+        )
+        let one = try bench.shell("printf 'one\\n' | sha256sum").prefix(64)
+        _ = try bench.cas("untag", "t")
+        let dead = try put(store, 2, form)
+        let other = try put(store, 3, form)
+        let refused = try bench.cas("rm", kept.description)
+        #expect(refused.status == 4 && refused.stderr.contains("needed by a tag"), "\(refused)")
+        #expect(try bench.cas("rm", "sha256:\(String(repeating: "0", count: 64))").status == 3)
+        #expect(try bench.cas("rm", "nonsense").status == 64)
+        let result = try bench.cas("rm", dead.description, "sha256:\(one)")
+        #expect(result.status == 0 && result.stdout.contains("removed 2 blobs"), "\(result)")
+        #expect(try store.has(dead) == false)
+        let rest = try bench.shell(
+            "volt-cas has \(kept) --store store && volt-cas has \(other) --store store && echo yes")
+        #expect(rest.hasSuffix("yes\n"))
+        #expect(try bench.cas("verify", "--read-data", "-q").status == 0)
+    }
+
+    @Test("repack puts small packs together, and makes a packed tree ready to be mounted")
+    func repack() throws {
+        let store = try bench.open()
+        for seed in 1...6 { _ = try put(store, UInt64(seed), .packed, tag: seed % 2 == 0 ? "t\(seed)" : nil) }
+        try bench.shell(
+            "mkdir src; for i in $(seq 40); do echo $i > src/$i; done; truncate -s 3M src/holes; echo x >> src/holes; volt-cas add-tree src --tag tree --store store -q"
+        )
+        let before = try store.verify(.reading).blobs
+        #expect(try bench.shell("ls store/packs | wc -l") == "7\n")
+        let result = try bench.cas("repack", "-q")
+        #expect(result.stdout == "7 packs put together\n", "\(result)")
+        #expect(try bench.shell("ls store/packs | wc -l") == "1\n")
+        // What has no name is there too.
+        #expect(try store.verify(.reading).blobs == before)
+        #expect(try bench.cas("repack", "-q").stdout == "0 packs put together\n")
+        #expect(try bench.cas("repack", "--bare", "tree", "-q").stdout == "41 files made whole\n")
+        #expect(try bench.cas("repack", "--bare", "tree", "-q").stdout == "0 files made whole\n")
+        #expect(try bench.cas("verify", "--read-data", "-q").status == 0)
+        try bench.shell("volt-cas checkout tree out --link --store store -q")
+        #expect(try bench.shell("cat out/7; stat -c %s out/holes") == "7\n3145730\n")
+    }
 }

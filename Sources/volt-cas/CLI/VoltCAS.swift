@@ -15,7 +15,7 @@ internal import VoltSystem
             files. What has a tag or a lease stays; 'gc' removes the rest.
             """,
         groupedSubcommands: [
-            CommandGroup(name: "Blobs", subcommands: [Put.self, Get.self, Cat.self, Has.self]),
+            CommandGroup(name: "Blobs", subcommands: [Put.self, Get.self, Cat.self, Has.self, Rm.self]),
             CommandGroup(
                 name: "Trees",
                 subcommands: [
@@ -26,7 +26,7 @@ internal import VoltSystem
                 subcommands: [SetTag.self, Untag.self, Tags.self, LeaseCommand.self, GC.self]),
             CommandGroup(name: "Other stores", subcommands: [Push.self, PullTags.self, Serve.self]),
             CommandGroup(
-                name: "The store", subcommands: [Init.self, VerifyStore.self, Repair.self, Stats.self]),
+                name: "The store", subcommands: [Init.self, VerifyStore.self, Repair.self, Repack.self, Stats.self]),
         ])
     static func main() { runTool() }
 }

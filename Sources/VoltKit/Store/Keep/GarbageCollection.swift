@@ -1,5 +1,5 @@
 internal import Glibc
-internal import VoltCore
+public import VoltCore
 internal import VoltSystem
 
 /// What `gc` did, or would do.
@@ -30,12 +30,37 @@ extension ContentStore {
         throws
         -> GarbageResult
     {
+        try collect(GarbageCollection(self, grace: grace, dryRun: dryRun, fullness: fullness))
+    }
+
+    /// Removes blobs at once; of a blob in pieces the pieces go with the next `gc`.
+    ///
+    /// - Throws: `VoltError`; `notFound` when one is not there, `conflict` when one is needed, or was found by a writer
+    ///   that lives.
+    public func remove(_ digests: [Digest]) throws -> GarbageResult {
+        for digest in digests where try !has(digest) { throw Self.missing(BinaryDigest(digest)) }
+        let result = try collect(
+            GarbageCollection(self, grace: .zero, only: Set(digests.map { BinaryDigest($0) })))
+        for digest in digests where try has(digest) {
+            throw VoltError(
+                .conflict, "blob '\(digest)' is needed by a tag or a lease, or by a writer that is under way",
+                hint: "see 'volt cas tags' and 'volt cas lease ls'")
+        }
+        return result
+    }
+
+    /// Puts what is in small packs together into large ones; nothing is removed.
+    public func mergePacks() throws -> GarbageResult {
+        try collect(GarbageCollection(self, grace: .zero, merges: true))
+    }
+
+    private func collect(_ collection: @autoclosure () throws -> GarbageCollection) throws -> GarbageResult {
         let lock = try FileLock.tryLock("\(layout.root)/locks/gc")
         guard let lock else {
             throw VoltError(
                 .tryAgain, "another 'gc' of store '\(path)' is running", hint: "wait until it has ended")
         }
-        let result = try GarbageCollection(self, grace: grace, dryRun: dryRun, fullness: fullness).run()
+        let result = try collection().run()
         lock.keep()
         return result
     }
@@ -55,11 +80,23 @@ final class GarbageCollection {
     private let grace: Duration
     private let dryRun: Bool
     private let fullness: Double
+    /// What may go; nil is all that nothing needs.
+    private let only: Set<BinaryDigest>?
+    /// Whether small packs are put together, instead of removing something.
+    private let merges: Bool
     private let session: WriteSession
     private var result = GarbageResult()
     private var roots: Set<Digest> = []
 
-    init(_ store: ContentStore, grace: Duration, dryRun: Bool, fullness: Double) throws {
+    /// A smaller pack is put together with others.
+    private static let smallPack: UInt64 = 32 << 20
+
+    init(
+        _ store: ContentStore, grace: Duration, dryRun: Bool = false, fullness: Double = 0.6,
+        only: Set<BinaryDigest>? = nil, merges: Bool = false
+    ) throws {
+        self.only = merges ? [] : only
+        self.merges = merges
         self.store = store
         self.grace = grace
         self.dryRun = dryRun
@@ -171,10 +208,9 @@ final class GarbageCollection {
         // The stamp of the index may be younger than its last change: read it anew.
         let segments = try store.index.current()
         let packs = try count(marks, segments, limit)
-        var victims = Set(
-            packs.filter {
-                !$0.value.isYoung && Double($0.value.liveBytes) < fullness * Double($0.value.size)
-            }.keys)
+        var victims = Set(packs.filter { !$0.value.isYoung && isVictim($0.value) }.keys)
+        // One small pack alone would only be copied.
+        if merges, victims.count < 2 { victims = [] }
         for (number, pack) in packs where victims.contains(number) {
             result.freed += pack.size - min(pack.size, pack.liveBytes)
             result.removed += pack.dead
@@ -185,6 +221,14 @@ final class GarbageCollection {
         try remove(&victims, segments, limit)
         lock?.keep()
     }
+
+    private func isVictim(_ pack: Pack) -> Bool {
+        if merges { return pack.size < Self.smallPack }
+        if only != nil { return pack.dead > 0 }
+        return Double(pack.liveBytes) < fullness * Double(pack.size)
+    }
+
+    private func isWanted(_ digest: BinaryDigest) -> Bool { only.map { !$0.contains(digest) } ?? false }
 
     /// Counts what is live in each pack; also those that the index does not know.
     private func count(_ marks: Marks, _ segments: [IndexSegment], _ limit: Int64) throws -> [UInt64: Pack] {
@@ -219,7 +263,7 @@ final class GarbageCollection {
         var entries = try SortedMerge(segments)
         while let entry = try entries.next() {
             while let digest = head, digest < entry.digest { head = try live.next() }
-            try body(entry, head == entry.digest)
+            try body(entry, head == entry.digest || isWanted(entry.digest))
         }
     }
 
@@ -287,7 +331,7 @@ final class GarbageCollection {
                 while let next = head, next < wanted { head = try live.next() }
                 var information = stat()
                 guard lstat(path, &information) == 0 else { continue }
-                if head == wanted || Self.time(information.st_ctim) >= limit {
+                if head == wanted || isWanted(wanted) || Self.time(information.st_ctim) >= limit {
                     result.kept += 1
                 } else {
                     victims.append((path, UInt64(information.st_blocks) * 512))

@@ -88,6 +88,44 @@ extension ContentStore {
         try TreeMount(self, BinaryDigest(tree)).image(durably: true)
     }
 
+    /// Makes the files of a tree bare, and the image of its names; they stay packed too until nothing else needs that.
+    ///
+    /// - Parameter progress: told with the bytes of the files looked at.
+    /// - Returns: how many files were not bare before.
+    public func makeBare(_ tree: Digest, progress: (UInt64) -> Void = { _ in }) throws -> Int {
+        let session = try WriteSession(self)
+        defer { session.end() }
+        let reader = BlobReader(self)
+        var bytes: UInt64 = 0
+        try TreeWalk.each(BinaryDigest(tree), in: BlobReader(self)) { event in
+            guard case .entry(let entry) = event, case .file(let size, let digest) = entry.kind, size > 0
+            else {
+                return
+            }
+            bytes += size
+            progress(bytes)
+            if try session.looking({ try session.keepsBare(digest) }) { return }
+            let file = try session.bare.temporary()
+            var offset = 0
+            try reader.read(digest) { part in
+                switch part {
+                case .zeros(let count): offset += count
+                case .bytes(let bytes):
+                    try file.write(bytes, at: offset)
+                    offset += bytes.count
+                }
+            }
+            guard ftruncate(file.descriptor, off_t(offset)) == 0 else {
+                throw SystemError.current.during("cannot write '\(file.path)'")
+            }
+            try session.bare.add(digest, file.path, size: size)
+        }
+        let count = session.bare.written.count
+        try session.finish()
+        try prepareMount(of: tree)
+        return count
+    }
+
     /// The directory of the bare files, which overlayfs needs as a data-only layer.
     public var objects: String { layout.objects }
 }
