@@ -27,9 +27,23 @@ enum Wire {
     static let part = 1 << 20
 
     enum Kind: UInt8, Sendable, CaseIterable {
-        case hello = 1, has, presence, get, getBytes, record, file, bytes, zeros, end, missing, commit, done,
-            setTag,
-            tags, tag, error
+        case hello = 1
+        case has = 2
+        case presence = 3
+        case get = 4
+        case getBytes = 5
+        case record = 6
+        case file = 7
+        case bytes = 8
+        case zeros = 9
+        case end = 10
+        case missing = 11
+        case commit = 12
+        case done = 13
+        case setTag = 14
+        case tags = 15
+        case tag = 16
+        case error = 17
     }
 
     static func digests(_ bytes: UnsafeRawBufferPointer) throws(FormatError) -> [BinaryDigest] {
