@@ -84,6 +84,7 @@ let package = Package(
         kit("HTTP", "VoltHTTP", ["VoltCore", "VoltSystem", "CVoltSystem", "CCurl"]),
         kit("Server", "VoltServer", ["VoltCore", "CTLS", nioCore, nioPosix, nioHTTP1]),
         kit("Store", "VoltStore", ["VoltCore", "VoltSystem", "VoltCrypto", "CVoltSystem", "CZstd"]),
+        kit("OCI", "VoltOCI", ["VoltCore", "VoltSystem", "VoltCrypto"]),
         kit("Workload", "VoltWorkload", ["VoltCore", "VoltYAML"]),
         kit("Kit", "VoltKit", ["VoltCore", "VoltSystem", "VoltPlugin", "VoltCLI"]),
         kit("TestKit", "VoltTestKit", ["VoltCore", "VoltSystem", "CVoltSystem"]),
@@ -96,7 +97,7 @@ let package = Package(
             name: "ContainerEngine",
             dependencies: [
                 "ContainerSandbox", "ContainerSecrets", "VoltCore", "VoltSystem", "VoltCrypto", "VoltArchive",
-                "VoltStore", "VoltWorkload", "CVoltSystem",
+                "VoltOCI", "VoltStore", "VoltWorkload", "CVoltSystem",
             ],
             path: "Sources/volt-container/Engine", swiftSettings: settings),
         .target(
@@ -157,9 +158,13 @@ let package = Package(
             ["ServiceEngine", "VoltCLI", "VoltCore", "VoltSystem", argumentParser]),
 
         // volt-cas
+        .target(
+            name: "CasExchange",
+            dependencies: ["VoltOCI", "VoltArchive", "VoltStore", "VoltCore", "VoltSystem", "CVoltSystem"],
+            path: "Sources/volt-cas/Exchange", swiftSettings: settings),
         program(
             "volt-cas", path: "Sources/volt-cas/CLI",
-            ["VoltStore", "VoltArchive", "VoltCLI", "VoltCore", "VoltSystem", argumentParser]),
+            ["CasExchange", "VoltStore", "VoltArchive", "VoltCLI", "VoltCore", "VoltSystem", argumentParser]),
 
         // What the demo, the benchmarks and the tests on other hosts need; not installed
         program(

@@ -49,6 +49,7 @@ enum Layout {
         Module("VoltKit/Crypto", ["VoltCore", "CCrypto"]),
         Module("VoltKit/Git", ["VoltCore", "VoltSystem", "CGit2", "CVoltSystem"]),
         Module("VoltKit/Archive", ["VoltCore", "VoltSystem", "VoltCrypto", "CVoltSystem", "CArchive"]),
+        Module("VoltKit/OCI", ["VoltCore", "VoltSystem", "VoltCrypto", "FoundationEssentials"]),
         Module("VoltKit/SQLite", ["VoltCore", "CSQLite"]),
         Module("VoltKit/HTTP", ["VoltCore", "VoltSystem", "CVoltSystem", "CCurl"]),
         Module("VoltKit/Server", ["VoltCore", "CTLS", "NIOCore", "NIOPosix", "NIOHTTP1"]),
@@ -72,7 +73,7 @@ enum Layout {
             "volt-container/Engine",
             [
                 "ContainerSandbox", "ContainerSecrets", "VoltCore", "VoltSystem", "VoltCrypto", "VoltArchive",
-                "VoltStore",
+                "VoltOCI", "VoltStore",
                 "VoltWorkload", "CVoltSystem", "FoundationEssentials", "Dispatch",
             ], isEngine: true),
         Module(
@@ -136,7 +137,13 @@ enum Layout {
         // volt-cas
         Module(
             "volt-cas/CLI",
-            ["VoltStore", "VoltArchive", "VoltCLI", "VoltCore", "VoltSystem", "ArgumentParser"]),
+            [
+                "CasExchange", "VoltStore", "VoltArchive", "VoltCLI", "VoltCore", "VoltSystem",
+                "ArgumentParser",
+            ]),
+        Module(
+            "volt-cas/Exchange",
+            ["VoltOCI", "VoltArchive", "VoltStore", "VoltCore", "VoltSystem", "CVoltSystem"], isEngine: true),
 
         // What the demo and the tests on other hosts need
         Module(

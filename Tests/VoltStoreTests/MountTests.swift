@@ -121,4 +121,65 @@ import VoltTestKit
         #expect(try bench.cas("mount", "none", "mnt").status == 3)
         #expect(try bench.cas("lease", "ls", "-o", "json").stdout.contains("holder") == false)
     }
+
+    @Test("a tree that was made by somebody else says nothing to overlayfs, and a name of nothing is refused")
+    func hostile() throws {
+        let store = try bench.open()
+        try bench.shell("mkdir src mnt; echo secret > src/secret; printf x > src/x")
+        try add("src", tag: "src")
+        let secret = try bench.shell("sha256sum < src/secret").prefix(64)
+        let x =
+            [
+                0x2d, 0x71, 0x16, 0x42, 0xb7, 0x26, 0xb0, 0x44, 0x01, 0x62, 0x7c, 0xa9, 0xfb, 0xac, 0x32,
+                0xf5, 0xc8, 0x53, 0x0f, 0xb1, 0x90, 0x3c, 0xc4, 0xdb, 0x02, 0x25, 0x87, 0x17, 0x92, 0x1a,
+                0x48, 0x81,
+            ] as [UInt8]
+        func text(_ text: String) -> [UInt8] { [UInt8(text.utf8.count)] + Array(text.utf8) }
+        func record(_ bytes: [UInt8]) -> [UInt8] {
+            let count = bytes.count
+            return (count < 128 ? [UInt8(count)] : [UInt8(count & 0x7f) | 0x80, UInt8(count >> 7)]) + bytes
+        }
+        let begin = Array("VOLTTREE".utf8) + [1] + record([1, 0, 0xed, 3, 0, 0, 0, 0, 0])
+        let redirect = text("trusted.overlay.redirect") + text("/\(secret.prefix(2))/\(secret.dropFirst(2))")
+        let file = record([2] + text("a") + [0xa4, 3, 0, 0, 0, 0, 1] + redirect + [1] + x)
+        try Files.replace("\(bench.path)/tree", with: begin + file + [1, 0])
+        let tree = try store.put(file: "\(bench.path)/tree").digest
+        #expect(try bench.cas("tag", "\(tree)", "hostile", "--tree").status == 0)
+        try mounted("hostile") { () throws -> Void in
+            #expect(try bench.shell("cat mnt/a") == "x")
+        }
+        _ = try bench.cas("umount", "mnt")
+        try bench.shell("volt-cas checkout hostile out --store store -q")
+        #expect(try bench.shell("cat out/a; getfattr -m - out/a") == "x")
+        let name = record([4] + text("b") + text("nowhere"))
+        try Files.replace("\(bench.path)/tree", with: begin + file + name + [1, 0])
+        let other = try store.put(file: "\(bench.path)/tree").digest
+        #expect(try bench.cas("tag", "\(other)", "nowhere", "--tree").status == 0)
+        let mount = try bench.cas("mount", "nowhere", "mnt")
+        #expect(mount.status == 1 && mount.stderr.contains("does not come before"), "\(mount)")
+        #expect(try bench.cas("checkout", "nowhere", "out2", "-q").status != 0)
+    }
+
+    @Test("a checkout shares the blocks of whole files where the file system can")
+    func reflink() throws {
+        try bench.shell(
+            """
+            truncate -s 200M image; mkfs.btrfs -q image; mkdir disk; mount -o loop image disk
+            volt-cas init --store disk/store > /dev/null; mkdir src; head -c 20000000 /dev/urandom > src/big; echo small > src/small
+            """)
+        defer { _ = try? bench.shell("umount -l disk") }
+        try bench.shell(
+            """
+            volt-cas add-tree src --bare --tag t --store disk/store -q; sync -f disk
+            df --output=used -B1 disk | tail -1 > before; volt-cas checkout t disk/out --store disk/store -q
+            sync -f disk; df --output=used -B1 disk | tail -1 > after; diff -r src disk/out
+            test $(( $(cat after) - $(cat before) )) -lt 4000000
+            """)
+        // A damaged file does not come out, shared or not.
+        try bench.shell(
+            """
+            f=$(find disk/store/objects -size +10M); chmod u+w $f; printf x | dd of=$f bs=1 seek=5000000 conv=notrunc status=none
+            ! volt-cas checkout t disk/out2 --store disk/store -q 2> error; grep -q damaged error
+            """)
+    }
 }

@@ -19,7 +19,7 @@ final class LibarchiveReader {
 
     // libarchive converts the UTF-8 names of pax headers to the locale's; the C locale has only ASCII.
     // setlocale(3) runs once, before the first reader exists, and only for the classes of characters.
-    private static let locale: Bool = setlocale(LC_CTYPE, "C.UTF-8") != nil
+    static let locale: Bool = setlocale(LC_CTYPE, "C.UTF-8") != nil
 
     init(_ stream: any ByteStream, as format: Format, name: String) throws(VoltError) {
         _ = Self.locale

@@ -24,9 +24,12 @@ internal import VoltSystem
             CommandGroup(
                 name: "What is kept",
                 subcommands: [SetTag.self, Untag.self, Tags.self, LeaseCommand.self, GC.self]),
-            CommandGroup(name: "Other stores", subcommands: [Push.self, PullTags.self, Serve.self]),
             CommandGroup(
-                name: "The store", subcommands: [Init.self, VerifyStore.self, Repair.self, Repack.self, Stats.self]),
+                name: "Other stores",
+                subcommands: [Push.self, PullTags.self, Serve.self, Export.self, ImportLayout.self]),
+            CommandGroup(
+                name: "The store",
+                subcommands: [Init.self, VerifyStore.self, Repair.self, Repack.self, Stats.self]),
         ])
     static func main() { runTool() }
 }

@@ -122,7 +122,14 @@ final class ErofsImage {
             if case .hardLink(let target) = entry.kind {
                 inodes -= 1
                 if !isWriting { self.linked[target, default: (0, 0)].count += 1 }
-                open[open.count - 1].directory.add(entry.name, self.linked[target]?.nid ?? 0, 1)
+                let first = self.linked[target]?.nid ?? 0
+                guard !isWriting || first > 0 else {
+                    throw VoltError(
+                        .failed,
+                        "tree '\(tree.digest.short)' has a second name, '\(entry.shownName)', of a file that does not come before"
+                    )
+                }
+                open[open.count - 1].directory.add(entry.name, first, 1)
                 return
             }
             if isWriting, case .file(let size, let digest) = entry.kind, size > 0 { try each(digest) }

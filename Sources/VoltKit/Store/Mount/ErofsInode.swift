@@ -137,7 +137,10 @@ struct ErofsInode {
 
     /// The inline attributes, with those by which overlayfs finds the bytes of a file among the objects.
     private static func attributes(of entry: TreeEntry) -> [UInt8] {
-        var all = entry.extended.map { ($0.name, $0.value) }
+        // A tree that came from elsewhere must not say itself where overlayfs finds its bytes.
+        var all = entry.extended.filter {
+            Attributes.isKept(String(decoding: $0.name, as: UTF8.self), overlay: true)
+        }.map { ($0.name, $0.value) }
         if case .file(let size, let digest) = entry.kind, size > 0 {
             let hex = digest.hex
             all.append((Array("trusted.overlay.metacopy".utf8), []))

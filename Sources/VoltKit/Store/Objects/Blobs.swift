@@ -198,6 +198,16 @@ extension ContentStore {
         }
     }
 
+    /// Gives the bytes of a blob in order, zeros among them; only after the call are they known to be right.
+    public func read(_ digest: Digest, _ body: (UnsafeRawBufferPointer) throws -> Void) throws {
+        try BlobReader(self).read(BinaryDigest(digest)) { part in
+            switch part {
+            case .bytes(let bytes): try body(bytes)
+            case .zeros(let count): try Zeros.each(count, body)
+            }
+        }
+    }
+
     /// What a person means: `sha256:` and a digest, or the name of a tag.
     ///
     /// - Returns: the kind is nil for a digest, which says nothing about what it is of.

@@ -10,6 +10,8 @@ final class CheckoutWriter: Sendable {
     private let root: StoreFile
     private let options: CheckoutOptions
     private let found = Mutex<[String]>([])
+    /// Until one file could not share its blocks with the store.
+    private let canShare = Atomic<Bool>(true)
 
     init(_ store: ContentStore, _ root: StoreFile, _ options: CheckoutOptions) {
         self.store = store
@@ -54,15 +56,17 @@ final class CheckoutWriter: Sendable {
         guard file >= 0 else { throw failure("cannot write", job) }
         defer { close(file) }
         if size > 0 {
+            let isShared = shares(digest, file)
             var offset = 0
             var endsInHole = false
+            // What is shared is read too: all that comes out of the store is compared with its digest.
             try reader.read(digest) { part in
                 switch part {
                 case .zeros(let count):
                     offset += count
                     endsInHole = true
                 case .bytes(let bytes):
-                    try write(bytes, to: file, at: offset, job)
+                    if !isShared { try write(bytes, to: file, at: offset, job) }
                     offset += bytes.count
                     endsInHole = false
                 }
@@ -74,6 +78,17 @@ final class CheckoutWriter: Sendable {
             if endsInHole, ftruncate(file, off_t(size)) != 0 { throw failure("cannot write", job) }
         }
         try Self.setAttributes(job.entry, file, options)
+    }
+
+    /// Gives a file the blocks of the store's file, where the file system can (`FICLONE` of ioctl_ficlone(2)).
+    private func shares(_ digest: BinaryDigest, _ file: Int32) -> Bool {
+        guard canShare.load(ordering: .relaxed) else { return false }
+        let object = volt_open(store.layout.object(digest), O_RDONLY, 0)
+        guard object >= 0 else { return false }
+        defer { close(object) }
+        if volt_clone(object, file) == 0 { return true }
+        canShare.store(false, ordering: .relaxed)
+        return false
     }
 
     private func write(_ bytes: UnsafeRawBufferPointer, to file: Int32, at offset: Int, _ job: Checkout.Job)
@@ -179,7 +194,9 @@ final class CheckoutWriter: Sendable {
             throw error
         }
         guard fchmod(file, entry.mode) == 0 else { throw failure("permissions") }
-        for attribute in entry.extended {
+        // A tree that came from elsewhere may name what belongs to this host.
+        for attribute in entry.extended
+        where Attributes.isKept(String(decoding: attribute.name, as: UTF8.self), overlay: true) {
             let result = withCharacters(attribute.name + [0]) {
                 volt_fsetxattr(file, $0, attribute.value, attribute.value.count)
             }

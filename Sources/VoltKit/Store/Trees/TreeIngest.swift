@@ -152,7 +152,7 @@ final class TreeIngest {
 
 /// Where the names of a tree go: into packs, or into a file of their own beside bare files, which saves the making of
 /// a pack.
-private final class TreeOutput {
+final class TreeOutput {
     private let session: WriteSession
     private let packed: BlobWriter?
     private let bare: StoreFile?

@@ -99,7 +99,7 @@ extension ContentStore {
 }
 
 /// A tree that is asked for one name after the other.
-private final class TreeStream {
+final class TreeStream {
     private let reader: BlobReader
     private let digest: BinaryDigest
     private let size: UInt64

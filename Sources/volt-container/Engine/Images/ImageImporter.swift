@@ -2,6 +2,7 @@ internal import CVoltSystem
 internal import Glibc
 internal import VoltArchive
 public import VoltCore
+internal import VoltOCI
 internal import VoltSystem
 
 /// Brings images into the store.
@@ -68,7 +69,7 @@ public struct ImageImporter: Sendable {
     {
         let fallback = path == "-" ? nil : Self.name(ofFile: path)
         if path != "-", Files.isDirectory(path) {
-            if Files.exists("\(path)/\(OCILayout.marker)"), Files.exists("\(path)/index.json") {
+            if OCILayout.isLayout(path) {
                 return try importLayout(path, reference, fallback, overrides)
             }
             return try importTree(path, reference, fallback, overrides)
@@ -112,7 +113,7 @@ public struct ImageImporter: Sendable {
             guard result.entries > 0 else {
                 throw VoltError(.failed, "cannot read '\(shown)': the archive is empty")
             }
-            if Files.exists("\(temporary)/\(OCILayout.marker)"), Files.exists("\(temporary)/index.json") {
+            if OCILayout.isLayout(temporary) {
                 let outcome = try importLayout(temporary, reference, fallback, overrides)
                 try Files.removeTree(temporary)
                 return outcome
@@ -143,18 +144,26 @@ public struct ImageImporter: Sendable {
     ) throws(VoltError) -> Outcome {
         let layout = OCILayout(directory: path)
         let contents = try layout.contents(architecture: Self.architecture)
+        guard let config = contents.config else {
+            throw VoltError(
+                .failed, "'\(path)' has an artifact and no image", hint: "take it in with 'volt cas import'")
+        }
         let name = try self.name(reference, contents.name, fallback)
         var notes: [String] = []
-        for layer in contents.layers where !store.hasLayer(layer.diffID) {
-            notes += try unpack(layer, of: path)
+        var layers: [Digest] = []
+        for layer in contents.layers {
+            guard let diffID = layer.diffID else { continue }
+            if !store.hasLayer(diffID) { notes += try unpack(layer, as: diffID, of: path) }
+            layers.append(diffID)
         }
         let image = try store.commit(
-            layers: contents.layers.map(\.diffID), config: Self.apply(overrides, to: contents.config),
-            names: [name])
+            layers: layers, config: Self.apply(overrides, to: Self.config(config.config)), names: [name])
         return Outcome(image: image, notes: notes)
     }
 
-    private func unpack(_ layer: OCILayout.Layer, of path: String) throws(VoltError) -> [String] {
+    private func unpack(_ layer: OCILayout.Layer, as diffID: Digest, of path: String) throws(VoltError)
+        -> [String]
+    {
         let root = volt_open(path, O_RDONLY | O_DIRECTORY, 0)
         guard root >= 0 else { throw SystemError.current.during("cannot open '\(path)'") }
         defer { close(root) }
@@ -170,14 +179,14 @@ public struct ImageImporter: Sendable {
                     .refused, "layer '\(layer.blob)' has other bytes than its digest says",
                     hint: "fetch the image again")
             }
-            guard result.digest == layer.diffID else {
+            guard result.digest == diffID else {
                 throw VoltError(
                     .refused,
-                    "layer '\(layer.blob)' unpacks to '\(result.digest)', and the image says '\(layer.diffID)'",
+                    "layer '\(layer.blob)' unpacks to '\(result.digest)', and the image says '\(diffID)'",
                     hint: "fetch the image again")
             }
             try store.adopt(
-                temporary, as: layer.diffID,
+                temporary, as: diffID,
                 information: LayerInformation(
                     size: result.bytes, skipped: result.skipped, created: store.clock.now()))
             return Self.notes(result.skippedExamples, result.skipped)
@@ -237,17 +246,20 @@ public struct ImageImporter: Sendable {
         return examples.map { "left out \($0)" } + more
     }
 
-    /// The processor of this host, as Go writes it.
-    static var architecture: String {
-        var information = utsname()
-        guard uname(&information) == 0 else { return "unknown" }
-        let machine = withUnsafeBytes(of: &information.machine) {
-            String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
-        }
-        return switch machine {
-        case "x86_64": "amd64"
-        case "aarch64": "arm64"
-        default: machine
-        }
+    private static func config(_ source: OCIConfig.Container?) -> ImageConfig {
+        var config = ImageConfig()
+        guard let source else { return config }
+        config.entrypoint = source.entrypoint ?? []
+        config.command = source.command ?? []
+        config.environment = source.environment ?? []
+        config.workingDirectory = source.workingDirectory ?? ""
+        config.user = source.user ?? ""
+        config.exposedPorts = (source.ports ?? [:]).keys.map { $0.contains("/") ? $0 : "\($0)/tcp" }.sorted()
+        config.labels = source.labels ?? [:]
+        config.stopSignal = source.stopSignal
+        return config
     }
+
+    /// The processor of this host, as Go writes it.
+    static var architecture: String { OCILayout.hostArchitecture }
 }

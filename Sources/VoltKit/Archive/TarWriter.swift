@@ -1,0 +1,140 @@
+internal import CArchive
+internal import CVoltSystem
+internal import Glibc
+public import VoltCore
+internal import VoltCrypto
+internal import VoltSystem
+
+/// Writes a tar archive in the pax format (POSIX.1-2001), without compression: the same entries are the same bytes.
+public final class TarWriter {
+    /// What an entry is.
+    public enum Kind: Sendable, Equatable {
+        case directory
+        case file(size: UInt64)
+        case link(target: [UInt8])
+        /// Another name of a file that came before.
+        case hardLink(target: [UInt8])
+        case device(kind: UInt32, major: UInt32, minor: UInt32)
+        case pipe
+    }
+
+    private let archive: OpaquePointer
+    private let entry: OpaquePointer
+    private let output: Output
+
+    /// What libarchive writes to.
+    private final class Output {
+        let descriptor: Int32
+        let path: String
+        let hasher = SHA256Box()
+        var count: UInt64 = 0
+
+        init(_ path: String) throws(VoltError) {
+            self.path = path
+            descriptor = volt_open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0o644)
+            guard descriptor >= 0 else { throw SystemError.current.during("cannot write '\(path)'") }
+        }
+
+        deinit { close(descriptor) }
+    }
+
+    /// - Parameter path: the file, made or emptied.
+    public init(path: String) throws(VoltError) {
+        _ = LibarchiveReader.locale
+        output = try Output(path)
+        guard let archive = archive_write_new(), let entry = archive_entry_new() else {
+            throw VoltError(.failed, "cannot write '\(path)': out of memory")
+        }
+        self.archive = archive
+        self.entry = entry
+        // Not the restricted form, which leaves out parts of a second.
+        archive_write_set_format_pax(archive)
+        archive_write_set_bytes_in_last_block(archive, 1)
+        let result = archive_write_open(
+            archive, Unmanaged.passUnretained(output).toOpaque(), nil,
+            { _, client, buffer, count in
+                guard let client, let buffer else { return -1 }
+                let output = Unmanaged<Output>.fromOpaque(client).takeUnretainedValue()
+                let written = write(output.descriptor, buffer, count)
+                guard written > 0 else { return -1 }
+                output.hasher.update(UnsafeRawBufferPointer(start: buffer, count: written))
+                output.count += UInt64(written)
+                return written
+            }, nil)
+        guard result == ARCHIVE_OK else { throw failure() }
+    }
+
+    deinit {
+        archive_entry_free(entry)
+        archive_write_free(archive)
+    }
+
+    /// Adds an entry.
+    ///
+    /// - Parameters:
+    ///   - path: below the root, without a slash in front; `.` is the root.
+    ///   - content: of a file: calls its argument with all bytes in order.
+    public func add(
+        _ path: [UInt8], _ kind: Kind, _ attributes: FileAttributes,
+        content: ((UnsafeRawBufferPointer) throws -> Void) throws -> Void = { _ in }
+    ) throws {
+        archive_entry_clear(entry)
+        withCString(path) { archive_entry_set_pathname(entry, $0) }
+        archive_entry_set_uid(entry, la_int64_t(attributes.user))
+        archive_entry_set_gid(entry, la_int64_t(attributes.group))
+        if let modified = attributes.modified {
+            archive_entry_set_mtime(entry, time_t(modified.seconds), Int(modified.nanoseconds))
+        }
+        for (name, value) in attributes.extended.sorted(by: { $0.key < $1.key }) {
+            archive_entry_xattr_add_entry(entry, name, value, value.count)
+        }
+        var size: UInt64 = 0
+        switch kind {
+        case .directory: archive_entry_set_filetype(entry, S_IFDIR)
+        case .file(let count):
+            size = count
+            archive_entry_set_filetype(entry, S_IFREG)
+        case .link(let target):
+            archive_entry_set_filetype(entry, S_IFLNK)
+            withCString(target) { archive_entry_set_symlink(entry, $0) }
+        case .hardLink(let target):
+            archive_entry_set_filetype(entry, S_IFREG)
+            withCString(target) { archive_entry_set_hardlink(entry, $0) }
+        case .device(let kind, let major, let minor):
+            archive_entry_set_filetype(entry, kind)
+            archive_entry_set_rdevmajor(entry, dev_t(major))
+            archive_entry_set_rdevminor(entry, dev_t(minor))
+        case .pipe: archive_entry_set_filetype(entry, S_IFIFO)
+        }
+        archive_entry_set_perm(entry, mode_t(attributes.mode))
+        archive_entry_set_size(entry, la_int64_t(size))
+        // A name that is not UTF-8 is written as it is, with a warning.
+        let result = archive_write_header(archive, entry)
+        guard result == ARCHIVE_OK || result == ARCHIVE_WARN else { throw failure() }
+        var written: UInt64 = 0
+        try content { bytes in
+            guard archive_write_data(archive, bytes.baseAddress, bytes.count) == bytes.count else {
+                throw failure()
+            }
+            written += UInt64(bytes.count)
+        }
+        guard written == size else {
+            throw VoltError(
+                .failed, "'\(String(decoding: path, as: UTF8.self))' has \(written) bytes and not \(size)")
+        }
+    }
+
+    /// Ends the archive.
+    ///
+    /// - Returns: the digest and the bytes of the archive.
+    public func finish() throws(VoltError) -> (digest: Digest, size: UInt64) {
+        guard archive_write_close(archive) == ARCHIVE_OK else { throw failure() }
+        return (output.hasher.finish(), output.count)
+    }
+
+    private func failure() -> VoltError {
+        let reason = archive_error_string(archive).map { String(cString: $0) } ?? "the disk is full"
+        return VoltError(
+            .failed, "cannot write '\(output.path)': \(reason.prefix(1).lowercased() + reason.dropFirst())")
+    }
+}
