@@ -61,6 +61,32 @@ struct LayerTests {
         #expect(try shell("find \(images)/store/objects -type f") == "")
     }
 
+    @Test(
+        "an import that is killed at any moment leaves a sound store, and the next removal clears what is left"
+    )
+    func killedImport() throws {
+        try shell("mkdir -p big/d; cp -a busybox/. big; for i in $(seq 400); do echo $i > big/d/$i; done")
+        var killed = 0
+        for round in 0..<12 {
+            try shell("echo \(round) > big/round")
+            let result = try host.run.run(
+                [
+                    "timeout", "-s", "KILL", "0.\(round % 3)\(round % 9 + 1)", "volt-container", "import",
+                    "--name", "big", "big",
+                ])
+            if result.status != 0 { killed += 1 }
+        }
+        #expect(killed > 0)
+        #expect(
+            try host.run("volt-cas", "verify", "--read-data", "-q", "--store", "\(images)/store").status == 0)
+        try #require(try host.volt("import", "--name", "big", "\(host.scratch.path)/big").status == 0)
+        #expect(try host.volt("run", "--rm", "big", "cat", "/d/400").stdout == "400\n")
+        #expect(try host.volt("rmi", "big").status == 0)
+        #expect(try shell("ls -A \(images)/store/sessions \(images)/tmp | grep -v : || :") == "\n")
+        #expect(try host.volt("rmi", "busybox").status == 0)
+        #expect(try shell("find \(images)/store/objects \(images)/store/tags -type f") == "")
+    }
+
     @Test("an image of the names that is gone is made again")
     func cache() throws {
         try #require(try host.volt("create", "--name", "c", "busybox", "cat", "/www/index.html").status == 0)

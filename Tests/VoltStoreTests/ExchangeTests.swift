@@ -44,6 +44,12 @@ import VoltTestKit
         let again = try bench.cas("export", "disk", "--to", "layout")
         #expect(again.status == 4 && again.stderr.contains("is not empty"), "\(again)")
         #expect(try bench.cas("import", "src").status == 3)
+        // An export that fails leaves the directory as it was.
+        try bench.shell("cp -a store broken; rm -r broken/packs/*; mkdir empty")
+        let broken = try bench.runner(
+            "volt-cas", "export", "disk", "--to", "empty", "--store", "broken", "-q")
+        #expect(broken.status == 1, "\(broken)")
+        #expect(try bench.shell("ls -A empty") == "")
         let none = try bench.cas("import", "layout", "nope")
         #expect(none.status == 3 && none.stderr.contains("it has images/site:1, disk"), "\(none)")
         try bench.shell(

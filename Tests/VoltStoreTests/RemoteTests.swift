@@ -102,6 +102,11 @@ import VoltTestKit
         defer { stop(server) }
         try eventually("it listens") { Files.exists("\(bench.path)/sock") }
         #expect(try bench.shell("stat -c %a sock") == "600\n")
+        let second = try cas("serve", "--socket", "sock", "--store", "one")
+        #expect(second.status == 4 && second.stderr.contains("another server does"), "\(second)")
+        let file = try cas("serve", "--socket", "src/d/1", "--store", "one")
+        #expect(file.status == 4 && file.stderr.contains("not a socket"), "\(file)")
+        #expect(try bench.shell("cat src/d/1") == "1\n")
         try bench.shell(
             """
             for i in 1 2 3; do volt-cas init --store t$i > /dev/null; volt-cas pull unix:$PWD/sock s --store t$i -q & done; wait
@@ -110,6 +115,19 @@ import VoltTestKit
         try same("s", in: "t3")
         let refused = try cas("push", "unix:\(bench.path)/sock", "s", "--store", "t1")
         #expect(refused.status == 5 && refused.stderr.contains("only for reading"), "\(refused)")
+    }
+
+    @Test("the socket of a server that was killed is taken over")
+    func leftSocket() throws {
+        for _ in 0..<2 {
+            let server = try start(["volt-cas", "serve", "--socket", "sock", "--store", "one"])
+            defer { stop(server) }
+            try eventually("it listens") {
+                try cas("push", "unix:\(bench.path)/sock", "--all", "--store", "two").status == 0
+            }
+        }
+        #expect(Files.exists("\(bench.path)/sock"))
+        #expect(try cas("pull", "unix:\(bench.path)/sock", "--all", "--store", "two").status != 0)
     }
 
     @Test(

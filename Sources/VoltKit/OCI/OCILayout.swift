@@ -169,7 +169,8 @@ public struct OCILayout: Sendable {
 
     private func decode<Value: Decodable>(_ bytes: [UInt8], _ name: String) throws(VoltError) -> Value {
         do { return try JSONDecoder().decode(Value.self, from: Data(bytes)) } catch {
-            throw VoltError(.failed, "'\(name)' is not what an OCI image layout has there")
+            throw VoltError(
+                .failed, "'\(name)' is not what an OCI image layout has there", hint: "make the layout again")
         }
     }
 }

@@ -67,6 +67,9 @@ public struct OCILayoutWriter {
         manifests.append(descriptor)
     }
 
+    /// Removes what was written, so that the directory can be used again.
+    public func discard() { try? Files.removeTree("\(directory)/blobs") }
+
     /// Writes the index, after all else is durable.
     public func finish() throws(VoltError) {
         try Files.syncTree("\(directory)/blobs")

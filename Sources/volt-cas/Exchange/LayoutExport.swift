@@ -25,6 +25,15 @@ public enum LayoutExport {
             return tag
         }
         var layout = try OCILayoutWriter(directory: directory)
+        do { return try write(tags, of: store, to: &layout, progress) } catch {
+            layout.discard()
+            throw error
+        }
+    }
+
+    private static func write(
+        _ tags: [Tag], of store: ContentStore, to layout: inout OCILayoutWriter, _ progress: (UInt64) -> Void
+    ) throws -> [String] {
         var notes: [String] = []
         var bytes: UInt64 = 0
         for tag in tags {

@@ -106,18 +106,7 @@ extension ContentStore {
             progress(bytes)
             if try session.looking({ try session.keepsBare(digest) }) { return }
             let file = try session.bare.temporary()
-            var offset = 0
-            try reader.read(digest) { part in
-                switch part {
-                case .zeros(let count): offset += count
-                case .bytes(let bytes):
-                    try file.write(bytes, at: offset)
-                    offset += bytes.count
-                }
-            }
-            guard ftruncate(file.descriptor, off_t(offset)) == 0 else {
-                throw SystemError.current.during("cannot write '\(file.path)'")
-            }
+            try reader.write(digest, to: file)
             try session.bare.add(digest, file.path, size: size)
         }
         let count = session.bare.written.count

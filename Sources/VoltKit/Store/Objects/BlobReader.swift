@@ -62,6 +62,22 @@ final class BlobReader {
         return bytes
     }
 
+    /// Writes a blob to an empty file; zeros become holes.
+    func write(_ digest: BinaryDigest, to file: StoreFile) throws {
+        var offset = 0
+        try read(digest) { part in
+            switch part {
+            case .zeros(let count): offset += count
+            case .bytes(let bytes):
+                try file.write(bytes, at: offset)
+                offset += bytes.count
+            }
+        }
+        guard ftruncate(file.descriptor, off_t(offset)) == 0 else {
+            throw SystemError.current.during("cannot write '\(file.path)'")
+        }
+    }
+
     // MARK: Bare
 
     private func readBare(_ digest: BinaryDigest, _ range: Range<UInt64>?, _ body: (Part) throws -> Void)

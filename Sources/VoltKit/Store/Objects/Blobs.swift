@@ -152,18 +152,7 @@ extension ContentStore {
         let temporary = "\(path).\(getpid()).tmp"
         let file = try StoreFile(creating: temporary, mode: mode)
         do {
-            var offset = 0
-            try BlobReader(self).read(BinaryDigest(digest)) { part in
-                switch part {
-                case .zeros(let count): offset += count
-                case .bytes(let bytes):
-                    try file.write(bytes, at: offset)
-                    offset += bytes.count
-                }
-            }
-            guard ftruncate(file.descriptor, off_t(offset)) == 0 else {
-                throw SystemError.current.during("cannot write '\(path)'")
-            }
+            try BlobReader(self).write(BinaryDigest(digest), to: file)
             try file.sync()
             guard rename(temporary, path) == 0 else {
                 throw SystemError.current.during("cannot write '\(path)'")

@@ -34,7 +34,11 @@ final class Peer {
     func greet() throws {
         try (Wire.magic + [Wire.version]).withUnsafeBytes { try send(.hello, $0) }
         try flush()
-        let (kind, bytes) = try receive()
+        guard let (kind, bytes) = try receiveOrEnd() else {
+            throw VoltError(
+                .failed, "'\(name)' ended before it said anything",
+                hint: "try the way there by hand, such as 'ssh HOST volt-cas --version'")
+        }
         guard kind == .hello, bytes.count == Wire.magic.count + 1, bytes.starts(with: Wire.magic) else {
             throw VoltError(
                 .failed, "'\(name)' is no store of volt-cas",

@@ -17,8 +17,10 @@ extension ContentStore {
     /// Serves the store on a Unix socket that only its owner can connect to; returns by throwing only.
     ///
     /// - Parameter connections: so many at a time; others wait.
+    /// - Throws: `VoltError`; `conflict` when something that is not a left socket is at the path.
     public func serve(socket path: String, isReadOnly: Bool, connections: Int = 16) throws -> Never {
         signal(SIGPIPE, SIG_IGN)
+        try Self.requireFree(path)
         let descriptor = volt_unix_stream_listen(path)
         guard descriptor >= 0 else { throw SystemError.current.during("cannot listen on '\(path)'") }
         let slots = DispatchSemaphore(value: connections)
@@ -35,6 +37,26 @@ extension ContentStore {
                 throw error.during("cannot accept on '\(path)'")
             }
             StoreServer.serveInThread(self, connection, isReadOnly: isReadOnly) { slots.signal() }
+        }
+    }
+}
+
+extension ContentStore {
+    /// Listening removes what is at the path: that may only be the socket of a server that has ended.
+    private static func requireFree(_ path: String) throws {
+        var information = stat()
+        guard lstat(path, &information) == 0 else { return }
+        guard information.st_mode & S_IFMT == S_IFSOCK else {
+            throw VoltError(
+                .conflict, "cannot listen on '\(path)': a file is there that is not a socket",
+                hint: "name a path that is free")
+        }
+        let connection = volt_unix_stream_connect(path)
+        guard connection < 0 else {
+            close(connection)
+            throw VoltError(
+                .conflict, "cannot listen on '\(path)': another server does",
+                hint: "end that one first, or name another path")
         }
     }
 }

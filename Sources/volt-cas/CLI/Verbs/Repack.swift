@@ -21,7 +21,15 @@ struct Rm: ParsableCommand {
 
     func run() throws {
         let (store, _) = try place.open()
-        let result = try store.remove(digests.map { text in try Digest(text) })
+        let wanted = try digests.map { text in
+            guard let digest = try? Digest(text) else {
+                throw VoltError(
+                    .usage, "'\(text)' is not a sha256 digest",
+                    hint: "to let go what has a name, use 'volt cas untag' and then 'volt cas gc'")
+            }
+            return digest
+        }
+        let result = try store.remove(wanted)
         if output.format == .json { return print(try Output.json(result)) }
         print("removed \(result.removed) blobs, \(ByteSize(bytes: result.freed))")
     }

@@ -31,7 +31,9 @@ extension ImageStore {
             return try removeLayers(except: needed, grace: grace)
         }
         for path in dead.paths { try Files.removeTree(path) }
-        let freed = dead.isAnyTree ? try collectTrees(grace: grace) : 0
+        // Nobody else writes now: private areas of writers are those of dead ones.
+        let hasLeftovers = try !Files.list("\(root)/store/sessions").isEmpty
+        let freed = dead.isAnyTree || hasLeftovers ? try collectTrees(grace: grace) : 0
         alone.keep()
         return dead.bytes + freed
     }
