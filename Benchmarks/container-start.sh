@@ -3,36 +3,24 @@
 # systemd-nspawn, the same without its filter, and podman. Needs root and a release build.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-[ "$(id -u)" = 0 ] || { echo "container-start: error: containers need root" >&2 && exit 5; }
-volt=$PWD/.build/release/volt-container
-[ -x "$volt" ] || { printf "container-start: error: '%s' is not built\ncontainer-start: hint: run 'make release'\n" "$volt" >&2 && exit 69; }
-scratch=$(mktemp -d)
-export VOLT_ROOT=$scratch/volt
-cleanup() { rm -rf --one-file-system "$scratch"; }
-trap cleanup EXIT
-root=$scratch/root
-mkdir -p "$root"/{bin,usr,etc,proc,sys,dev,run,tmp}
-cp /bin/busybox "$root/bin/busybox"
-ln -s busybox "$root/bin/true"
-"$volt" import --name busybox "$root" >/dev/null
+. Benchmarks/lib.sh
+require_root
+root=$scratch/rootfs
+busybox_root "$root"
+volt-container import --name busybox "$root" >/dev/null
 
-# nspawn needs /run on a tmpfs and a cgroup2 of its own where process 1 is not systemd.
-cat >"$scratch/host" <<'X'
-mount -t tmpfs -o mode=755 tmpfs /run
-if [ ! -e /sys/fs/cgroup/cgroup.procs ]; then umount -R /sys/fs/cgroup; mount -t cgroup2 cgroup2 /sys/fs/cgroup; fi
-mkdir -p /run/lock "/sys/fs/cgroup/$1" && echo $$ >"/sys/fs/cgroup/$1/cgroup.procs"
-shift
-exec "$@"
-X
+# nspawn needs a group of its own, in which it has no siblings.
 group=volt-bench-$$
 # Both directories are the benchmark's own, and empty when its processes have ended.
-trap 'find /sys/fs/cgroup/unified/$group /sys/fs/cgroup/$group -depth -type d -exec rmdir {} + 2>/dev/null || true; cleanup' EXIT
-private() { unshare -m --propagation private sh "$scratch/host" "$group" "$@"; }
+trap 'find /sys/fs/cgroup/unified/$group /sys/fs/cgroup/$group -depth -type d -exec rmdir {} + 2>/dev/null || true; finish' EXIT
+private() {
+    container_host sh -c 'mkdir -p "/sys/fs/cgroup/$0" && echo $$ >"/sys/fs/cgroup/$0/cgroup.procs" && exec "$@"' "$group" "$@"
+}
 spawn="systemd-nspawn -q --keep-unit --register=no --resolv-conf=off --timezone=off --link-journal=no --console=pipe -D $root"
 
 runs=${VOLT_BENCH_RUNS:-40}
 commands=(
-    -n volt "$volt run --rm busybox true"
+    -n volt "volt-container run --rm busybox true"
     -n nspawn "$spawn /bin/true"
     -n 'nspawn unfiltered' "env SYSTEMD_SECCOMP=0 $spawn /bin/true"
 )

@@ -35,3 +35,18 @@ serve_hooks() { # sets server and server_url: `volt gitops serve` at a free port
     children+=("$server")
     server_url=$(wait_for "$scratch/serve.log" '(http://[0-9.]+:[0-9]+)')
 }
+
+require_root() { [ "$(id -u)" = 0 ] || { echo "benchmark: error: containers need root" >&2 && exit 5; }; }
+
+container_host() { # WORDS: runs them with a /run and a cgroup2 of their own, as a host has them whose process 1 is systemd
+    unshare -m --propagation private sh -c '
+        mount -t tmpfs -o mode=755 tmpfs /run && mkdir -p /run/lock
+        if [ ! -e /sys/fs/cgroup/cgroup.procs ]; then umount -R /sys/fs/cgroup; mount -t cgroup2 cgroup2 /sys/fs/cgroup; fi
+        exec "$@"' sh "$@"
+}
+
+busybox_root() { # DIRECTORY: a root file system with busybox as its one program
+    mkdir -p "$1"/{bin,usr,etc,proc,sys,dev,run,tmp}
+    cp /bin/busybox "$1/bin/busybox"
+    ln -s busybox "$1/bin/true"
+}

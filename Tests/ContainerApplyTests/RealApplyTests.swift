@@ -74,6 +74,12 @@ final class RealHost {
         try run.run(words(try source(revision, page: page, health: health, steps: steps), revision))
     }
 
+    /// Applies, and shows what was said if it did not work.
+    func deploy(_ revision: String, page: String) throws {
+        let result = try apply(revision, page: page)
+        try #require(result.status == 0, "\(result.stdout)\(result.stderr)")
+    }
+
     /// Starts an apply whose events go to a file.
     func start(_ words: [String], output: String) throws -> Int32 {
         let descriptor = open(output, O_WRONLY | O_CREAT, 0o600)
@@ -154,7 +160,7 @@ struct RealApplyTests {
     @Test("a revision that never gets healthy fails with 1, and the old one keeps serving")
     func unhealthy() throws {
         let host = try RealHost()
-        try #require(try host.apply("r1", page: "one").status == 0)
+        try host.deploy("r1", page: "one")
         let failed = try host.apply("r2", page: "two", health: "/nothing")
         #expect(failed.status == 1)
         #expect(
@@ -214,7 +220,7 @@ struct RealApplyTests {
         ])
     func killed(step: String) throws {
         let host = try RealHost()
-        try #require(try host.apply("r1", page: "one").status == 0)
+        try host.deploy("r1", page: "one")
         let words = host.words(try host.source("r2", page: "two"), "r2")
         let output = "\(host.scratch.path)/events"
         let visitor = Visitor(port: host.port)
@@ -239,7 +245,7 @@ struct RealApplyTests {
     @Test("SIGTERM leaves the old one running and ends with 75")
     func terminated() throws {
         let host = try RealHost()
-        try #require(try host.apply("r1", page: "one").status == 0)
+        try host.deploy("r1", page: "one")
         let words = host.words(try host.source("r2", page: "two", steps: "RUN sleep 60"), "r2")
         let output = "\(host.scratch.path)/events"
         let pid = try host.start(words, output: output)
@@ -256,7 +262,7 @@ struct RealApplyTests {
     @Test("remove closes the port, and a second one finds nothing")
     func remove() throws {
         let host = try RealHost()
-        try #require(try host.apply("r1", page: "one").status == 0)
+        try host.deploy("r1", page: "one")
         #expect(try host.run("volt-container", "remove", "--workload", "web").status == 0)
         #expect(throws: (any Error).self) { try host.page() }
         #expect(try host.run("volt-container", "remove", "--workload", "web").status == 3)

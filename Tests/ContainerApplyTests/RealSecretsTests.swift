@@ -66,6 +66,11 @@ struct RealSecretsTests {
         try host.run.run(host.words(directory, revision))
     }
 
+    private func deploy() throws {
+        let result = try apply(try source("r1"), "r1")
+        try #require(result.status == 0, "\(result.stdout)\(result.stderr)")
+    }
+
     private func shown() throws -> String { try host.page("/cgi-bin/show") }
 
     /// Waits until a payload that was just started shows something.
@@ -113,7 +118,7 @@ struct RealSecretsTests {
 
     @Test("another secret is another container, and a plan names it")
     func change() throws {
-        try #require(try apply(try source("r1"), "r1").status == 0)
+        try deploy()
         let next = try source("r2", token: "another")
         let plan = try host.run.run(
             host.words(next, "r2").filter { $0 != "apply" }.reduce(into: [
@@ -128,7 +133,7 @@ struct RealSecretsTests {
 
     @Test("a secret that cannot be had fails before anything is touched, and says what to do")
     func refused() throws {
-        try #require(try apply(try source("r1"), "r1").status == 0)
+        try deploy()
         let plain = try source("r2")
         try Files.replace("\(plain)/secrets/app.env.age", with: "TOKEN=\(Self.token)\n".utf8)
         var failed = try apply(plain, "r2")

@@ -1,42 +1,141 @@
 /// Media types of the OCI Image Format Specification 1.1 ("media-types.md"), and of Docker where they mean the same.
-enum OCIMediaType {
-    static let manifest = "application/vnd.oci.image.manifest.v1+json"
-    static let index = "application/vnd.oci.image.index.v1+json"
-    static let config = "application/vnd.oci.image.config.v1+json"
-    static let empty = "application/vnd.oci.empty.v1+json"
-    static let manifests = [manifest, "application/vnd.docker.distribution.manifest.v2+json"]
-    static let indexes = [index, "application/vnd.docker.distribution.manifest.list.v2+json"]
-    static let configs = [config, "application/vnd.docker.container.image.v1+json"]
+public enum OCIMediaType {
+    /// An image or artifact.
+    public static let manifest = "application/vnd.oci.image.manifest.v1+json"
+    /// A list of manifests, such as one for each platform.
+    public static let index = "application/vnd.oci.image.index.v1+json"
+    /// How an image is run.
+    public static let config = "application/vnd.oci.image.config.v1+json"
+    /// `{}`, where a blob is wanted and there is none.
+    public static let empty = "application/vnd.oci.empty.v1+json"
+    /// A layer of an image as tar archive; `+gzip` or `+zstd` follows when it is compressed.
+    public static let layer = "application/vnd.oci.image.layer.v1.tar"
+    /// Those of images and artifacts.
+    public static let manifests = [manifest, "application/vnd.docker.distribution.manifest.v2+json"]
+    /// Those of lists.
+    public static let indexes = [index, "application/vnd.docker.distribution.manifest.list.v2+json"]
+    /// Those of configurations.
+    public static let configs = [config, "application/vnd.docker.container.image.v1+json"]
 }
 
-/// A blob as documents name it ("descriptor.md").
-struct OCIDescriptor: Codable {
-    var mediaType: String?
-    var digest: String
-    var size: UInt64
-    var annotations: [String: String]?
-    var platform: OCIPlatform?
+/// A blob or manifest as documents name it ("descriptor.md").
+public struct OCIDescriptor: Codable, Sendable, Hashable {
+    /// What it is.
+    public var mediaType: String?
+    /// Its digest; as text, since documents of others may have algorithms that are not known here.
+    public var digest: String
+    /// Its bytes.
+    public var size: UInt64
+    /// Where else it can be had.
+    public var urls: [String]?
+    /// Free text by key.
+    public var annotations: [String: String]?
+    /// Its bytes in Base64, when they are that few.
+    public var data: String?
+    /// Of an artifact its type.
+    public var artifactType: String?
+    /// What an image runs on.
+    public var platform: OCIPlatform?
+
+    /// - Parameters: see the properties.
+    public init(
+        mediaType: String?, digest: String, size: UInt64, urls: [String]? = nil,
+        annotations: [String: String]? = nil, data: String? = nil, artifactType: String? = nil,
+        platform: OCIPlatform? = nil
+    ) {
+        self.mediaType = mediaType
+        self.digest = digest
+        self.size = size
+        self.urls = urls
+        self.annotations = annotations
+        self.data = data
+        self.artifactType = artifactType
+        self.platform = platform
+    }
 }
 
-struct OCIPlatform: Codable {
-    var architecture: String
-    var os: String
-    var variant: String?
+/// What an image runs on ("image-index.md").
+public struct OCIPlatform: Codable, Sendable, Hashable, CustomStringConvertible {
+    /// The processor as Go writes it, such as `amd64`.
+    public var architecture: String
+    /// Such as `linux`.
+    public var os: String
+    /// Such as `v8` of `arm64`.
+    public var variant: String?
+    /// The version of the system, of Windows.
+    public var osVersion: String?
+
+    enum CodingKeys: String, CodingKey {
+        case architecture, os, variant
+        case osVersion = "os.version"
+    }
+
+    /// - Parameters: see the properties.
+    public init(architecture: String, os: String, variant: String? = nil) {
+        self.architecture = architecture
+        self.os = os
+        self.variant = variant
+    }
+
+    /// `linux/arm64/v8`.
+    public var description: String { "\(os)/\(architecture)" + (variant.map { "/\($0)" } ?? "") }
 }
 
-struct OCIIndex: Codable {
-    var schemaVersion: Int? = 2
-    var mediaType: String? = OCIMediaType.index
-    var manifests: [OCIDescriptor]
+/// A list of manifests ("image-index.md").
+public struct OCIIndex: Codable, Sendable {
+    /// 2.
+    public var schemaVersion: Int? = 2
+    /// Its own.
+    public var mediaType: String? = OCIMediaType.index
+    /// Of an artifact its type.
+    public var artifactType: String?
+    /// What it lists.
+    public var manifests: [OCIDescriptor]
+    /// What it is about.
+    public var subject: OCIDescriptor?
+    /// Free text by key.
+    public var annotations: [String: String]?
+
+    /// - Parameters: see the properties.
+    public init(
+        manifests: [OCIDescriptor], artifactType: String? = nil, subject: OCIDescriptor? = nil,
+        annotations: [String: String]? = nil
+    ) {
+        self.manifests = manifests
+        self.artifactType = artifactType
+        self.subject = subject
+        self.annotations = annotations
+    }
 }
 
-struct OCIManifest: Codable {
-    var schemaVersion: Int? = 2
-    var mediaType: String? = OCIMediaType.manifest
-    var artifactType: String?
-    var config: OCIDescriptor
-    var layers: [OCIDescriptor]
-    var annotations: [String: String]?
+/// An image or artifact ("manifest.md").
+public struct OCIManifest: Codable, Sendable {
+    /// 2.
+    public var schemaVersion: Int? = 2
+    /// Its own.
+    public var mediaType: String? = OCIMediaType.manifest
+    /// Of an artifact its type.
+    public var artifactType: String?
+    /// How an image is run; of an artifact what its makers want.
+    public var config: OCIDescriptor
+    /// What it is made of, of an image the lowest first.
+    public var layers: [OCIDescriptor]
+    /// What it is about.
+    public var subject: OCIDescriptor?
+    /// Free text by key.
+    public var annotations: [String: String]?
+
+    /// - Parameters: see the properties.
+    public init(
+        config: OCIDescriptor, layers: [OCIDescriptor], artifactType: String? = nil,
+        subject: OCIDescriptor? = nil, annotations: [String: String]? = nil
+    ) {
+        self.config = config
+        self.layers = layers
+        self.artifactType = artifactType
+        self.subject = subject
+        self.annotations = annotations
+    }
 }
 
 /// How an image is run ("config.md").

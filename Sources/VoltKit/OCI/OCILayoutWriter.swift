@@ -51,11 +51,10 @@ public struct OCILayoutWriter {
         try Files.replace(path(of: digest), with: empty)
         try add(
             OCIManifest(
-                artifactType: "application/vnd.volt.blob",
                 config: OCIDescriptor(mediaType: OCIMediaType.empty, digest: digest.description, size: 2),
                 layers: [
                     OCIDescriptor(mediaType: "application/octet-stream", digest: blob.description, size: size)
-                ]), named: name, nil)
+                ], artifactType: "application/vnd.volt.blob"), named: name, nil)
     }
 
     private mutating func add(_ manifest: OCIManifest, named name: String, _ platform: OCIPlatform?)
