@@ -52,9 +52,8 @@ public final class HTTPClient {
             }
         }
         guard result == 0 else {
-            let error = SystemError.current
-            close(descriptor)
-            throw Failure(description: "cannot connect to \(host): \(error.reason)")
+            // The socket is closed by deinit, which runs when init throws with everything set.
+            throw Failure(description: "cannot connect to \(host): \(SystemError.current.reason)")
         }
     }
 
