@@ -52,6 +52,7 @@ let package = Package(
         .executable(name: "volt-gitops", targets: ["volt-gitops"]),
         .executable(name: "volt-service", targets: ["volt-service"]),
         .executable(name: "volt-cas", targets: ["volt-cas"]),
+        .executable(name: "volt-registry", targets: ["volt-registry"]),
         .library(name: "VoltKit", targets: ["VoltKit"]),
         .library(name: "VoltTestKit", targets: ["VoltTestKit"]),
     ],
@@ -165,6 +166,18 @@ let package = Package(
         program(
             "volt-cas", path: "Sources/volt-cas/CLI",
             ["CasExchange", "VoltStore", "VoltArchive", "VoltCLI", "VoltCore", "VoltSystem", argumentParser]),
+
+        // volt-registry
+        .target(
+            name: "RegistryEngine",
+            dependencies: ["VoltOCI", "VoltStore", "VoltServer", "VoltCore", "VoltSystem", "CVoltSystem"],
+            path: "Sources/volt-registry/Engine", swiftSettings: settings),
+        program(
+            "volt-registry", path: "Sources/volt-registry/CLI",
+            [
+                "RegistryEngine", "VoltServer", "VoltStore", "VoltCLI", "VoltCore", "VoltSystem",
+                argumentParser,
+            ]),
 
         // What the demo, the benchmarks and the tests on other hosts need; not installed
         program(

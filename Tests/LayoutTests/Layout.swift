@@ -145,6 +145,17 @@ enum Layout {
             "volt-cas/Exchange",
             ["VoltOCI", "VoltArchive", "VoltStore", "VoltCore", "VoltSystem", "CVoltSystem"], isEngine: true),
 
+        // volt-registry
+        Module(
+            "volt-registry/Engine",
+            [
+                "VoltOCI", "VoltStore", "VoltServer", "VoltCore", "VoltSystem", "CVoltSystem",
+                "FoundationEssentials",
+            ], isEngine: true),
+        Module(
+            "volt-registry/CLI",
+            ["RegistryEngine", "VoltServer", "VoltStore", "VoltCLI", "VoltCore", "VoltSystem", "ArgumentParser"]),
+
         // What the demo and the tests on other hosts need
         Module(
             "volt-demo",
@@ -173,6 +184,7 @@ enum Layout {
         Program("volt-gitops--notify", ["libcrypto", "libcurl"]),
         Program("volt-service"),
         Program("volt-cas", ["libarchive", "libcrypto", "libzstd"]),
+        Program("volt-registry", ["libcrypto", "libssl", "libzstd"]),
         Program("volt-demo", ["libcrypto"]),
     ]
 

@@ -1,3 +1,4 @@
+internal import Glibc
 internal import NIOCore
 internal import NIOHTTP1
 
@@ -15,8 +16,8 @@ final class FirstByteHandler: ChannelInboundHandler {
     }
 }
 
-/// One connection: reads a request whole, hands it to its route, writes the answer. The pipelining
-/// handler before it gives it one request at a time.
+/// One connection: reads a request, hands it to its route, writes the answer. The pipelining handler before it gives
+/// it one request at a time.
 final class HTTPConnection: ChannelInboundHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias OutboundOut = HTTPServerResponsePart
@@ -26,8 +27,14 @@ final class HTTPConnection: ChannelInboundHandler {
         case idle
         /// Its header is coming.
         case header
-        /// Its body is coming.
-        case body(HTTPRequestHead, HTTPRoute)
+        /// Its body is coming, and is kept until it is whole.
+        case body(HTTPRequestHead, HTTPRoute.Handler)
+        /// Its body is coming, and is handed on.
+        case stream(HTTPRequestHead, any HTTPExchange)
+        /// What becomes of it is not known yet; what came of its body meanwhile.
+        case opening(HTTPRequestHead, [ByteBuffer], isWhole: Bool)
+        /// Its body is coming, and does not count; so many bytes of it are read.
+        case drop(HTTPRequestHead, HTTPOpening, left: Int)
         /// The answer is being made.
         case answering
         /// The rest is read and dropped: the answer was written, and the connection will be closed.
@@ -37,6 +44,7 @@ final class HTTPConnection: ChannelInboundHandler {
     private let routes: RouteTable
     private let limits: HTTPLimits
     private let gate: ConnectionGate
+    private let isEncrypted: Bool
     private var state = State.idle
     private var hasServed = false
     private var body: [UInt8] = []
@@ -44,10 +52,14 @@ final class HTTPConnection: ChannelInboundHandler {
     private var timer: Scheduled<Void>?
     private var context: ChannelHandlerContext?
 
-    init(routes: RouteTable, limits: HTTPLimits, gate: ConnectionGate) {
+    /// A body that does not count is read up to here; the client of a longer one loses its connection.
+    private static let dropped = 64 << 10
+
+    init(routes: RouteTable, limits: HTTPLimits, gate: ConnectionGate, isEncrypted: Bool) {
         self.routes = routes
         self.limits = limits
         self.gate = gate
+        self.isEncrypted = isEncrypted
     }
 
     func handlerAdded(context: ChannelHandlerContext) { self.context = context }
@@ -62,6 +74,8 @@ final class HTTPConnection: ChannelInboundHandler {
     func channelInactive(context: ChannelHandlerContext) {
         timer?.cancel()
         giveBack()
+        if case .stream(_, let exchange) = state { exchange.cancel() }
+        state = .closing
         gate.leave(context.channel)
     }
 
@@ -101,6 +115,15 @@ final class HTTPConnection: ChannelInboundHandler {
             response.headers.append(("Allow", allowed))
             return refuse(head, response)
         }
+        switch route.action {
+        case .whole(let handler): beginWhole(head, route, handler)
+        case .streamed(let open): beginStream(head, open(request(head, path)))
+        }
+    }
+
+    private func beginWhole(
+        _ head: HTTPRequestHead, _ route: HTTPRoute, _ handler: @escaping HTTPRoute.Handler
+    ) {
         let type =
             head.headers.first(name: "content-type")?.prefix { $0 != ";" && $0 != " " }.lowercased() ?? ""
         guard route.mediaTypes.isEmpty || route.mediaTypes.contains(type) else {
@@ -110,40 +133,125 @@ final class HTTPConnection: ChannelInboundHandler {
         {
             return refuse(head, HTTPResponse(413, "413 Content Too Large\n"))
         }
-        if head.headers.first(name: "expect")?.lowercased() == "100-continue" {
-            let part = HTTPServerResponsePart.head(HTTPResponseHead(version: .http1_1, status: .continue))
-            context?.writeAndFlush(wrapOutboundOut(part), promise: nil)
-        }
-        state = .body(head, route)
+        goOn(head)
+        state = .body(head, handler)
         body = []
         expire(after: limits.bodySeconds)
     }
 
+    private func beginStream(_ head: HTTPRequestHead, _ opening: HTTPOpening) {
+        if case .later(let decide) = opening { return wait(head, decide) }
+        if case .exchange(let exchange) = opening {
+            goOn(head)
+            state = .stream(head, exchange)
+            return expire(after: limits.stallSeconds)
+        }
+        let length = head.headers.first(name: "content-length").flatMap { Int($0) } ?? 0
+        if case .answer(let response) = opening, length > Self.dropped || Self.waits(head) {
+            return refuse(head, response)
+        }
+        state = .drop(head, opening, left: Self.dropped)
+    }
+
+    /// Reads no more until it is known what becomes of the request.
+    private func wait(
+        _ head: HTTPRequestHead, _ decide: (@escaping @Sendable (sending HTTPOpening) -> Void) -> Void
+    ) {
+        guard let context else { return }
+        state = .opening(head, [], isWhole: false)
+        timer?.cancel()
+        try? context.channel.syncOptions?.setOption(.autoRead, value: false)
+        let loop = context.eventLoop
+        let bound = NIOLoopBound(self, eventLoop: loop)
+        decide { opening in
+            // Handed over to the loop, and not used here any more.
+            nonisolated(unsafe) let opening = opening
+            loop.execute { bound.value.decided(opening) }
+        }
+    }
+
+    private func decided(_ opening: HTTPOpening) {
+        guard case .opening(let head, let parts, let isWhole) = state, let context else { return }
+        beginStream(head, opening)
+        for part in parts { add(part) }
+        if isWhole { end() }
+        try? context.channel.syncOptions?.setOption(.autoRead, value: true)
+    }
+
+    /// Tells a client that waits for it to send the body (RFC 9110, section 10.1.1).
+    private func goOn(_ head: HTTPRequestHead) {
+        guard Self.waits(head) else { return }
+        let part = HTTPServerResponsePart.head(HTTPResponseHead(version: .http1_1, status: .continue))
+        context?.writeAndFlush(wrapOutboundOut(part), promise: nil)
+    }
+
+    private static func waits(_ head: HTTPRequestHead) -> Bool {
+        head.headers.first(name: "expect")?.lowercased() == "100-continue"
+    }
+
+    private func request(_ head: HTTPRequestHead, _ path: String) -> HTTPRequest {
+        HTTPRequest(
+            method: head.method.rawValue, path: path,
+            query: head.uri.firstIndex(of: "?").map { String(head.uri[head.uri.index(after: $0)...]) } ?? "",
+            body: [], address: context?.remoteAddress?.ipAddress ?? "", fields: head.headers)
+    }
+
     private func add(_ part: ByteBuffer) {
-        guard case .body(let head, _) = state else { return }
-        let bytes = part.readableBytesView
-        guard body.count + bytes.count <= limits.body else {
-            return refuse(head, HTTPResponse(413, "413 Content Too Large\n"))
+        switch state {
+        case .body(let head, _):
+            let bytes = part.readableBytesView
+            guard body.count + bytes.count <= limits.body else {
+                return refuse(head, HTTPResponse(413, "413 Content Too Large\n"))
+            }
+            guard gate.take(bytes.count) else {
+                return refuse(head, HTTPResponse(503, "503 Service Unavailable\n"))
+            }
+            taken += bytes.count
+            body.append(contentsOf: bytes)
+        case .stream(let head, let exchange):
+            if let response = part.withUnsafeReadableBytes({ exchange.receive($0) }) {
+                return refuse(head, response)
+            }
+            expire(after: limits.stallSeconds)
+        case .opening(let head, let parts, _): state = .opening(head, parts + [part], isWhole: false)
+        case .drop(let head, let opening, let left):
+            if left >= part.readableBytes {
+                state = .drop(head, opening, left: left - part.readableBytes)
+            } else if case .answer(let response) = opening {
+                refuse(head, response)
+            } else {
+                refuse(head, HTTPResponse(413, "413 Content Too Large\n"))
+            }
+        case .idle, .header, .answering, .closing: break
         }
-        guard gate.take(bytes.count) else {
-            return refuse(head, HTTPResponse(503, "503 Service Unavailable\n"))
-        }
-        taken += bytes.count
-        body.append(contentsOf: bytes)
     }
 
     private func end() {
-        guard case .body(let head, let route) = state, let context else { return }
+        switch state {
+        case .body(let head, let handler):
+            var request = request(head, String(head.uri.prefix { $0 != "?" }))
+            request.body = body
+            reply(to: head) { handler(request, $0) }
+        case .stream(let head, let exchange): reply(to: head) { exchange.finish($0) }
+        case .opening(let head, let parts, _): state = .opening(head, parts, isWhole: true)
+        case .drop(let head, .answer(let response), _): reply(to: head) { $0(response) }
+        case .drop(let head, .work(let work), _): reply(to: head, work)
+        case .idle, .header, .answering, .closing, .drop: break
+        }
+    }
+
+    private func reply(
+        to head: HTTPRequestHead, _ body: (@escaping @Sendable (HTTPResponse) -> Void) -> Void
+    ) {
+        guard let context else { return }
         state = .answering
         timer?.cancel()
-        let request = HTTPRequest(
-            method: head.method.rawValue, path: String(head.uri.prefix { $0 != "?" }),
-            headers: head.headers.map { ($0.name, $0.value) }, body: body)
         let loop = context.eventLoop
         let bound = NIOLoopBound(self, eventLoop: loop)
         let isHead = head.method == .HEAD
         let keeps = head.isKeepAlive
-        route.handler(request) { response in
+        body { response in
+            if loop.inEventLoop { return bound.value.answer(response, isHead: isHead, keepsAlive: keeps) }
             // Several answers of one group commit come back to their loops at once.
             loop.execute { bound.value.answer(response, isHead: isHead, keepsAlive: keeps) }
         }
@@ -153,6 +261,10 @@ final class HTTPConnection: ChannelInboundHandler {
         giveBack()
         hasServed = true
         let keeps = keepsAlive && !gate.isDraining
+        if let file = response.file, !isHead, file.count > 0 {
+            writeHead(response, length: file.count, closes: !keeps)
+            return send(file, 0, closes: !keeps)
+        }
         if keeps {
             // Before the answer is written: with its end the next request may be handed on at once.
             state = .idle
@@ -163,32 +275,98 @@ final class HTTPConnection: ChannelInboundHandler {
 
     /// Answers without reading the rest of the request.
     private func refuse(_ head: HTTPRequestHead, _ response: HTTPResponse) {
+        if case .stream(_, let exchange) = state { exchange.cancel() }
         state = .closing
         giveBack()
         write(response, isHead: head.method == .HEAD, closes: true)
     }
 
     private func write(_ response: HTTPResponse, isHead: Bool, closes: Bool) {
-        guard let context else { return }
+        let length = response.file.map(\.count) ?? response.length ?? UInt64(response.body.count)
+        writeHead(response, length: length, closes: closes)
+        if !isHead, !response.body.isEmpty {
+            context?.write(
+                wrapOutboundOut(.body(.byteBuffer(ByteBuffer(bytes: response.body)))), promise: nil)
+        }
+        writeEnd(closes: closes)
+    }
+
+    private func writeHead(_ response: HTTPResponse, length: UInt64, closes: Bool) {
         var headers = HTTPHeaders()
+        headers.reserveCapacity(response.headers.count + 2)
         for (name, value) in response.headers { headers.add(name: name, value: value) }
-        headers.add(name: "Content-Length", value: String(response.body.count))
+        // RFC 9110, section 8.6.
+        if response.status != 204, response.status != 304 {
+            headers.add(name: "Content-Length", value: String(length))
+        }
         if closes { headers.add(name: "Connection", value: "close") }
         let head = HTTPResponseHead(
             version: .http1_1, status: HTTPResponseStatus(statusCode: response.status), headers: headers)
-        context.write(wrapOutboundOut(.head(head)), promise: nil)
-        if !isHead {
-            context.write(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(bytes: response.body)))), promise: nil)
+        context?.write(wrapOutboundOut(.head(head)), promise: nil)
+    }
+
+    /// Ends an answer whose body was sent.
+    private func finish(closes: Bool) {
+        if !closes {
+            state = .idle
+            expire(after: limits.idleSeconds)
         }
+        writeEnd(closes: closes)
+    }
+
+    private func writeEnd(closes: Bool) {
+        guard let context else { return }
+        guard closes else { return context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil) }
         let done = context.eventLoop.makePromise(of: Void.self)
-        if closes {
-            // A client that is still sending must read the answer before the connection is reset.
-            let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
-            done.futureResult.whenComplete { _ in bound.value.close(mode: .output, promise: nil) }
-            state = .closing
-            expire(after: 2)
-        }
+        // A client that is still sending must read the answer before the connection is reset.
+        let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
+        done.futureResult.whenComplete { _ in bound.value.close(mode: .output, promise: nil) }
+        state = .closing
+        expire(after: 2)
         context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: done)
+    }
+
+    /// Sends a file piece by piece, so that a client that does not read is noticed, and one that reads slowly is not
+    /// taken for it.
+    private func send(_ file: HTTPFile, _ sent: UInt64, closes: Bool) {
+        guard let context else { return }
+        guard sent < file.count else { return finish(closes: closes) }
+        let count = Int(min(file.count - sent, isEncrypted ? 128 << 10 : 1 << 20))
+        let start = Int(file.offset + sent)
+        let part: IOData
+        if isEncrypted {
+            var buffer = context.channel.allocator.buffer(capacity: count)
+            let read = buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: count) { bytes in
+                Self.read(file, start, UnsafeMutableRawBufferPointer(rebasing: bytes[..<count]))
+            }
+            guard read == count else { return context.close(promise: nil) }
+            part = .byteBuffer(buffer)
+        } else {
+            part = .fileRegion(
+                FileRegion(fileHandle: file.handle, readerIndex: start, endIndex: start + count))
+        }
+        expire(after: limits.stallSeconds)
+        let done = context.eventLoop.makePromise(of: Void.self)
+        let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
+        done.futureResult.whenComplete { result in
+            guard case .success = result else { return }
+            bound.value.send(file, sent + UInt64(count), closes: closes)
+        }
+        context.writeAndFlush(wrapOutboundOut(.body(part)), promise: done)
+    }
+
+    private static func read(_ file: HTTPFile, _ offset: Int, _ room: UnsafeMutableRawBufferPointer) -> Int {
+        var done = 0
+        let result: Void? = try? file.handle.withUnsafeFileDescriptor { descriptor in
+            while done < room.count {
+                let count = pread(
+                    descriptor, room.baseAddress?.advanced(by: done), room.count - done, off_t(offset + done))
+                if count < 0, errno == EINTR { continue }
+                if count <= 0 { return }
+                done += count
+            }
+        }
+        return result == nil ? 0 : done
     }
 
     private func giveBack() {

@@ -36,9 +36,14 @@ public final class HTTPServer: Sendable {
             .serverChannelOption(.backlog, value: 1024)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelOption(.socketOption(.tcp_nodelay), value: 1)
+            .childChannelOption(
+                .recvAllocator,
+                value: AdaptiveRecvByteBufferAllocator(minimum: 1 << 10, initial: 1 << 11, maximum: 1 << 18)
+            )
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    let connection = HTTPConnection(routes: table, limits: limits, gate: gate)
+                    let connection = HTTPConnection(
+                        routes: table, limits: limits, gate: gate, isEncrypted: tls != nil)
                     let pipeline = channel.pipeline.syncOperations
                     // Who does not read the answers is not read from: else they pile up in memory.
                     try pipeline.addHandler(BackPressureHandler())
@@ -107,13 +112,22 @@ struct RouteTable: Sendable {
         case notAllowed(String)
     }
     private let byPath: [String: [HTTPRoute]]
+    /// Those that take everything below a path, the longest first.
+    private let below: [(prefix: String, route: HTTPRoute)]
 
-    init(_ routes: [HTTPRoute]) { byPath = Dictionary(grouping: routes, by: \.path) }
+    init(_ routes: [HTTPRoute]) {
+        byPath = Dictionary(grouping: routes.filter { !$0.path.hasSuffix("/**") }, by: \.path)
+        below = routes.filter { $0.path.hasSuffix("/**") }.map { (String($0.path.dropLast(2)), $0) }
+            .sorted { $0.0.utf8.count > $1.0.utf8.count }
+    }
 
     func match(method: String, path: String) -> Match {
-        guard let routes = byPath[path] ?? byPath[Self.parent(of: path)] else { return .noSuchPath }
-        if let route = routes.first(where: { $0.method == method || $0.method == "GET" && method == "HEAD" })
-        {
+        guard let routes = byPath[path] ?? byPath[Self.parent(of: path)] else {
+            return below.first { path.hasPrefix($0.prefix) }.map { .route($0.route) } ?? .noSuchPath
+        }
+        if let route = routes.first(where: {
+            $0.method.isEmpty || $0.method == method || $0.method == "GET" && method == "HEAD"
+        }) {
             return .route(route)
         }
         let allowed = routes.flatMap { $0.method == "GET" ? ["GET", "HEAD"] : [$0.method] }

@@ -1,6 +1,6 @@
 internal import VoltCore
 
-/// Finds what the tags and leases of a store need.
+/// Finds what the tags, leases and references of a store need.
 struct Marks {
     /// What is needed, with every piece of every packed blob.
     let live: DigestRuns
@@ -19,6 +19,9 @@ struct Marks {
         for tag in try store.tags() { try mark(tag.digest, tag.kind, "tag '\(tag.name)'", reader) }
         for lease in try store.leases() where lease.expires > now {
             try mark(lease.digest, lease.kind, "lease '\(lease.id)' of \(lease.holder)", reader)
+        }
+        try store.eachReference { path, digest in
+            try mark(digest, .blob, "reference '\(path.dropFirst(store.references.utf8.count + 1))'", reader)
         }
         try addPieces(in: directory, reader)
     }
@@ -74,7 +77,7 @@ struct Marks {
         while let digest = try cursor.next() {
             while let entry = head, entry.digest < digest { head = try entries.next() }
             if let entry = head, entry.digest == digest { continue }
-            if try store.place(of: digest) == nil { note(digest, "a tag or lease") }
+            if try store.place(of: digest) == nil { note(digest, "a tag, lease or reference") }
         }
     }
 }

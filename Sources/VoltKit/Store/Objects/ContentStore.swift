@@ -1,4 +1,5 @@
 internal import Glibc
+internal import Synchronization
 public import VoltCore
 internal import VoltSystem
 
@@ -10,6 +11,8 @@ internal import VoltSystem
 public final class ContentStore: Sendable {
     let layout: StoreLayout
     let index: IndexSet
+    /// Whether the format is known to be one with references.
+    let hasReferences = Atomic(false)
 
     /// The directory of the store.
     public var path: String { layout.root }
@@ -46,7 +49,8 @@ public final class ContentStore: Sendable {
         if Files.exists(layout.format) { return try open(path) }
         // A store that was begun and not finished has these directories and nothing in them.
         let own: Set<String> = [
-            "objects", "packs", "index", "tags", "leases", "sessions", "cache", "quarantine", "locks",
+            "objects", "packs", "index", "tags", "leases", "references", "sessions", "cache", "quarantine",
+            "locks",
         ]
         let strange = try Files.list(path).filter { !own.contains($0) && !$0.hasPrefix("format.") }
         guard strange.isEmpty else {
@@ -56,7 +60,7 @@ public final class ContentStore: Sendable {
         }
         try Files.makeDirectory(path, mode: 0o700)
         for name in own.sorted() { try Files.makeDirectory("\(path)/\(name)", mode: 0o700) }
-        try Files.replace(layout.format, with: "stellarium \(StoreLayout.version)\n".utf8, mode: 0o644)
+        try Files.replace(layout.format, with: formatLine.utf8, mode: 0o644)
         return try open(path)
     }
 

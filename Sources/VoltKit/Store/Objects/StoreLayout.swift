@@ -9,12 +9,14 @@ internal import VoltSystem
 ///     index/X.idx       where each packed blob is
 ///     tags/NAME         names of blobs; with leases, what gc keeps
 ///     leases/X          what a running operation needs, until a time
+///     references/       directories of owners; a file `sha256:HEX` anywhere in them keeps that blob
 ///     sessions/X/       the private area of a writer; the file `lock` in it is locked while it lives
 ///     cache/            what can be made again: what was seen at the last ingest, images of trees to mount
 ///     quarantine/       what was found damaged
 ///     locks/            `sweep`: shared by who relies on an object that is there, alone for who removes some
 struct StoreLayout: Sendable, Equatable {
-    static let version = 1
+    /// 2 has references.
+    static let version = 2
     let root: String
 
     var format: String { "\(root)/format" }
@@ -23,6 +25,7 @@ struct StoreLayout: Sendable, Equatable {
     var index: String { "\(root)/index" }
     var tags: String { "\(root)/tags" }
     var leases: String { "\(root)/leases" }
+    var references: String { "\(root)/references" }
     var sessions: String { "\(root)/sessions" }
     var cache: String { "\(root)/cache" }
     var quarantine: String { "\(root)/quarantine" }

@@ -1,19 +1,19 @@
 internal import CVoltSystem
 internal import Glibc
-internal import VoltCore
-internal import VoltSystem
+public import VoltCore
 
 /// The signals of a server as a descriptor that becomes readable: SIGTERM and SIGINT end it, SIGHUP has it read
 /// its files again. SIGHUP stays ignored where it was (nohup), and ends a server whose terminal is gone.
-struct ServerSignal {
+public struct ServerSignal: Sendable {
     // Set once before the handlers are installed; a handler may only make calls that are safe in one.
     nonisolated(unsafe) private static var pipe: Int32 = -1
 
     /// Readable when a signal has come.
-    let descriptor: Int32
+    public let descriptor: Int32
     private let hadTerminal: Bool
 
-    static func install() throws(VoltError) -> ServerSignal {
+    /// Takes the signals over.
+    public static func install() throws(VoltError) -> ServerSignal {
         var ends: [Int32] = [-1, -1]
         guard volt_pipe(&ends) == 0 else { throw SystemError.current.during("cannot make a pipe") }
         pipe = ends[1]
@@ -34,7 +34,7 @@ struct ServerSignal {
     }
 
     /// Reads what has come: whether the server shall end. Blocks when nothing has.
-    func stops() -> Bool {
+    public func stops() -> Bool {
         var bytes = [UInt8](repeating: 0, count: 4096)
         let count = read(descriptor, &bytes, bytes.count)
         return count <= 0 || bytes[..<count].contains(1) || (hadTerminal && !Self.hasTerminal)

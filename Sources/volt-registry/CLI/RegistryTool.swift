@@ -1,0 +1,14 @@
+internal import ArgumentParser
+internal import VoltCLI
+internal import VoltCore
+
+/// `volt registry`.
+@main struct RegistryTool: Tool {
+    static let tool = ToolDescription(
+        name: "registry", version: VoltVersion.text,
+        summary: "serve, push, pull and copy OCI images and artifacts")
+    static let configuration = CommandConfiguration(
+        tool: tool,
+        groupedSubcommands: [CommandGroup(name: "Server", subcommands: [Serve.self])])
+    static func main() { runTool() }
+}

@@ -1,0 +1,74 @@
+internal import ArgumentParser
+internal import RegistryEngine
+internal import VoltCLI
+internal import VoltCore
+internal import VoltServer
+internal import VoltStore
+internal import VoltSystem
+
+struct Serve: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Serve a registry, until SIGTERM.",
+        discussion: """
+            Example:
+              volt registry serve --port 5000
+              skopeo copy --dest-tls-verify=false docker-archive:web.tar docker://localhost:5000/team/web:1
+
+            It listens on 127.0.0.1 unless --listen says otherwise, and keeps everything in one Stellarium store. \
+            With a certificate it speaks HTTPS and nothing else on that port; SIGHUP reads the files again.
+            """)
+
+    @Option(help: "The port; 0 for a free one.") var port = 5000
+    @Option(help: "The address of this host to listen on; '*' for every one.") var listen = "127.0.0.1"
+    @OptionGroup var store: StoreOptions
+    @Option(help: "A PEM file with the certificate and those between it and the root: HTTPS.")
+    var tlsCert: String?
+    @Option(help: "A PEM file with the key of the certificate, closed to other users.") var tlsKey: String?
+    @Flag(help: "Let nothing be changed.") var readOnly = false
+    @Option(help: ArgumentHelp("Refuse larger blobs, such as 10G.", valueName: "size")) var maxBlob: String?
+
+    func validate() throws {
+        guard (tlsCert == nil) == (tlsKey == nil) else {
+            throw ValidationError("--tls-cert and --tls-key are given together")
+        }
+        guard (0...65535).contains(port) else { throw ValidationError("'\(port)' is not a port") }
+    }
+
+    func run() throws {
+        let (storage, context) = try store.open()
+        var settings = RegistrySettings()
+        settings.isReadOnly = readOnly
+        settings.largestBlob = try maxBlob.map { (text) throws(VoltError) in try ByteSize(text).bytes }
+        var tls: TLSIdentity?
+        if let tlsCert, let tlsKey {
+            let here = Files.currentDirectory
+            tls = try TLSIdentity(
+                certificateFile: Files.absolute(tlsCert, from: here),
+                keyFile: Files.absolute(tlsKey, from: here))
+        }
+        let clock = context.clock
+        let signals = try ServerSignal.install()
+        let server = try RegistryServer(
+            storage, address: listen == "*" ? nil : listen, port: port, settings: settings, tls: tls,
+            report: { line in
+                guard LogLevel(ofLine: line) >= Output.level else { return }
+                Output.note("\(clock.now()) \(line)")
+            })
+        server.run(until: signals, manager: ServiceManager(environment: context.environment))
+    }
+}
+
+/// `--store`.
+struct StoreOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "The directory of the registry's store; without, the one of this host.", valueName: "directory"))
+    var store: String?
+
+    func open() throws -> (storage: RegistryStorage, context: ToolContext) {
+        let context = try ToolContext(tool: RegistryTool.tool.name)
+        let path =
+            store.map { Files.absolute($0, from: Files.currentDirectory) } ?? "\(context.paths.state)/store"
+        return (try RegistryStorage(try ContentStore.create(path)), context)
+    }
+}

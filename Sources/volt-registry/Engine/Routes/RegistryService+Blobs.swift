@@ -1,0 +1,116 @@
+internal import VoltCore
+internal import VoltOCI
+internal import VoltServer
+internal import VoltSystem
+
+extension RegistryService {
+    func blob(_ name: OCIRepositoryName, _ digest: OCIDigest, _ request: HTTPRequest) throws -> HTTPResponse {
+        guard let sha256 = storage.blob(digest, in: name) else {
+            throw storage.exists(name) ? RegistryError.blobUnknown(digest) : RegistryError.nameUnknown(name)
+        }
+        storage.refresh(sha256, in: name)
+        var headers = [
+            ("Content-Type", "application/octet-stream"), ("Docker-Content-Digest", digest.description),
+            ("ETag", "\"\(digest)\""), ("Accept-Ranges", "bytes"),
+            // What a digest names never changes.
+            ("Cache-Control", "max-age=31536000, immutable"),
+        ]
+        if Self.matches(request, digest.description) { return HTTPResponse(304, headers: headers) }
+        let (descriptor, size) = try storage.open(sha256)
+        let whole = HTTPFile(descriptor: descriptor, offset: 0, count: size)
+        var range = ByteRange(request["range"], of: size)
+        if let condition = request["if-range"], condition != "\"\(digest)\"" { range = .all }
+        var response = HTTPResponse(200, headers: headers)
+        switch range {
+        case .all:
+            response.file = whole
+        case .part(let part):
+            headers.append(("Content-Range", "bytes \(part.lowerBound)-\(part.upperBound - 1)/\(size)"))
+            response = HTTPResponse(206, headers: headers)
+            response.file = whole.part(part)
+        case .unsatisfiable:
+            response = RegistryError(
+                status: 416, code: "SIZE_INVALID", message: "the blob has \(size) bytes"
+            ).response([("Content-Range", "bytes */\(size)")])
+        }
+        return response
+    }
+
+    func deleteBlob(_ name: OCIRepositoryName, _ digest: OCIDigest) throws -> HTTPResponse {
+        guard try storage.removeBlob(digest, in: name) else { throw RegistryError.blobUnknown(digest) }
+        return HTTPResponse(202, headers: [])
+    }
+
+    // MARK: Uploads
+
+    func beginUpload(_ request: HTTPRequest, _ name: OCIRepositoryName, _ query: Query) throws -> HTTPOpening
+    {
+        var algorithm = OCIDigest.Algorithm.sha256
+        if let text = query["digest-algorithm"] {
+            guard let known = OCIDigest.Algorithm(rawValue: text) else {
+                throw RegistryError.digestInvalid(text)
+            }
+            algorithm = known
+        }
+        if let text = query["digest"], query["mount"] == nil {
+            guard let digest = OCIDigest(parsing: text) else { throw RegistryError.digestInvalid(text) }
+            let upload = try storage.beginUpload(digest.algorithm, in: name)
+            return .exchange(try UploadExchange(self, request, name, upload, digest))
+        }
+        let (source, text) = (query["from"], query["mount"])
+        return .work { [algorithm] reply in
+            self.run(reply) {
+                // What cannot be mounted is uploaded.
+                if let source = source.flatMap({ OCIRepositoryName(parsing: $0) }),
+                    let digest = text.flatMap({ OCIDigest(parsing: $0) }),
+                    try self.storage.mount(digest, from: source, to: name)
+                {
+                    return Self.created(name, digest)
+                }
+                let upload = try self.storage.beginUpload(algorithm, in: name)
+                defer { self.storage.uploads.give(back: upload) }
+                return HTTPResponse(202, headers: Self.place(name, upload))
+            }
+        }
+    }
+
+    /// Takes an upload to work on it.
+    func take(_ name: OCIRepositoryName, _ id: String) throws -> Upload {
+        switch try storage.uploads.take(storage.uploadPath(id, in: name), id: id) {
+        case .upload(let upload): return upload
+        case .unknown: throw RegistryError.uploadUnknown
+        case .busy:
+            throw RegistryError.uploadInvalid("another request is writing to this upload", status: 409)
+        }
+    }
+
+    func status(_ name: OCIRepositoryName, _ id: String) throws -> HTTPResponse {
+        let upload = try take(name, id)
+        defer { storage.uploads.give(back: upload) }
+        return HTTPResponse(204, headers: Self.place(name, upload))
+    }
+
+    func cancel(_ name: OCIRepositoryName, _ id: String) throws -> HTTPResponse {
+        let upload = try take(name, id)
+        upload.remove()
+        storage.uploads.release(upload.path)
+        return HTTPResponse(204, headers: [])
+    }
+
+    /// Where an upload goes on, and how much of it came.
+    static func place(_ name: OCIRepositoryName, _ upload: Upload) -> [(name: String, value: String)] {
+        [
+            ("Location", "/v2/\(name)/blobs/uploads/\(upload.id)"),
+            // Of nothing the same as of one byte: there is no other way to write it.
+            ("Range", "0-\(max(upload.count, 1) - 1)"), ("Docker-Upload-UUID", upload.id),
+        ]
+    }
+
+    static func created(_ name: OCIRepositoryName, _ digest: OCIDigest) -> HTTPResponse {
+        HTTPResponse(
+            201,
+            headers: [
+                ("Location", "/v2/\(name)/blobs/\(digest)"), ("Docker-Content-Digest", digest.description),
+            ])
+    }
+}

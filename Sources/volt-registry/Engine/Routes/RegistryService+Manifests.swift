@@ -1,0 +1,128 @@
+internal import VoltCore
+internal import VoltOCI
+internal import VoltServer
+
+extension RegistryService {
+    func manifest(
+        _ name: OCIRepositoryName, _ reference: RegistryStorage.Reference, _ request: HTTPRequest
+    ) throws -> HTTPResponse {
+        guard let found = try storage.manifest(reference, in: name) else {
+            throw storage.exists(name)
+                ? RegistryError.manifestUnknown(reference.text) : RegistryError.nameUnknown(name)
+        }
+        let digest = found.digest.description
+        let headers = [
+            ("Content-Type", found.mediaType), ("Docker-Content-Digest", digest), ("ETag", "\"\(digest)\""),
+        ]
+        if Self.matches(request, digest) { return HTTPResponse(304, headers: headers) }
+        return HTTPResponse(200, headers: headers, body: found.bytes)
+    }
+
+    /// Whether the client has what it asks for (RFC 9110, section 13.1.2).
+    static func matches(_ request: HTTPRequest, _ digest: String) -> Bool {
+        guard let field = request["if-none-match"] else { return false }
+        return field == "*"
+            || field.split(separator: ",").contains { tag in
+                let tag = tag.drop { $0 == " " }
+                return tag.drop { $0 == "W" || $0 == "/" } == "\"\(digest)\"" || tag == digest
+            }
+    }
+
+    func deleteManifest(_ name: OCIRepositoryName, _ reference: RegistryStorage.Reference) throws
+        -> HTTPResponse
+    {
+        let isGone =
+            switch reference {
+            case .digest(let digest): try storage.removeManifest(digest, in: name)
+            case .tag(let tag): try storage.removeTag(tag, in: name)
+            }
+        guard isGone else { throw RegistryError.manifestUnknown(reference.text) }
+        return HTTPResponse(202, headers: [])
+    }
+
+    // MARK: Lists
+
+    /// More is given page by page.
+    private static let page = 10_000
+
+    /// `n` and `last` of a query.
+    private static func page(_ query: Query) throws -> (count: Int, last: String?) {
+        guard let text = query["n"] else { return (page, query["last"]) }
+        guard text.utf8.allSatisfy({ (48...57).contains($0) }), let count = Int(text) else {
+            throw RegistryError(
+                status: 400, code: "PAGINATION_NUMBER_INVALID", message: "n is a number",
+                detail: ["n": String(text.prefix(100))])
+        }
+        return (min(count, page), query["last"])
+    }
+
+    /// The names after `last`, and the field that says where the next ones are.
+    private static func cut(
+        _ names: [String], _ path: String, _ query: Query
+    ) throws -> (names: ArraySlice<String>, headers: [(name: String, value: String)]) {
+        let (count, last) = try page(query)
+        let start = last.map { last in names.firstIndex { $0 > last } ?? names.count } ?? 0
+        let page = names[start...].prefix(count)
+        guard let end = page.last, page.endIndex < names.count else { return (page, []) }
+        return (
+            page,
+            [("Link", "<\(path)?n=\(count)&last=\(Percent.encode(end))>; rel=\"next\"")]
+        )
+    }
+
+    func tags(_ name: OCIRepositoryName, _ query: Query) throws -> HTTPResponse {
+        guard storage.exists(name) else { throw RegistryError.nameUnknown(name) }
+        let tags = try storage.tags(in: name).map(\.description)
+        let (page, headers) = try Self.cut(tags, "/v2/\(name)/tags/list", query)
+        struct Body: Encodable {
+            let name: String
+            let tags: [String]
+        }
+        var response = try Self.json(Body(name: name.description, tags: Array(page)))
+        response.headers += headers
+        return response
+    }
+
+    func catalog(_ query: Query) throws -> HTTPResponse {
+        let names = try storage.repositories().map(\.description)
+        let (page, headers) = try Self.cut(names, "/v2/_catalog", query)
+        struct Body: Encodable { let repositories: [String] }
+        var response = try Self.json(Body(repositories: Array(page)))
+        response.headers += headers
+        return response
+    }
+
+    func referrers(_ name: OCIRepositoryName, _ subject: OCIDigest, _ query: Query) throws -> HTTPResponse {
+        let type = query["artifactType"]
+        var found = try storage.referrers(to: subject, type: type, in: name)
+        if let last = query["last"] { found = Array(found.drop { $0.digest <= last }) }
+        // A list is a manifest and no larger than one.
+        var size = 0
+        let page = found.prefix { descriptor in
+            let annotations = descriptor.annotations ?? [:]
+            size += 400 + annotations.reduce(0) { $0 + $1.key.utf8.count + $1.value.utf8.count + 8 }
+            return size < OCIDocument.longest * 3 / 4
+        }
+        var response = try Self.json(OCIIndex(manifests: Array(page)), type: OCIMediaType.index)
+        if type != nil { response.headers.append(("OCI-Filters-Applied", "artifactType")) }
+        if let last = page.last, page.count < found.count {
+            let filter = type.map { "&artifactType=\(Percent.encode($0))" } ?? ""
+            response.headers.append(
+                (
+                    "Link",
+                    "</v2/\(name)/referrers/\(subject)?last=\(Percent.encode(last.digest))\(filter)>; rel=\"next\""
+                ))
+        }
+        return response
+    }
+}
+
+extension RegistryStorage.Reference {
+    /// As a client writes it.
+    var text: String {
+        switch self {
+        case .digest(let digest): digest.description
+        case .tag(let tag): tag.description
+        }
+    }
+}

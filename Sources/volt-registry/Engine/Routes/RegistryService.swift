@@ -1,0 +1,142 @@
+internal import FoundationEssentials
+internal import Glibc
+internal import VoltCore
+internal import VoltOCI
+internal import VoltServer
+internal import VoltStore
+internal import VoltSystem
+
+/// Answers the requests of the API.
+final class RegistryService: Sendable {
+    let storage: RegistryStorage
+    let workers: HTTPWorkers
+    let settings: RegistrySettings
+    let bodies = BodyBudget(limit: 64 << 20)
+    private let report: @Sendable (String) -> Void
+
+    /// - Parameter report: told in a line for people what failed here.
+    init(
+        _ storage: RegistryStorage, workers: HTTPWorkers, settings: RegistrySettings,
+        report: @escaping @Sendable (String) -> Void
+    ) {
+        self.storage = storage
+        self.workers = workers
+        self.settings = settings
+        self.report = report
+    }
+
+    typealias Reply = @Sendable (HTTPResponse) -> Void
+
+    /// What becomes of a request.
+    func open(_ request: HTTPRequest) -> HTTPOpening {
+        do {
+            let endpoint = try Endpoint(request.path)
+            return try route(request, endpoint)
+        } catch {
+            return .answer(answer { throw error })
+        }
+    }
+
+    private func route(_ request: HTTPRequest, _ endpoint: Endpoint) throws -> HTTPOpening {
+        let isReading = request.method == "GET" || request.method == "HEAD"
+        if !isReading, settings.isReadOnly {
+            throw RegistryError.unsupported("the registry is read-only")
+        }
+        let query = Query(request.query)
+        switch (endpoint, request.method) {
+        case (.base, _) where isReading:
+            return .answer(Self.base)
+        case (.catalog, _) where isReading: return work { try self.catalog(query) }
+        case (.tags(let name), _) where isReading: return work { try self.tags(name, query) }
+        case (.referrers(let name, let digest), _) where isReading:
+            return work { try self.referrers(name, digest, query) }
+        case (.manifest(let name, let reference), _) where isReading:
+            return .answer(try manifest(name, reference, request))
+        case (.manifest(let name, let reference), "PUT"):
+            return .exchange(try ManifestExchange(self, request, name, reference, query))
+        case (.manifest(let name, let reference), "DELETE"):
+            return work { try self.deleteManifest(name, reference) }
+        case (.blob(let name, let digest), _) where isReading:
+            return .answer(try blob(name, digest, request))
+        case (.blob(let name, let digest), "DELETE"): return work { try self.deleteBlob(name, digest) }
+        case (.uploads(let name), "POST"): return try beginUpload(request, name, query)
+        case (.upload(let name, let id), _) where isReading: return work { try self.status(name, id) }
+        case (.upload(let name, let id), "PATCH"):
+            return .exchange(try UploadExchange(self, request, name, try take(name, id), nil))
+        case (.upload(let name, let id), "PUT"):
+            let digest = try Self.digest(query)
+            return .exchange(try UploadExchange(self, request, name, try take(name, id), digest))
+        case (.upload(let name, let id), "DELETE"): return work { try self.cancel(name, id) }
+        default: throw RegistryError.unsupported("\(request.method) is not of this endpoint")
+        }
+    }
+
+    /// The field is what clients of Docker's first registry look for.
+    private static let base = HTTPResponse(
+        200,
+        headers: [
+            ("Content-Type", "application/json"), ("Docker-Distribution-API-Version", "registry/2.0"),
+        ], body: Array("{}".utf8))
+
+    /// Work that reads or writes the disk.
+    private func work(_ body: @escaping @Sendable () throws -> HTTPResponse) -> HTTPOpening {
+        .work { reply in self.run(reply, body) }
+    }
+
+    /// Does something on a thread of its own and answers with what it gives.
+    func run(_ reply: @escaping Reply, _ body: @escaping @Sendable () throws -> HTTPResponse) {
+        workers.run { reply(self.answer(body)) }
+    }
+
+    /// What the body gives, or the answer to what it threw.
+    func answer(_ body: () throws -> HTTPResponse) -> HTTPResponse {
+        do { return try body() } catch let error as RegistryError {
+            return error.response()
+        } catch let error as HeadedError {
+            return error.error.response(error.headers)
+        } catch let refusal as RegistryStorage.Refusal {
+            return RegistryError.response(refusal.errors, status: refusal.errors.first?.status ?? 400)
+        } catch {
+            return failure(error)
+        }
+    }
+
+    /// The answer to a failure of this host, which goes to the log and not to the client.
+    func failure(_ error: any Error) -> HTTPResponse {
+        let text = (error as? VoltError)?.message ?? "\(error)"
+        report(text)
+        return (isFull ? RegistryError.insufficientStorage : RegistryError.failed).response()
+    }
+
+    private var isFull: Bool {
+        var information = statvfs()
+        return statvfs(storage.store.path, &information) == 0
+            && UInt64(information.f_bavail) * UInt64(information.f_frsize) < 1 << 20
+    }
+
+    static func json(_ value: some Encodable, type: String = "application/json") throws -> HTTPResponse {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return HTTPResponse(200, headers: [("Content-Type", type)], body: Array(try encoder.encode(value)))
+    }
+
+    /// The one digest of a query.
+    static func digest(_ query: Query) throws -> OCIDigest {
+        guard let text = query["digest"] else { throw RegistryError.digestInvalid("") }
+        guard let digest = OCIDigest(parsing: text) else { throw RegistryError.digestInvalid(text) }
+        return digest
+    }
+}
+
+/// What a registry allows.
+public struct RegistrySettings: Sendable {
+    /// Whether nothing can be changed.
+    public var isReadOnly = false
+    /// The bytes of a blob; nil is what the disk takes.
+    public var largestBlob: UInt64?
+    /// An upload that brought nothing for so long is removed.
+    public var uploadTime: Duration = .seconds(86_400)
+
+    /// The settings above.
+    public init() {}
+}

@@ -1,0 +1,105 @@
+internal import Glibc
+internal import VoltCore
+public import VoltServer
+internal import VoltStore
+public import VoltSystem
+
+/// A registry that answers on a port.
+public final class RegistryServer: Sendable {
+    private let server: HTTPServer
+    private let workers: HTTPWorkers
+    private let storage: RegistryStorage
+    private let settings: RegistrySettings
+    private let tls: TLSIdentity?
+    private let report: @Sendable (String) -> Void
+    /// Where it answers.
+    public let url: String
+
+    /// The port it listens on.
+    public let port: Int
+
+    /// Starts to listen.
+    ///
+    /// - Parameters:
+    ///   - address: an address of this host, or nil for every one.
+    ///   - port: 0 for a free one.
+    ///   - tls: the certificate; nil for plain HTTP.
+    ///   - report: told in a line for people what failed.
+    public init(
+        _ storage: RegistryStorage, address: String?, port: Int, settings: RegistrySettings,
+        tls: TLSIdentity?, report: @escaping @Sendable (String) -> Void
+    ) throws {
+        let workers = HTTPWorkers(threads: 16)
+        let service = RegistryService(storage, workers: workers, settings: settings, report: report)
+        let open: @Sendable (HTTPRequest) -> HTTPOpening = { service.open($0) }
+        var limits = HTTPLimits()
+        limits.connections = 4096
+        let routes = [
+            HTTPRoute(streamed: "/v2/**", open: open), HTTPRoute(streamed: "/v2", open: open),
+            HTTPRoute("GET", "/healthz") { _, answer in answer(HTTPResponse(200, "ok\n")) },
+        ]
+        server = try Self.listen(address, port, routes, limits, tls, report)
+        self.workers = workers
+        self.storage = storage
+        self.settings = settings
+        self.tls = tls
+        self.report = report
+        self.port = server.port
+        let host = address ?? "0.0.0.0"
+        url = "\(tls == nil ? "http" : "https")://\(host.contains(":") ? "[\(host)]" : host):\(server.port)"
+    }
+
+    private static func listen(
+        _ address: String?, _ port: Int, _ routes: [HTTPRoute], _ limits: HTTPLimits, _ tls: TLSIdentity?,
+        _ report: @escaping @Sendable (String) -> Void
+    ) throws(VoltError) -> HTTPServer {
+        do throws(VoltError) {
+            return try HTTPServer(
+                address: address, port: port, routes: routes, limits: limits,
+                threads: max(4, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))), tls: tls,
+                report: { report("debug: \($0)") })
+        } catch  where error.code == .missing {
+            let holder = PortHolder.find(port: port).map { " by \($0)" } ?? ""
+            throw VoltError(
+                .missing, "cannot listen on port \(port): it is taken\(holder)",
+                hint: "choose another with --port")
+        }
+    }
+
+    /// Answers until a signal ends it, and does what is due from time to time. Blocks.
+    ///
+    /// - Parameter manager: told when it is ready, and that it lives.
+    public func run(until signals: ServerSignal, manager: ServiceManager) {
+        let interval = min(60_000, manager.watchdogInterval.map { $0.milliseconds } ?? 60_000)
+        report("listening on \(url), store '\(storage.store.path)'")
+        manager.ready(status: "listening on \(url)")
+        while true {
+            var polls = pollfd(fd: signals.descriptor, events: Int16(POLLIN), revents: 0)
+            let count = poll(&polls, 1, Int32(interval))
+            manager.alive()
+            if count > 0 {
+                if signals.stops() { break }
+                renew()
+            }
+            storage.uploads.closeIdle(for: .seconds(600))
+        }
+        manager.stopping()
+        stop()
+        report("stopped")
+    }
+
+    /// Reads the certificate again; the one in use stays when the new one cannot be used.
+    private func renew() {
+        guard let tls else { return }
+        do throws(VoltError) {
+            try tls.reload()
+            report("read the certificate '\(tls.certificateFile)' again")
+        } catch { report("error: the certificate in use stays: \(error.message)") }
+    }
+
+    /// Stops to listen and lets the requests that are being answered end.
+    public func stop() {
+        server.stop()
+        workers.stop()
+    }
+}

@@ -1,0 +1,193 @@
+internal import FoundationEssentials
+internal import Glibc
+internal import VoltCore
+internal import VoltOCI
+internal import VoltStore
+internal import VoltSystem
+
+/// A manifest as it was pushed, byte by byte.
+struct StoredManifest: Sendable {
+    /// The digest that it was asked for or tagged by.
+    let digest: OCIDigest
+    let mediaType: String
+    let bytes: [UInt8]
+}
+
+extension RegistryStorage {
+    /// What a reference names: a digest, or a tag.
+    enum Reference: Sendable {
+        case digest(OCIDigest)
+        case tag(OCITagName)
+    }
+
+    /// The manifest that a reference names, or nil.
+    func manifest(_ reference: Reference, in name: OCIRepositoryName) throws -> StoredManifest? {
+        let digest: OCIDigest
+        switch reference {
+        case .digest(let given): digest = given
+        case .tag(let tag):
+            guard let found = try self.tag(tag, in: name) else { return nil }
+            digest = found
+        }
+        let directory = "\(directory(name))/_manifests"
+        guard let sha256 = resolve(digest, directory),
+            let type = try? Files.read("\(directory)/\(sha256)", limit: 1024)
+        else { return nil }
+        return StoredManifest(
+            digest: digest, mediaType: String(decoding: type, as: UTF8.self), bytes: try bytes(of: sha256))
+    }
+
+    /// The bytes of a manifest of some repository.
+    func bytes(of sha256: Digest) throws -> [UInt8] {
+        if let bytes = manifests[sha256] { return bytes }
+        var bytes: [UInt8] = []
+        try store.read(sha256) { bytes += $0 }
+        manifests[sha256] = bytes
+        return bytes
+    }
+
+    /// What was wrong with a manifest: an answer of the registry.
+    struct Refusal: Error {
+        let errors: [RegistryError]
+    }
+
+    /// Keeps a manifest, and gives it tags; all of it is durable afterwards.
+    ///
+    /// - Parameters:
+    ///   - digest: of the bytes, in the algorithm that the client wants.
+    ///   - mediaType: what the client says that it is.
+    /// - Returns: what the manifest is about, or nil.
+    /// - Throws: `Refusal` when it names what the repository does not have.
+    func put(
+        _ bytes: [UInt8], _ document: OCIDocument, mediaType: String, digest: OCIDigest, tags: [OCITagName],
+        in name: OCIRepositoryName
+    ) throws -> OCIDigest? {
+        try sharing(name) {
+            try requireBlobs(document, in: name)
+            let sha256 = digest.sha256 ?? OCIDigest.of(bytes).sha256
+            guard let sha256 else { throw VoltError(.failed, "a manifest has no digest") }
+            let manifests = "\(directory(name))/_manifests"
+            let file = "\(directory(name))/_new-\(UInt64.random(in: 0...UInt64.max))"
+            try Files.replace(file, with: bytes, mode: 0o444)
+            try store.takeIn(
+                file: file, as: sha256, reference: reference(name, "_manifests"), note: Array(mediaType.utf8))
+            try keep(digest, of: sha256, manifests)
+            let subject = document.subject.flatMap { OCIDigest(parsing: $0.digest) }
+            // After the manifest, so that the list never names one that is not there.
+            if let subject {
+                try addReferrer(bytes, document, mediaType, digest, to: subject, in: name)
+            }
+            for tag in tags { try setTag(tag, to: digest, in: name) }
+            return subject
+        }
+    }
+
+    private func requireBlobs(_ document: OCIDocument, in name: OCIRepositoryName) throws {
+        var errors: [RegistryError] = []
+        // What can be had elsewhere need not be here ("descriptor.md", `urls`).
+        for descriptor in document.blobs where descriptor.urls?.isEmpty ?? true {
+            guard let digest = OCIDigest(parsing: descriptor.digest) else {
+                errors.append(.digestInvalid(descriptor.digest))
+                continue
+            }
+            if blob(digest, in: name) == nil { errors.append(.manifestBlobUnknown(digest)) }
+            if errors.count >= 32 { break }
+        }
+        for descriptor in document.manifests + (document.subject.map { [$0] } ?? [])
+        where OCIDigest(parsing: descriptor.digest) == nil {
+            errors.append(.digestInvalid(descriptor.digest))
+            if errors.count >= 32 { break }
+        }
+        if !errors.isEmpty { throw Refusal(errors: errors) }
+    }
+
+    /// Takes a manifest away, its tags first, so that none is left that names nothing.
+    ///
+    /// - Returns: false when it was not there.
+    func removeManifest(_ digest: OCIDigest, in name: OCIRepositoryName) throws -> Bool {
+        let directory = "\(directory(name))/_manifests"
+        guard let sha256 = resolve(digest, directory) else { return false }
+        let bytes = try? bytes(of: sha256)
+        let names = Set([digest, OCIDigest(sha256)])
+        for tag in try tags(in: name) where try self.tag(tag, in: name).map(names.contains) ?? false {
+            try removeTagFile(tag, in: name)
+        }
+        if let bytes, let document = try? OCIDocument(bytes),
+            let subject = document.subject.flatMap({ OCIDigest(parsing: $0.digest) })
+        {
+            for name in names.map({ "\(self.directory(name))/_referrers/\(subject)/\($0)" }) {
+                try Files.remove(name)
+            }
+        }
+        for name in names { try Files.remove("\(directory)/\(name)") }
+        // The other digest, when it was given by the sha256 one.
+        if let bytes { try Files.remove("\(directory)/\(OCIDigest.of(bytes, .sha512))") }
+        try Files.syncDirectory(directory)
+        return true
+    }
+
+    // MARK: Tags
+
+    /// What a tag names, or nil.
+    func tag(_ tag: OCITagName, in name: OCIRepositoryName) throws -> OCIDigest? {
+        guard let bytes = try? Files.read("\(directory(name))/_tags/\(tag)", limit: 256) else { return nil }
+        return OCIDigest(parsing: String(decoding: bytes, as: UTF8.self))
+    }
+
+    /// The tags of a repository in the order of ASCII.
+    func tags(in name: OCIRepositoryName) throws -> [OCITagName] {
+        try Files.list("\(directory(name))/_tags").compactMap { OCITagName(parsing: $0) }
+    }
+
+    func setTag(_ tag: OCITagName, to digest: OCIDigest, in name: OCIRepositoryName) throws {
+        try within(name, "_tags") { directory in
+            try replace("\(directory)/\(tag)", digest.description.utf8, in: name)
+        }
+    }
+
+    /// Takes a tag away; the manifest stays.
+    ///
+    /// - Returns: false when it was not there.
+    func removeTag(_ tag: OCITagName, in name: OCIRepositoryName) throws -> Bool {
+        guard try self.tag(tag, in: name) != nil else { return false }
+        try removeTagFile(tag, in: name)
+        return true
+    }
+
+    private func removeTagFile(_ tag: OCITagName, in name: OCIRepositoryName) throws {
+        let directory = "\(directory(name))/_tags"
+        try Files.remove("\(directory)/\(tag)")
+        try Files.syncDirectory(directory)
+    }
+
+    // MARK: Referrers
+
+    private func addReferrer(
+        _ bytes: [UInt8], _ document: OCIDocument, _ mediaType: String, _ digest: OCIDigest,
+        to subject: OCIDigest, in name: OCIRepositoryName
+    ) throws {
+        let descriptor = OCIDescriptor(
+            mediaType: mediaType, digest: digest.description, size: UInt64(bytes.count),
+            annotations: document.annotations, artifactType: document.referrerType)
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        let json = try encoder.encode(descriptor)
+        try within(name, "_referrers/\(subject)") { directory in
+            try replace("\(directory)/\(digest)", json, in: name)
+        }
+    }
+
+    /// The descriptors of the manifests that are about a digest, by their digests; of one type, or all.
+    func referrers(to subject: OCIDigest, type: String?, in name: OCIRepositoryName) throws -> [OCIDescriptor]
+    {
+        let directory = "\(directory(name))/_referrers/\(subject)"
+        var found: [OCIDescriptor] = []
+        for entry in try Files.list(directory) where OCIDigest(parsing: entry) != nil {
+            guard let bytes = try? Files.read("\(directory)/\(entry)", limit: OCIDocument.longest),
+                let descriptor = try? JSONDecoder().decode(OCIDescriptor.self, from: Data(bytes))
+            else { continue }
+            if type == nil || descriptor.artifactType == type { found.append(descriptor) }
+        }
+        return found
+    }
+}
