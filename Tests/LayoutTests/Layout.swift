@@ -154,7 +154,10 @@ enum Layout {
             ], isEngine: true),
         Module(
             "volt-registry/CLI",
-            ["RegistryEngine", "VoltServer", "VoltStore", "VoltCLI", "VoltCore", "VoltSystem", "ArgumentParser"]),
+            [
+                "RegistryEngine", "VoltServer", "VoltStore", "VoltCLI", "VoltCore", "VoltSystem",
+                "ArgumentParser",
+            ]),
 
         // What the demo and the tests on other hosts need
         Module(
