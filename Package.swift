@@ -195,6 +195,9 @@ let package = Package(
         .target(name: "CTestDisk", path: "Tests/CTestDisk"),
         tests(
             "VoltStoreTests", ["CTestDisk", "VoltStore", "VoltCore", "VoltCrypto", "VoltSystem", "volt-cas"]),
+        tests(
+            "RegistryServerTests",
+            ["RegistryEngine", "VoltOCI", "VoltServer", "VoltStore", "VoltSystem", "volt-registry"]),
         tests("VoltCryptoTests", ["VoltCrypto", "VoltCore"]),
         tests("VoltSystemTests", ["VoltSystem"]),
         tests("VoltSQLiteTests", ["VoltSQLite", "VoltCore", "VoltSystem"]),

@@ -9,6 +9,6 @@ internal import VoltCore
         summary: "serve, push, pull and copy OCI images and artifacts")
     static let configuration = CommandConfiguration(
         tool: tool,
-        groupedSubcommands: [CommandGroup(name: "Server", subcommands: [Serve.self])])
+        groupedSubcommands: [CommandGroup(name: "Server", subcommands: [Serve.self, GC.self])])
     static func main() { runTool() }
 }

@@ -25,6 +25,10 @@ struct Serve: ParsableCommand {
     var tlsCert: String?
     @Option(help: "A PEM file with the key of the certificate, closed to other users.") var tlsKey: String?
     @Flag(help: "Let nothing be changed.") var readOnly = false
+    @OptionGroup(title: "What is kept") var retention: RetentionOptions
+    @Option(
+        help: ArgumentHelp("Remove what is not kept so often; 0 is never.", valueName: "time"))
+    var gcEvery = "1h"
     @Option(help: ArgumentHelp("Refuse larger blobs, such as 10G.", valueName: "size")) var maxBlob: String?
 
     func validate() throws {
@@ -39,6 +43,9 @@ struct Serve: ParsableCommand {
         var settings = RegistrySettings()
         settings.isReadOnly = readOnly
         settings.largestBlob = try maxBlob.map { (text) throws(VoltError) in try ByteSize(text).bytes }
+        settings.retention = try retention.rules()
+        let interval = try DurationText.parse(gcEvery)
+        settings.collectionInterval = interval > .zero ? interval : nil
         var tls: TLSIdentity?
         if let tlsCert, let tlsKey {
             let here = Files.currentDirectory
@@ -50,6 +57,7 @@ struct Serve: ParsableCommand {
         let signals = try ServerSignal.install()
         let server = try RegistryServer(
             storage, address: listen == "*" ? nil : listen, port: port, settings: settings, tls: tls,
+            clock: clock,
             report: { line in
                 guard LogLevel(ofLine: line) >= Output.level else { return }
                 Output.note("\(clock.now()) \(line)")

@@ -14,6 +14,9 @@ public struct GarbageResult: Sendable, Codable {
     public var rewritten = 0
     /// Private areas of writers that died.
     public var clearedSessions = 0
+
+    /// Nothing was done.
+    public init() {}
 }
 
 extension ContentStore {
@@ -109,7 +112,8 @@ final class GarbageCollection {
         if !dryRun { try clearSessions() }
         let cleared = result.clearedSessions
         while true {
-            result = GarbageResult(clearedSessions: cleared)
+            result = GarbageResult()
+            result.clearedSessions = cleared
             let limit = try cutoff()
             roots = try Self.roots(store)
             var marks = try Marks(store, in: session.directory, now: SystemClock().now())

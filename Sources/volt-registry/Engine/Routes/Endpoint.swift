@@ -139,7 +139,7 @@ struct Query: Sendable {
         items =
             text.isEmpty
             ? []
-            : text.split(separator: "&").prefix(64).compactMap { item in
+            : text.split(separator: "&").prefix(256).compactMap { item in
                 let parts = item.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
                 // Not the form of HTML, in which a plus is a space: clients write the plus of a media type as it is.
                 guard let name = Percent.decode(parts[0]),

@@ -8,7 +8,6 @@ extension RegistryService {
         guard let sha256 = storage.blob(digest, in: name) else {
             throw storage.exists(name) ? RegistryError.blobUnknown(digest) : RegistryError.nameUnknown(name)
         }
-        storage.refresh(sha256, in: name)
         var headers = [
             ("Content-Type", "application/octet-stream"), ("Docker-Content-Digest", digest.description),
             ("ETag", "\"\(digest)\""), ("Accept-Ranges", "bytes"),
@@ -16,7 +15,9 @@ extension RegistryService {
             ("Cache-Control", "max-age=31536000, immutable"),
         ]
         if Self.matches(request, digest.description) { return HTTPResponse(304, headers: headers) }
-        let (descriptor, size) = try storage.open(sha256)
+        guard let (descriptor, size) = try storage.open(sha256, in: name) else {
+            throw RegistryError.blobUnknown(digest)
+        }
         let whole = HTTPFile(descriptor: descriptor, offset: 0, count: size)
         var range = ByteRange(request["range"], of: size)
         if let condition = request["if-range"], condition != "\"\(digest)\"" { range = .all }

@@ -134,8 +134,10 @@ public struct RegistrySettings: Sendable {
     public var isReadOnly = false
     /// The bytes of a blob; nil is what the disk takes.
     public var largestBlob: UInt64?
-    /// An upload that brought nothing for so long is removed.
-    public var uploadTime: Duration = .seconds(86_400)
+    /// What stays when the registry is cleared from time to time.
+    public var retention = RetentionRules()
+    /// How often that is done; nil is never.
+    public var collectionInterval: Duration?
 
     /// The settings above.
     public init() {}

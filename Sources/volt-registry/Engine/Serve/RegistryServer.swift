@@ -11,6 +11,7 @@ public final class RegistryServer: Sendable {
     private let storage: RegistryStorage
     private let settings: RegistrySettings
     private let tls: TLSIdentity?
+    private let clock: any WallClock
     private let report: @Sendable (String) -> Void
     /// Where it answers.
     public let url: String
@@ -24,10 +25,11 @@ public final class RegistryServer: Sendable {
     ///   - address: an address of this host, or nil for every one.
     ///   - port: 0 for a free one.
     ///   - tls: the certificate; nil for plain HTTP.
+    ///   - clock: says how old something is.
     ///   - report: told in a line for people what failed.
     public init(
         _ storage: RegistryStorage, address: String?, port: Int, settings: RegistrySettings,
-        tls: TLSIdentity?, report: @escaping @Sendable (String) -> Void
+        tls: TLSIdentity?, clock: any WallClock, report: @escaping @Sendable (String) -> Void
     ) throws {
         let workers = HTTPWorkers(threads: 16)
         let service = RegistryService(storage, workers: workers, settings: settings, report: report)
@@ -43,6 +45,7 @@ public final class RegistryServer: Sendable {
         self.storage = storage
         self.settings = settings
         self.tls = tls
+        self.clock = clock
         self.report = report
         self.port = server.port
         let host = address ?? "0.0.0.0"
@@ -73,6 +76,7 @@ public final class RegistryServer: Sendable {
         let interval = min(60_000, manager.watchdogInterval.map { $0.milliseconds } ?? 60_000)
         report("listening on \(url), store '\(storage.store.path)'")
         manager.ready(status: "listening on \(url)")
+        var due = settings.collectionInterval.map { ContinuousClock.now + $0 }
         while true {
             var polls = pollfd(fd: signals.descriptor, events: Int16(POLLIN), revents: 0)
             let count = poll(&polls, 1, Int32(interval))
@@ -82,10 +86,31 @@ public final class RegistryServer: Sendable {
                 renew()
             }
             storage.uploads.closeIdle(for: .seconds(600))
+            if let interval = settings.collectionInterval, let time = due, time <= .now {
+                due = .now + interval
+                workers.run { self.collect() }
+            }
         }
         manager.stopping()
         stop()
         report("stopped")
+    }
+
+    private func collect() {
+        do {
+            let result = try storage.collect(settings.retention, now: clock.now(), dryRun: false)
+            for tag in result.tags { report("removed tag \(tag)") }
+            for manifest in result.manifests { report("removed manifest \(manifest)") }
+            if result.blobs + result.uploads + result.store.removed > 0 {
+                report(
+                    "removed \(result.blobs) blobs of repositories, \(result.uploads) uploads, \(result.store.removed) blobs of the store, \(ByteSize(bytes: result.store.freed))"
+                )
+            }
+        } catch {
+            // Another process may be at it.
+            let isBusy = (error as? VoltError)?.code == .tryAgain
+            report("\(isBusy ? "debug" : "error"): \((error as? VoltError)?.message ?? "\(error)")")
+        }
     }
 
     /// Reads the certificate again; the one in use stays when the new one cannot be used.

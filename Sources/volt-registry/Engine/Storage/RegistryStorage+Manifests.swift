@@ -66,12 +66,14 @@ extension RegistryStorage {
             try requireBlobs(document, in: name)
             let sha256 = digest.sha256 ?? OCIDigest.of(bytes).sha256
             guard let sha256 else { throw VoltError(.failed, "a manifest has no digest") }
-            let manifests = "\(directory(name))/_manifests"
             let file = "\(directory(name))/_new-\(UInt64.random(in: 0...UInt64.max))"
             try Files.replace(file, with: bytes, mode: 0o444)
-            try store.takeIn(
-                file: file, as: sha256, reference: reference(name, "_manifests"), note: Array(mediaType.utf8))
-            try keep(digest, of: sha256, manifests)
+            try within(name, "_manifests") { directory in
+                try store.takeIn(
+                    file: file, as: sha256, reference: reference(name, "_manifests"),
+                    note: Array(mediaType.utf8))
+                try keep(digest, of: sha256, directory)
+            }
             let subject = document.subject.flatMap { OCIDigest(parsing: $0.digest) }
             // After the manifest, so that the list never names one that is not there.
             if let subject {

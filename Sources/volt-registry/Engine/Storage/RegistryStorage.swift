@@ -43,7 +43,7 @@ public final class RegistryStorage: Sendable {
     func within<Result>(_ name: OCIRepositoryName, _ part: String, _ body: (String) throws -> Result) throws
         -> Result
     {
-        let path = "\(directory(name))/\(part)"
+        let path = part.isEmpty ? directory(name) : "\(directory(name))/\(part)"
         if known.withLock({ $0.contains(path) }) {
             if Files.isDirectory(path) { return try body(path) }
             known.withLock { _ = $0.remove(path) }
@@ -64,9 +64,9 @@ public final class RegistryStorage: Sendable {
         try Files.syncDirectory(parent)
     }
 
-    /// Calls the body while nobody removes what a manifest may need.
+    /// Calls the body while nobody collects what a manifest may need.
     func sharing<Result>(_ name: OCIRepositoryName, _ body: () throws -> Result) throws -> Result {
-        try within(name, "_manifests") { _ in }
+        try within(name, "") { _ in }
         let share = try FileLock.share("\(directory(name))/_lock")
         let result = try body()
         share.keep()
@@ -94,8 +94,7 @@ public final class RegistryStorage: Sendable {
         return sha256
     }
 
-    /// Opens a blob that a repository has.
-    func open(_ digest: Digest) throws -> (descriptor: Int32, size: UInt64) {
+    private func open(_ digest: Digest) throws -> (descriptor: Int32, size: UInt64) {
         if let found = try store.open(bare: digest) { return found }
         // It was put there packed, such as by a repair: from now on it is there as a file, too.
         try makeBare(digest)
@@ -124,9 +123,11 @@ public final class RegistryStorage: Sendable {
     ///   - digest: of its bytes.
     ///   - alias: another digest of them.
     func takeIn(_ file: String, as digest: Digest, alias: OCIDigest?, in name: OCIRepositoryName) throws {
-        try within(name, "_blobs") { directory in
-            try store.takeIn(file: file, as: digest, reference: reference(name, "_blobs"), note: [])
-            try keep(alias, of: digest, directory)
+        try sharing(name) {
+            try within(name, "_blobs") { directory in
+                try store.takeIn(file: file, as: digest, reference: reference(name, "_blobs"), note: [])
+                try keep(alias, of: digest, directory)
+            }
         }
     }
 
@@ -142,22 +143,29 @@ public final class RegistryStorage: Sendable {
     func mount(_ digest: OCIDigest, from source: OCIRepositoryName, to name: OCIRepositoryName) throws -> Bool
     {
         guard let sha256 = blob(digest, in: source) else { return false }
-        return try within(name, "_blobs") { directory in
-            guard try store.addReference(reference(name, "_blobs"), to: sha256, note: []) else {
-                return false
+        return try sharing(name) {
+            try within(name, "_blobs") { directory in
+                guard try store.addReference(reference(name, "_blobs"), to: sha256, note: []) else {
+                    return false
+                }
+                try keep(digest, of: sha256, directory)
+                return true
             }
-            try keep(digest, of: sha256, directory)
-            return true
         }
     }
 
-    /// Notes that a client relies on a blob, so that it is not collected before its manifest is there.
-    func refresh(_ digest: Digest, in name: OCIRepositoryName) {
+    /// Opens a blob that a client may rely on from now on, so that it is not collected before its manifest is there.
+    ///
+    /// - Returns: nil when it was collected a moment ago.
+    func open(_ digest: Digest, in name: OCIRepositoryName) throws -> (descriptor: Int32, size: UInt64)? {
         let path = "\(directory(name))/_blobs/\(digest)"
         var information = stat()
-        guard stat(path, &information) == 0 else { return }
+        guard stat(path, &information) == 0 else { return nil }
         // Once in ten minutes is enough for a grace of an hour.
-        if time(nil) - information.st_mtim.tv_sec > 600 { utimensat(AT_FDCWD, path, nil, 0) }
+        if time(nil) - information.st_mtim.tv_sec > 600 {
+            guard try sharing(name, { utimensat(AT_FDCWD, path, nil, 0) == 0 }) else { return nil }
+        }
+        return try open(digest)
     }
 
     /// Takes a blob from a repository; its bytes go with the next collection when nobody else has it.

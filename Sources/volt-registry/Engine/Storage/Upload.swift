@@ -44,14 +44,26 @@ final class Upload: @unchecked Sendable {
             if errno == ENOENT { return nil }
             throw SystemError.current.during("cannot open '\(path)'")
         }
+        guard resume() else { return nil }
+        if count == 0 { hasher = OCIHasher() }
+    }
+
+    /// Works on it again; false when it is gone, or another process works on it.
+    func resume() -> Bool {
         var information = stat()
         guard flock(descriptor, LOCK_EX | LOCK_NB) == 0, fstat(descriptor, &information) == 0,
             information.st_nlink > 0
-        else { return nil }
-        count = UInt64(information.st_size)
-        flushed = count
-        if count == 0 { hasher = OCIHasher() }
+        else { return false }
+        let size = UInt64(information.st_size)
+        // Another process went on with it meanwhile.
+        if size != count { hasher = nil }
+        count = size
+        flushed = min(flushed, size)
+        return true
     }
+
+    /// Lets another process work on it.
+    func rest() { _ = flock(descriptor, LOCK_UN) }
 
     deinit { close(descriptor) }
 
@@ -145,7 +157,7 @@ final class UploadTable: Sendable {
         switch found {
         case .busy: return .busy
         case .upload(let upload):
-            if Files.exists(path) { return .upload(upload) }
+            if upload.resume() { return .upload(upload) }
         case .unknown: break
         }
         do {
@@ -163,6 +175,7 @@ final class UploadTable: Sendable {
 
     /// Puts an upload back that goes on later.
     func give(back upload: Upload) {
+        upload.rest()
         let idle = Idle(upload: upload, since: .now)
         let path = upload.path
         let dropped: Idle? = state.withLock { state in
@@ -214,15 +227,16 @@ extension RegistryStorage {
 
     /// Removes uploads that brought nothing for a time.
     ///
+    /// - Parameter now: seconds since 1970.
     /// - Returns: how many.
-    func removeUploads(olderThan age: Duration, in name: OCIRepositoryName) throws -> Int {
+    func removeUploads(olderThan age: Duration, now: Int64, in name: OCIRepositoryName) throws -> Int {
         var removed = 0
         let directory = "\(directory(name))/_uploads"
         for id in try Files.list(directory) where Self.isUploadID(id) {
             var information = stat()
             let path = "\(directory)/\(id)"
             guard stat(path, &information) == 0,
-                Int64(time(nil) - information.st_mtim.tv_sec) >= age.components.seconds,
+                now - Int64(information.st_mtim.tv_sec) >= age.components.seconds,
                 case .upload(let upload) = try uploads.take(path, id: id)
             else { continue }
             upload.remove()

@@ -1,0 +1,62 @@
+internal import ArgumentParser
+internal import RegistryEngine
+internal import VoltCLI
+internal import VoltCore
+internal import VoltStore
+internal import VoltSystem
+
+struct GC: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "gc",
+        abstract: "Remove what nobody can pull any more, while pushes go on.",
+        discussion: """
+            Blobs that no manifest names go when they are older than --grace, and their bytes when no other \
+            repository has them. Tags and manifests only go when an option says so.
+
+            Example:
+              volt registry gc --keep-tags 10 --untagged 7d --dry-run
+            """)
+
+    @OptionGroup var store: StoreOptions
+    @OptionGroup var retention: RetentionOptions
+    @Flag(help: "Only say what would go.") var dryRun = false
+    @OptionGroup var output: OutputOptions
+
+    func run() throws {
+        let (storage, context) = try store.open()
+        let result = try storage.collect(try retention.rules(), now: context.clock.now(), dryRun: dryRun)
+        if output.format == .json { return print(try Output.json(result)) }
+        let word = dryRun ? "would remove" : "removed"
+        for tag in result.tags { print("\(word) tag \(tag)") }
+        for manifest in result.manifests { print("\(word) manifest \(manifest)") }
+        print(
+            "\(word) \(result.tags.count) tags, \(result.manifests.count) manifests, \(result.blobs) blobs of repositories, \(result.uploads) uploads; \(result.store.removed) blobs of the store, \(ByteSize(bytes: result.store.freed))"
+        )
+    }
+}
+
+/// What is kept, for `gc` and `serve`.
+struct RetentionOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("Keep the newest tags of each repository.", valueName: "number")) var keepTags:
+        Int?
+    @Option(
+        help: ArgumentHelp("Remove manifests without a tag that are so old, such as 7d.", valueName: "time"))
+    var untagged: String?
+    @Option(help: ArgumentHelp("Keep blobs that no manifest names for so long.", valueName: "time"))
+    var grace = "1h"
+    @Option(help: ArgumentHelp("Give uploads up that brought nothing for so long.", valueName: "time"))
+    var uploads = "1d"
+
+    func validate() throws {
+        if let keepTags, keepTags < 1 { throw ValidationError("--keep-tags is at least 1") }
+    }
+
+    func rules() throws -> RetentionRules {
+        var rules = RetentionRules()
+        rules.keepTags = keepTags
+        rules.untagged = try untagged.map { (text) throws(VoltError) in try DurationText.parse(text) }
+        rules.grace = try DurationText.parse(grace)
+        rules.uploads = try DurationText.parse(uploads)
+        return rules
+    }
+}

@@ -1,0 +1,168 @@
+import Glibc
+import RegistryEngine
+import Testing
+import VoltCore
+import VoltOCI
+import VoltStore
+import VoltSystem
+import VoltTestKit
+
+@Suite(.timeLimit(.minutes(2))) struct CollectionTests {
+    /// A day from now: everything is old, and the store keeps nothing of its own accord.
+    private func collect(
+        _ subject: Subject, dryRun: Bool = false, _ change: (inout RetentionRules) -> Void = { _ in }
+    ) throws -> CollectionResult {
+        var rules = RetentionRules()
+        change(&rules)
+        let now = Timestamp(milliseconds: SystemClock().now().milliseconds + 86_400_000 * 2)
+        var result = try subject.storage.collect(rules, now: now, dryRun: dryRun)
+        // The store looks at the clock of its file system.
+        result.store = try subject.storage.store.collectGarbage(grace: .zero, dryRun: dryRun)
+        return result
+    }
+
+    private func has(_ subject: Subject, _ path: String) throws -> Bool {
+        try subject.request("HEAD", "/v2/\(path)").status == 200
+    }
+
+    @Test("what a manifest names stays, and what none names goes")
+    func blobs() throws {
+        let subject = try Subject()
+        let image = try subject.tag("v1", in: "a")
+        let loose = try subject.push([1, 2, 3], to: "a")
+        let layer = OCIDigest.of(Array("layer v1".utf8))
+        let seen = try collect(subject, dryRun: true)
+        #expect(seen.blobs == 1 && seen.manifests.isEmpty)
+        #expect(try has(subject, "a/blobs/\(loose)"))
+        let result = try collect(subject)
+        #expect(result.blobs == 1 && result.store.removed == 1)
+        #expect(try !has(subject, "a/blobs/\(loose)"))
+        #expect(try has(subject, "a/blobs/\(layer)") && has(subject, "a/manifests/\(image)"))
+        #expect(try !subject.storage.store.has(try #require(loose.sha256)))
+    }
+
+    @Test("the bytes of a blob go when the last repository lets it go")
+    func shared() throws {
+        let subject = try Subject()
+        try subject.tag("v1", in: "a")
+        try subject.tag("v1", in: "b")
+        let layer = try #require(OCIDigest.of(Array("layer v1".utf8)).sha256)
+        let image = try subject.request("HEAD", "/v2/a/manifests/v1").headers["docker-content-digest"] ?? ""
+        #expect(try subject.request("DELETE", "/v2/a/manifests/\(image)").status == 202)
+        #expect(try collect(subject).store.removed == 0)
+        #expect(try !has(subject, "a/blobs/\(layer)") && has(subject, "b/blobs/\(layer)"))
+        #expect(try subject.request("DELETE", "/v2/b/manifests/\(image)").status == 202)
+        #expect(try collect(subject).store.removed == 3)
+        #expect(try !subject.storage.store.has(layer))
+    }
+
+    @Test("within the grace period a blob without a manifest stays, and so does one that was asked for")
+    func grace() throws {
+        let subject = try Subject()
+        let old = try subject.push([1], to: "a")
+        let asked = try subject.push([2], to: "a")
+        for digest in [old, asked] {
+            var times = [
+                timespec(tv_sec: time(nil) - 7200, tv_nsec: 0),
+                timespec(tv_sec: time(nil) - 7200, tv_nsec: 0),
+            ]
+            utimensat(AT_FDCWD, "\(subject.store)/references/registry/a/_blobs/\(digest)", &times, 0)
+        }
+        let young = try subject.push([3], to: "a")
+        #expect(try has(subject, "a/blobs/\(asked)"))
+        let result = try subject.storage.collect(RetentionRules(), now: SystemClock().now(), dryRun: false)
+        #expect(result.blobs == 1)
+        #expect(try !has(subject, "a/blobs/\(old)"))
+        #expect(try has(subject, "a/blobs/\(asked)") && has(subject, "a/blobs/\(young)"))
+    }
+
+    @Test("the newest tags stay, and manifests without one go with what is about them")
+    func retention() throws {
+        let subject = try Subject()
+        var images: [OCIDigest] = []
+        for number in 0..<4 {
+            images.append(try subject.tag("v\(number)", in: "a"))
+            var times = [
+                timespec(tv_sec: 1_000_000 + number, tv_nsec: 0),
+                timespec(tv_sec: 1_000_000 + number, tv_nsec: 0),
+            ]
+            utimensat(AT_FDCWD, "\(subject.store)/references/registry/a/_tags/v\(number)", &times, 0)
+        }
+        var about: [OCIDigest] = []
+        for image in [images[0], images[3]] {
+            let text = "\"subject\":{\"mediaType\":\"x/y\",\"digest\":\"\(image)\",\"size\":7},"
+            let manifest = try subject.image("about \(image.hex.prefix(4))", in: "a", more: text)
+            about.append(OCIDigest.of(manifest))
+            try #require(try subject.put(manifest, "\(OCIDigest.of(manifest))", in: "a").status == 201)
+        }
+        let index = Array(
+            """
+            {"schemaVersion":2,"mediaType":"\(OCIMediaType.index)","manifests":[\
+            {"mediaType":"\(OCIMediaType.manifest)","digest":"\(images[1])","size":3}]}
+            """.utf8)
+        try #require(try subject.put(index, "all", in: "a", type: OCIMediaType.index).status == 201)
+        let seen = try collect(subject, dryRun: true) {
+            $0.keepTags = 2
+            $0.untagged = .seconds(60)
+        }
+        let result = try collect(subject) {
+            $0.keepTags = 2
+            $0.untagged = .seconds(60)
+        }
+        #expect(seen.tags == result.tags && seen.manifests == result.manifests && seen.blobs == result.blobs)
+        #expect(result.tags == ["a:v2", "a:v1", "a:v0"].sorted().reversed())
+        #expect(Set(result.manifests) == Set(["a@\(images[0])", "a@\(images[2])", "a@\(about[0])"]))
+        // The index is the newest, and lists the second.
+        for digest in [images[1], images[3], about[1]] { #expect(try has(subject, "a/manifests/\(digest)")) }
+        #expect(try subject.request("GET", "/v2/a/tags/list").text.contains("[\"all\",\"v3\"]"))
+        #expect(try has(subject, "a/blobs/\(OCIDigest.of(Array("layer v1".utf8)))"))
+        #expect(try !has(subject, "a/blobs/\(OCIDigest.of(Array("layer v2".utf8)))"))
+    }
+
+    @Test("an upload that brought nothing for a day is given up, and one that is under way is not")
+    func uploads() throws {
+        let subject = try Subject()
+        let place = try subject.begin("a")
+        let client = try HTTPClient(port: UInt16(subject.server.port))
+        let head =
+            "PATCH \(try subject.begin("a")) HTTP/1.1\r\nHost: a\r\nContent-Length: 20\r\n\r\n0123456789"
+        try client.send(Array(head.utf8))
+        var count = 0
+        for _ in 0..<1000 where count == 0 {
+            count = try Files.list("\(subject.store)/references/registry/a/_uploads").filter { name in
+                (try? Files.read("\(subject.store)/references/registry/a/_uploads/\(name)").count) == 10
+            }.count
+        }
+        #expect(try collect(subject).uploads == 1)
+        #expect(try subject.request("GET", place).status == 404)
+        try client.send(Array("0123456789".utf8))
+        #expect(try client.receive().status == 202)
+    }
+
+    @Test("a manifest that is pushed while blobs are collected has all of its blobs, or is refused")
+    func beside() throws {
+        let subject = try Subject()
+        let done = Flag()
+        let thread = Collector(subject.storage, done)
+        var refused = 0
+        for number in 0..<60 {
+            let image = try subject.image("number \(number)", in: "a")
+            let answer = try subject.put(image, "t\(number)", in: "a")
+            if answer.status == 404 {
+                refused += 1
+                continue
+            }
+            #expect(answer.status == 201)
+        }
+        done.set()
+        thread.join()
+        for number in 0..<60 {
+            let manifest = try subject.request("GET", "/v2/a/manifests/t\(number)")
+            guard manifest.status == 200 else { continue }
+            for blob in try OCIDocument(manifest.body).blobs {
+                #expect(try has(subject, "a/blobs/\(blob.digest)"), "t\(number)")
+            }
+        }
+        #expect(thread.rounds > 1 && refused < 60)
+    }
+}
