@@ -84,6 +84,7 @@ let package = Package(
         kit("SQLite", "VoltSQLite", ["VoltCore", "CSQLite"]),
         kit("HTTP", "VoltHTTP", ["VoltCore", "VoltSystem", "CVoltSystem", "CCurl"]),
         kit("Server", "VoltServer", ["VoltCore", "CTLS", nioCore, nioPosix, nioHTTP1]),
+        kit("Pages", "VoltPages", ["VoltServer", "VoltCore", "VoltCrypto"]),
         kit("Store", "VoltStore", ["VoltCore", "VoltSystem", "VoltCrypto", "CVoltSystem", "CZstd"]),
         kit("OCI", "VoltOCI", ["VoltCore", "VoltSystem", "VoltCrypto"]),
         kit("Workload", "VoltWorkload", ["VoltCore", "VoltYAML"]),
@@ -135,6 +136,7 @@ let package = Package(
             name: "GitopsEngine",
             dependencies: [
                 "GitopsMessage", "VoltCore", "VoltSystem", "VoltCrypto", "VoltSQLite", "VoltServer",
+                "VoltPages",
                 "VoltPlugin",
                 "VoltWorkload", "VoltYAML", "GitopsSource", "CVoltSystem",
             ],
@@ -170,7 +172,9 @@ let package = Package(
         // volt-registry
         .target(
             name: "RegistryEngine",
-            dependencies: ["VoltOCI", "VoltStore", "VoltServer", "VoltCore", "VoltSystem", "CVoltSystem"],
+            dependencies: [
+                "VoltOCI", "VoltStore", "VoltServer", "VoltPages", "VoltCore", "VoltSystem", "CVoltSystem",
+            ],
             path: "Sources/volt-registry/Engine", swiftSettings: settings),
         program(
             "volt-registry", path: "Sources/volt-registry/CLI",

@@ -52,6 +52,7 @@ enum Layout {
         Module("VoltKit/OCI", ["VoltCore", "VoltSystem", "VoltCrypto", "FoundationEssentials"]),
         Module("VoltKit/SQLite", ["VoltCore", "CSQLite"]),
         Module("VoltKit/HTTP", ["VoltCore", "VoltSystem", "CVoltSystem", "CCurl"]),
+        Module("VoltKit/Pages", ["VoltServer", "VoltCore", "VoltCrypto"]),
         Module("VoltKit/Server", ["VoltCore", "CTLS", "NIOCore", "NIOPosix", "NIOHTTP1"]),
         Module(
             "VoltKit/Store",
@@ -107,7 +108,7 @@ enum Layout {
             "volt-gitops/Engine",
             [
                 "GitopsMessage",
-                "VoltCore", "VoltSystem", "VoltCrypto", "VoltSQLite", "VoltServer", "VoltPlugin",
+                "VoltCore", "VoltSystem", "VoltCrypto", "VoltSQLite", "VoltServer", "VoltPages", "VoltPlugin",
                 "VoltWorkload", "VoltYAML",
                 "GitopsSource", "CVoltSystem", "FoundationEssentials", "Dispatch",
             ], isEngine: true),
@@ -149,7 +150,7 @@ enum Layout {
         Module(
             "volt-registry/Engine",
             [
-                "VoltOCI", "VoltStore", "VoltServer", "VoltCore", "VoltSystem", "CVoltSystem",
+                "VoltOCI", "VoltStore", "VoltServer", "VoltPages", "VoltCore", "VoltSystem", "CVoltSystem",
                 "FoundationEssentials",
             ], isEngine: true),
         Module(

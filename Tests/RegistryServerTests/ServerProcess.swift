@@ -32,6 +32,8 @@ final class ServerProcess {
     /// What it said.
     var said: String { (try? Files.read(log)).map { String(decoding: $0, as: UTF8.self) } ?? "" }
 
+    func signal(_ signal: Int32) { kill(pid, signal) }
+
     func end(_ signal: Int32) {
         guard pid > 0 else { return }
         kill(pid, signal)

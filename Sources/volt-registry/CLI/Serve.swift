@@ -15,7 +15,8 @@ struct Serve: ParsableCommand {
               skopeo copy --dest-tls-verify=false docker-archive:web.tar docker://localhost:5000/team/web:1
 
             It listens on 127.0.0.1 unless --listen says otherwise, and keeps everything in one Stellarium store. \
-            With a certificate it speaks HTTPS and nothing else on that port; SIGHUP reads the files again.
+            With a certificate it speaks HTTPS and nothing else on that port; SIGHUP reads the files again, and opens the \
+            access log again. /healthz and /metrics are for monitors.
             """)
 
     @Option(help: "The port; 0 for a free one.") var port = 5000
@@ -24,6 +25,9 @@ struct Serve: ParsableCommand {
     @Option(help: "A PEM file with the certificate and those between it and the root: HTTPS.")
     var tlsCert: String?
     @Option(help: "A PEM file with the key of the certificate, closed to other users.") var tlsKey: String?
+    @Flag(help: "Show repositories, tags and manifests to browsers, at '/'.") var ui = false
+    @Option(help: ArgumentHelp("Add a line for each answer to this file.", valueName: "file"))
+    var accessLog: String?
     @Flag(help: "Let nothing be changed.") var readOnly = false
     @OptionGroup(title: "What is kept") var retention: RetentionOptions
     @Option(
@@ -43,6 +47,10 @@ struct Serve: ParsableCommand {
         var settings = RegistrySettings()
         settings.isReadOnly = readOnly
         settings.largestBlob = try maxBlob.map { (text) throws(VoltError) in try ByteSize(text).bytes }
+        settings.hasPages = ui
+        settings.accessLog = try accessLog.map { (path) throws(VoltError) in
+            try AccessLog(Files.absolute(path, from: Files.currentDirectory))
+        }
         settings.retention = try retention.rules()
         let interval = try DurationText.parse(gcEvery)
         settings.collectionInterval = interval > .zero ? interval : nil

@@ -1,5 +1,6 @@
 internal import Synchronization
 internal import VoltCore
+internal import VoltPages
 
 /// The numbers of `/metrics`, in the text format of Prometheus (version 0.0.4).
 final class Metrics: Sendable {
@@ -17,7 +18,7 @@ final class Metrics: Sendable {
 
     /// All numbers now.
     func text(_ journal: Journal) throws(VoltError) -> String {
-        var page = Page()
+        var page = MetricsPage()
         page.family("volt_gitops_info", "gauge", "The version of this program.")
         page.sample("volt_gitops_info", [("version", VoltVersion.text)], 1)
         page.family(
@@ -79,21 +80,5 @@ final class Metrics: Sendable {
     private static func seconds(_ milliseconds: Int64) -> String {
         let rest = String(milliseconds % 1000)
         return "\(milliseconds / 1000).\(String(repeating: "0", count: 3 - rest.utf8.count))\(rest)"
-    }
-
-    /// The lines of the format; all labels are of this program's own letters.
-    private struct Page {
-        private(set) var text = ""
-
-        mutating func family(_ name: String, _ type: String, _ help: String) {
-            text += "# HELP \(name) \(help)\n# TYPE \(name) \(type)\n"
-        }
-
-        mutating func sample(_ name: String, _ labels: [(String, String)], _ value: Int64) {
-            let inner = labels.map { "\($0.0)=\"\($0.1)\"" }.joined(separator: ",")
-            text += inner.isEmpty ? "\(name) \(value)\n" : "\(name){\(inner)} \(value)\n"
-        }
-
-        mutating func line(_ line: String) { text += line + "\n" }
     }
 }

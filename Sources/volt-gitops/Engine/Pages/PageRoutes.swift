@@ -1,6 +1,7 @@
 internal import Dispatch
 internal import VoltCore
 internal import VoltCrypto
+internal import VoltPages
 internal import VoltServer
 internal import VoltSystem
 
@@ -93,25 +94,13 @@ final class PageRoutes: Sendable {
 
     private func numbers(_ journal: Journal) throws(VoltError) -> HTTPResponse {
         let now = ContinuousClock.now
-        if let numbers, now < numbers.until { return Self.metrics(numbers.text) }
+        if let numbers, now < numbers.until { return MetricsPage.response(numbers.text) }
         let text = try metrics.text(journal)
         numbers = (text, now + .seconds(1))
-        return Self.metrics(text)
-    }
-
-    private static func metrics(_ text: String) -> HTTPResponse {
-        HTTPResponse(200, text, type: "text/plain; version=0.0.4; charset=utf-8")
+        return MetricsPage.response(text)
     }
 
     private func page(_ path: String, _ journal: Journal) throws(VoltError) -> HTTPResponse {
-        guard let page = try StatusPages(journal: journal, clock: clock).page(path) else {
-            return HTTPResponse(404, "404 Not Found\n")
-        }
-        var response = HTTPResponse(200, page.text, type: "text/html; charset=utf-8")
-        response.headers += [
-            ("Content-Security-Policy", PageStyle.policy), ("X-Content-Type-Options", "nosniff"),
-            ("X-Frame-Options", "DENY"), ("Referrer-Policy", "no-referrer"), ("Cache-Control", "no-store"),
-        ]
-        return response
+        try StatusPages(journal: journal, clock: clock).page(path) ?? HTTPResponse(404, "404 Not Found\n")
     }
 }

@@ -1,4 +1,6 @@
 internal import VoltCore
+internal import VoltPages
+internal import VoltServer
 internal import VoltSystem
 
 /// The read-only pages of `serve --ui`: no script, no asset of another place, nothing to press.
@@ -12,7 +14,7 @@ struct StatusPages {
     let clock: any WallClock
 
     /// The page at a path; nil when there is none.
-    func page(_ path: String) throws(VoltError) -> HTML? {
+    func page(_ path: String) throws(VoltError) -> HTTPResponse? {
         let parts = path.split(separator: "/").map(String.init)
         switch (parts.first, parts.count) {
         case (nil, _): return try overview()
@@ -25,7 +27,7 @@ struct StatusPages {
         }
     }
 
-    private func overview() throws(VoltError) -> HTML {
+    private func overview() throws(VoltError) -> HTTPResponse {
         let now = clock.now()
         var rows: [HTML] = []
         var isBusy = false
@@ -60,7 +62,7 @@ struct StatusPages {
             """)
     }
 
-    private func pipeline(_ name: String) throws(VoltError) -> HTML? {
+    private func pipeline(_ name: String) throws(VoltError) -> HTTPResponse? {
         guard let pipeline = try journal.pipelines().first(where: { $0.name.text == name }) else {
             return nil
         }
@@ -86,7 +88,7 @@ struct StatusPages {
             """)
     }
 
-    private func attempt(_ id: Int64) throws(VoltError) -> HTML? {
+    private func attempt(_ id: Int64) throws(VoltError) -> HTTPResponse? {
         guard let attempt = try journal.attempt(id) else { return nil }
         let steps = try journal.steps(of: id)
         let rows = steps.enumerated().map { index, step -> HTML in
@@ -137,19 +139,8 @@ struct StatusPages {
         return "<span class=\"\(kind)\">\(status)</span>"
     }
 
-    private func page(_ title: String, isBusy: Bool, _ body: HTML) -> HTML {
-        // A page about something that is under way loads itself again.
-        let refresh: HTML = isBusy ? "<meta http-equiv=\"refresh\" content=\"3\">\n" : ""
-        return """
-            <!DOCTYPE html>
-            <html lang="en"><head><meta charset="utf-8">
-            <meta name="viewport" content="width=device-width, initial-scale=1">
-            \(refresh)<title>\(title) - volt gitops</title>
-            <style>\(PageStyle.markup)</style></head>
-            <body><main>
-            \(body)
-            </main></body></html>
-
-            """
+    /// A page about something that is under way loads itself again.
+    private func page(_ title: String, isBusy: Bool, _ body: HTML) -> HTTPResponse {
+        Page.response("\(title) - volt gitops", refresh: isBusy ? 3 : nil, body)
     }
 }

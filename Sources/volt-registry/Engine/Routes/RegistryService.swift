@@ -78,6 +78,17 @@ final class RegistryService: Sendable {
             ("Content-Type", "application/json"), ("Docker-Distribution-API-Version", "registry/2.0"),
         ], body: Array("{}".utf8))
 
+    /// A page for people.
+    func page(_ request: HTTPRequest, now: Timestamp) -> HTTPOpening {
+        guard request.method == "GET" || request.method == "HEAD" else {
+            return .answer(HTTPResponse(405, "405 Method Not Allowed\n"))
+        }
+        return work {
+            try RegistryPages(storage: self.storage, now: now, mayPull: { _ in true }).page(request.path)
+                ?? HTTPResponse(404, "404 Not Found\n")
+        }
+    }
+
     /// Work that reads or writes the disk.
     private func work(_ body: @escaping @Sendable () throws -> HTTPResponse) -> HTTPOpening {
         .work { reply in self.run(reply, body) }
@@ -138,6 +149,10 @@ public struct RegistrySettings: Sendable {
     public var retention = RetentionRules()
     /// How often that is done; nil is never.
     public var collectionInterval: Duration?
+    /// Whether there are pages for people.
+    public var hasPages = false
+    /// Where each answer is written down.
+    public var accessLog: AccessLog?
 
     /// The settings above.
     public init() {}

@@ -1,5 +1,6 @@
 internal import Glibc
 internal import VoltCore
+internal import VoltPages
 public import VoltServer
 internal import VoltStore
 public import VoltSystem
@@ -33,13 +34,23 @@ public final class RegistryServer: Sendable {
     ) throws {
         let workers = HTTPWorkers(threads: 16)
         let service = RegistryService(storage, workers: workers, settings: settings, report: report)
-        let open: @Sendable (HTTPRequest) -> HTTPOpening = { service.open($0) }
+        let observer = Observer(log: settings.accessLog, clock: clock)
+        let open: @Sendable (HTTPRequest) -> HTTPOpening = { observer.observe($0, service.open($0)) }
         var limits = HTTPLimits()
         limits.connections = 4096
-        let routes = [
+        var routes = [
             HTTPRoute(streamed: "/v2/**", open: open), HTTPRoute(streamed: "/v2", open: open),
             HTTPRoute("GET", "/healthz") { _, answer in answer(HTTPResponse(200, "ok\n")) },
+            HTTPRoute("GET", "/metrics") { _, answer in
+                workers.run { answer(MetricsPage.response(observer.text(storage: storage))) }
+            },
         ]
+        if settings.hasPages {
+            let page: @Sendable (HTTPRequest) -> HTTPOpening = { request in
+                observer.observe(request, service.page(request, now: clock.now()))
+            }
+            routes += ["/", "/repositories/**"].map { HTTPRoute(streamed: $0, open: page) }
+        }
         server = try Self.listen(address, port, routes, limits, tls, report)
         self.workers = workers
         self.storage = storage
@@ -113,8 +124,9 @@ public final class RegistryServer: Sendable {
         }
     }
 
-    /// Reads the certificate again; the one in use stays when the new one cannot be used.
+    /// Reads the certificate and opens the log again; the certificate in use stays when the new one cannot be used.
     private func renew() {
+        do throws(VoltError) { try settings.accessLog?.reopen() } catch { report("error: \(error.message)") }
         guard let tls else { return }
         do throws(VoltError) {
             try tls.reload()

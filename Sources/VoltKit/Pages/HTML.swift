@@ -1,29 +1,37 @@
 /// A piece of HTML. What is put into one is escaped unless it is HTML itself, so that nothing from a
 /// repository or a provider can become markup.
-struct HTML: ExpressibleByStringInterpolation, Sendable, Equatable {
+public struct HTML: ExpressibleByStringInterpolation, Sendable, Equatable {
     /// The markup.
-    let text: String
+    public let text: String
 
     /// For interpolation: literals are markup, values are text.
-    struct StringInterpolation: StringInterpolationProtocol {
+    public struct StringInterpolation: StringInterpolationProtocol {
         fileprivate var text = ""
 
-        init(literalCapacity: Int, interpolationCount: Int) { text.reserveCapacity(literalCapacity) }
+        /// For the compiler.
+        public init(literalCapacity: Int, interpolationCount: Int) { text.reserveCapacity(literalCapacity) }
 
-        mutating func appendLiteral(_ literal: String) { text += literal }
+        /// Markup.
+        public mutating func appendLiteral(_ literal: String) { text += literal }
 
-        mutating func appendInterpolation(_ value: String) { text += HTML.escaped(value) }
+        /// A text.
+        public mutating func appendInterpolation(_ value: String) { text += HTML.escaped(value) }
 
-        mutating func appendInterpolation(_ value: Int64) { text += String(value) }
+        /// A number.
+        public mutating func appendInterpolation(_ value: Int64) { text += String(value) }
 
-        mutating func appendInterpolation(_ markup: HTML) { text += markup.text }
+        /// Markup.
+        public mutating func appendInterpolation(_ markup: HTML) { text += markup.text }
 
-        mutating func appendInterpolation(_ parts: [HTML]) { for part in parts { text += part.text } }
+        /// Markup, one after the other.
+        public mutating func appendInterpolation(_ parts: [HTML]) { for part in parts { text += part.text } }
     }
 
-    init(stringLiteral value: String) { text = value }
+    /// Markup.
+    public init(stringLiteral value: String) { text = value }
 
-    init(stringInterpolation: StringInterpolation) { text = stringInterpolation.text }
+    /// Markup with values in it.
+    public init(stringInterpolation: StringInterpolation) { text = stringInterpolation.text }
 
     /// The text with what HTML reads in texts and in quoted attributes replaced, and without what a browser
     /// does not show or shows the wrong way round.

@@ -1,0 +1,168 @@
+internal import Glibc
+internal import Synchronization
+internal import VoltCore
+internal import VoltPages
+internal import VoltServer
+internal import VoltSystem
+
+/// Counts what is answered, and writes it down when there is an access log.
+final class Observer: Sendable {
+    private struct Kind: Hashable {
+        let method: String
+        let status: Int
+    }
+    private struct Counts {
+        var answers: [Kind: Int64] = [:]
+        var sent: UInt64 = 0
+        var received: UInt64 = 0
+        var underWay: Int64 = 0
+    }
+
+    private let counts = Mutex(Counts())
+    private let log: AccessLog?
+    private let clock: any WallClock
+
+    init(log: AccessLog?, clock: any WallClock) {
+        self.log = log
+        self.clock = clock
+    }
+
+    // What a client may send as a method is endless.
+    private static let methods: Set<String> = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
+
+    /// The same opening, which tells this observer how it ended.
+    func observe(_ request: HTTPRequest, _ opening: HTTPOpening) -> HTTPOpening {
+        let answered = begin(request)
+        switch opening {
+        case .answer(let response):
+            answered(response, 0)
+            return opening
+        case .work(let work):
+            return .work { reply in
+                work { response in
+                    answered(response, 0)
+                    reply(response)
+                }
+            }
+        case .exchange(let exchange): return .exchange(ObservedExchange(exchange, answered))
+        case .later(let decide):
+            return .later { tell in
+                decide { opening in
+                    switch opening {
+                    case .answer(let response):
+                        answered(response, 0)
+                        tell(.answer(response))
+                    case .exchange(let exchange): tell(.exchange(ObservedExchange(exchange, answered)))
+                    case .work(let work):
+                        tell(
+                            .work { reply in
+                                work { response in
+                                    answered(response, 0)
+                                    reply(response)
+                                }
+                            })
+                    case .later(let decide): tell(.later(decide))
+                    }
+                }
+            }
+        }
+    }
+
+    typealias Answered = @Sendable (_ response: HTTPResponse?, _ received: UInt64) -> Void
+
+    private func begin(_ request: HTTPRequest) -> Answered {
+        let started = ContinuousClock.now
+        counts.withLock { $0.underWay += 1 }
+        return { [self] response, received in
+            let method = Self.methods.contains(request.method) ? request.method : "other"
+            // 499 as others have it: the client went away before there was an answer.
+            let status = response?.status ?? 499
+            let sent =
+                request.method == "HEAD" ? 0 : response.map { $0.file?.count ?? UInt64($0.body.count) } ?? 0
+            counts.withLock { counts in
+                counts.underWay -= 1
+                counts.answers[Kind(method: method, status: status), default: 0] += 1
+                counts.sent += sent
+                counts.received += received
+            }
+            log?.write(
+                request, status: status, sent: sent, received: received,
+                time: ContinuousClock.now - started, at: clock.now())
+        }
+    }
+
+    /// The numbers now.
+    func text(storage: RegistryStorage) -> String {
+        let counts = counts.withLock { $0 }
+        var page = MetricsPage()
+        page.family("volt_registry_info", "gauge", "The version of this program.")
+        page.sample("volt_registry_info", [("version", VoltVersion.text)], 1)
+        page.family("volt_registry_requests_total", "counter", "Requests by method and answer.")
+        for (kind, count) in counts.answers.sorted(by: {
+            ($0.key.method, $0.key.status) < ($1.key.method, $1.key.status)
+        }) {
+            page.sample(
+                "volt_registry_requests_total", [("method", kind.method), ("status", String(kind.status))],
+                count)
+        }
+        page.family("volt_registry_requests_under_way", "gauge", "Requests that are being answered.")
+        page.sample("volt_registry_requests_under_way", [], counts.underWay)
+        page.family("volt_registry_sent_bytes_total", "counter", "Bytes of the bodies of answers.")
+        page.sample("volt_registry_sent_bytes_total", [], Int64(clamping: counts.sent))
+        page.family(
+            "volt_registry_received_bytes_total", "counter", "Bytes of blobs and manifests that came.")
+        page.sample("volt_registry_received_bytes_total", [], Int64(clamping: counts.received))
+        var information = statvfs()
+        if statvfs(storage.root, &information) == 0
+            || statvfs(Files.parent(of: storage.root), &information) == 0
+        {
+            let unit = UInt64(information.f_frsize)
+            page.family("volt_registry_disk_free_bytes", "gauge", "What the disk of the store has left.")
+            page.sample(
+                "volt_registry_disk_free_bytes", [], Int64(clamping: UInt64(information.f_bavail) * unit))
+            page.family("volt_registry_disk_bytes", "gauge", "The disk of the store.")
+            page.sample("volt_registry_disk_bytes", [], Int64(clamping: UInt64(information.f_blocks) * unit))
+        }
+        return page.text
+    }
+}
+
+/// Hands a request on and counts its bytes.
+private final class ObservedExchange: HTTPExchange {
+    private let exchange: any HTTPExchange
+    private let answered: Observer.Answered
+    private var received: UInt64 = 0
+    private var isOver = false
+
+    init(_ exchange: any HTTPExchange, _ answered: @escaping Observer.Answered) {
+        self.exchange = exchange
+        self.answered = answered
+    }
+
+    func receive(_ part: UnsafeRawBufferPointer) -> HTTPResponse? {
+        received += UInt64(part.count)
+        guard let response = exchange.receive(part) else { return nil }
+        end(response)
+        return response
+    }
+
+    func finish(_ reply: @escaping @Sendable (HTTPResponse) -> Void) {
+        isOver = true
+        let (answered, received) = (answered, received)
+        exchange.finish { response in
+            answered(response, received)
+            reply(response)
+        }
+    }
+
+    func cancel() {
+        exchange.cancel()
+        end(nil)
+    }
+
+    private func end(_ response: HTTPResponse?) {
+        guard !isOver else { return }
+        isOver = true
+        answered(response, received)
+    }
+}
