@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 PREFIX ?= /usr/local
 DESTDIR ?=
-TOOLS := volt container gitops service cas
+TOOLS := volt container gitops service cas registry
 
 # The programs of each tool; private helpers have '--' in their names.
 programs_volt := volt
@@ -11,6 +11,7 @@ programs_container := volt-container volt-container--init volt-container--run vo
 programs_gitops := volt-gitops volt-gitops--worker volt-gitops--notify
 programs_service := volt-service
 programs_cas := volt-cas
+programs_registry := volt-registry
 
 # A release links the Swift runtime into each program, so that it runs without a toolchain.
 release_flags := -c release --static-swift-stdlib --disable-index-store
@@ -53,7 +54,7 @@ release: setup
 ## make install           release, and install every tool below PREFIX (/usr/local)
 install: $(TOOLS:%=install-%)
 
-## make install-TOOL      one tool: volt, container, gitops, service or cas
+## make install-TOOL      one tool: volt, container, gitops, service, cas or registry
 $(TOOLS:%=install-%): install-%: setup
 	@set -e; for program in $(programs_$*); do swift build $(release_flags) --product $$program; done
 	scripts/install "$(DESTDIR)$(PREFIX)" $(programs_$*)

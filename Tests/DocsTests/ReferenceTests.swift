@@ -5,7 +5,7 @@ import VoltTestKit
 
 @Suite struct ReferenceTests {
     /// The tools that are built, in the order of the page.
-    private static let tools = ["gitops", "container", "service", "cas"]
+    private static let tools = ["gitops", "container", "service", "cas", "registry"]
 
     private func dump(_ tool: String) throws -> HelpDump.Command {
         let scratch = try ScratchDirectory()

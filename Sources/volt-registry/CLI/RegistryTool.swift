@@ -6,7 +6,7 @@ internal import VoltCore
 @main struct RegistryTool: Tool {
     static let tool = ToolDescription(
         name: "registry", version: VoltVersion.text,
-        summary: "serve, push, pull and copy OCI images and artifacts")
+        summary: "serve and use OCI registries")
     static let configuration = CommandConfiguration(
         tool: tool,
         groupedSubcommands: [CommandGroup(name: "Server", subcommands: [Serve.self, GC.self])])
