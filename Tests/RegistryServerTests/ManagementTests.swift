@@ -116,6 +116,26 @@ import VoltTestKit
         }
     }
 
+    @Test("a repository has no more than its quota, and has room again when something is deleted")
+    func quota() throws {
+        let subject = try Subject { $0.quota = 1000 }
+        let first = try subject.push([UInt8](repeating: 1, count: 600), to: "a")
+        let second = [UInt8](repeating: 2, count: 600)
+        func push(_ name: String) throws -> HTTPClient.Answer {
+            try subject.request(
+                "POST", "/v2/\(name)/blobs/uploads/?digest=\(OCIDigest.of(second))", body: second)
+        }
+        let refused = try push("a")
+        #expect(refused.status == 403 && refused.code == "DENIED")
+        // What is there already takes no room, and another repository has its own.
+        #expect(try subject.push([UInt8](repeating: 1, count: 600), to: "a") == first)
+        #expect(try push("b").status == 201)
+        let mount = "/v2/a/blobs/uploads/?mount=\(OCIDigest.of(second))&from=b"
+        #expect(try subject.request("POST", mount).status == 403)
+        #expect(try subject.request("DELETE", "/v2/a/blobs/\(first)").status == 202)
+        #expect(try subject.request("POST", mount).status == 201)
+    }
+
     @Test(
         "names, tags and digests that are none are refused with the specification's code",
         arguments: [

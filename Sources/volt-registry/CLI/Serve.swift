@@ -35,6 +35,10 @@ struct Serve: ParsableCommand {
     var gcEvery = "1h"
     @Option(help: ArgumentHelp("Refuse larger blobs, such as 10G.", valueName: "size")) var maxBlob: String?
 
+    @Option(
+        help: ArgumentHelp("What the blobs of a repository may have, such as 100G.", valueName: "size"))
+    var quota: String?
+
     func validate() throws {
         guard (tlsCert == nil) == (tlsKey == nil) else {
             throw ValidationError("--tls-cert and --tls-key are given together")
@@ -47,6 +51,7 @@ struct Serve: ParsableCommand {
         var settings = RegistrySettings()
         settings.isReadOnly = readOnly
         settings.largestBlob = try maxBlob.map { (text) throws(VoltError) in try ByteSize(text).bytes }
+        settings.quota = try quota.map { (text) throws(VoltError) in try ByteSize(text).bytes }
         settings.hasPages = ui
         settings.accessLog = try accessLog.map { (path) throws(VoltError) in
             try AccessLog(Files.absolute(path, from: Files.currentDirectory))

@@ -1,6 +1,7 @@
 internal import VoltCore
 internal import VoltOCI
 internal import VoltServer
+internal import VoltStore
 internal import VoltSystem
 
 extension RegistryService {
@@ -64,7 +65,12 @@ extension RegistryService {
                 // What cannot be mounted is uploaded.
                 if let source = source.flatMap({ OCIRepositoryName(parsing: $0) }),
                     let digest = text.flatMap({ OCIDigest(parsing: $0) }),
-                    try self.storage.mount(digest, from: source, to: name)
+                    let sha256 = self.storage.blob(digest, in: source),
+                    try self.adding(
+                        OCIDigest(sha256), try self.storage.store.size(of: sha256), to: name,
+                        {
+                            try self.storage.mount(digest, from: source, to: name)
+                        })
                 {
                     return Self.created(name, digest)
                 }

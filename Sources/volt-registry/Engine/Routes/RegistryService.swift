@@ -11,6 +11,7 @@ final class RegistryService: Sendable {
     let storage: RegistryStorage
     let workers: HTTPWorkers
     let settings: RegistrySettings
+    private let quota: Quota?
     let bodies = BodyBudget(limit: 64 << 20)
     private let report: @Sendable (String) -> Void
 
@@ -22,10 +23,19 @@ final class RegistryService: Sendable {
         self.storage = storage
         self.workers = workers
         self.settings = settings
+        quota = settings.quota.map { Quota(limit: $0) }
         self.report = report
     }
 
     typealias Reply = @Sendable (HTTPResponse) -> Void
+
+    /// Gives a repository a blob by the body, when there is room for it.
+    func adding<Result>(
+        _ digest: OCIDigest, _ bytes: UInt64, to name: OCIRepositoryName, _ body: () throws -> Result
+    ) throws -> Result {
+        guard let quota, storage.blob(digest, in: name) == nil else { return try body() }
+        return try quota.adding(bytes, to: name, in: storage, body)
+    }
 
     /// What becomes of a request.
     func open(_ request: HTTPRequest) -> HTTPOpening {
@@ -145,6 +155,8 @@ public struct RegistrySettings: Sendable {
     public var isReadOnly = false
     /// The bytes of a blob; nil is what the disk takes.
     public var largestBlob: UInt64?
+    /// The bytes of the blobs of a repository; nil is what the disk takes.
+    public var quota: UInt64?
     /// What stays when the registry is cleared from time to time.
     public var retention = RetentionRules()
     /// How often that is done; nil is never.

@@ -118,7 +118,9 @@ final class UploadExchange: HTTPExchange {
         }
         guard let name256 = sha256.sha256 else { throw RegistryError.failed }
         try upload.sync()
-        try storage.takeIn(upload.path, as: name256, alias: digest, in: name)
+        try service.adding(sha256, upload.count, to: name) {
+            try storage.takeIn(upload.path, as: name256, alias: digest, in: name)
+        }
         return RegistryService.created(name, digest)
     }
 }
