@@ -64,6 +64,7 @@ let package = Package(
         .target(name: "CVoltSystem", path: "Sources/VoltKit/C/CVoltSystem"),
         system("CGit2", pkgConfig: "libgit2", apt: "libgit2-dev"),
         system("CCrypto", pkgConfig: "libcrypto", apt: "libssl-dev"),
+        system("CCrypt", pkgConfig: "libcrypt", apt: "libcrypt-dev"),
         system("CTLS", pkgConfig: "libssl", apt: "libssl-dev"),
         system("CYAML", pkgConfig: "yaml-0.1", apt: "libyaml-dev"),
         system("CArchive", pkgConfig: "libarchive", apt: "libarchive-dev"),
@@ -78,6 +79,7 @@ let package = Package(
         kit("CLI", "VoltCLI", ["VoltCore", "VoltSystem", argumentParser]),
         kit("YAML", "VoltYAML", ["VoltCore", "CYAML"]),
         kit("Crypto", "VoltCrypto", ["VoltCore", "CCrypto"]),
+        kit("Password", "VoltPassword", ["VoltCore", "VoltCrypto", "CCrypt"]),
         kit("Git", "VoltGit", ["VoltCore", "VoltSystem", "CGit2", "CVoltSystem"]),
         kit("Archive", "VoltArchive", ["VoltCore", "VoltSystem", "VoltCrypto", "CVoltSystem", "CArchive"]),
         kit("SQLite", "VoltSQLite", ["VoltCore", "CSQLite"]),
@@ -166,6 +168,14 @@ let package = Package(
             "volt-cas", path: "Sources/volt-cas/CLI",
             ["CasExchange", "VoltStore", "VoltArchive", "VoltCLI", "VoltCore", "VoltSystem", argumentParser]),
 
+        // volt-registry
+        .target(
+            name: "RegistryAccess",
+            dependencies: [
+                "VoltCore", "VoltSystem", "VoltCrypto", "VoltPassword", "VoltPlugin", "VoltOCI", "VoltYAML",
+            ],
+            path: "Sources/volt-registry/Access", swiftSettings: settings),
+
         // What the demo, the benchmarks and the tests on other hosts need; not installed
         program(
             "volt-demo", path: "Sources/volt-demo",
@@ -183,6 +193,13 @@ let package = Package(
         tests(
             "VoltStoreTests", ["CTestDisk", "VoltStore", "VoltCore", "VoltCrypto", "VoltSystem", "volt-cas"]),
         tests("VoltCryptoTests", ["VoltCrypto", "VoltCore"]),
+        tests("VoltPasswordTests", ["VoltPassword", "VoltCore"]),
+        tests(
+            "RegistryAccessTests",
+            [
+                "RegistryAccess", "VoltCore", "VoltCrypto", "VoltOCI", "VoltPassword", "VoltPlugin",
+                "VoltSystem",
+            ]),
         tests("VoltSystemTests", ["VoltSystem"]),
         tests("VoltSQLiteTests", ["VoltSQLite", "VoltCore", "VoltSystem"]),
         tests("VoltServerTests", ["VoltServer", "VoltCore", "VoltSystem", nioCore]),
@@ -195,8 +212,9 @@ let package = Package(
         .target(
             name: "FuzzTargets",
             dependencies: [
-                "ContainerSecrets", "GitopsEngine", "GitopsSource", "VoltArchive", "VoltCore", "VoltCrypto",
-                "VoltStore", "VoltSystem", "VoltWorkload", "VoltYAML",
+                "ContainerSecrets", "GitopsEngine", "GitopsSource", "RegistryAccess", "VoltArchive",
+                "VoltCore",
+                "VoltCrypto", "VoltOCI", "VoltStore", "VoltSystem", "VoltWorkload", "VoltYAML",
             ], path: "Tests/FuzzTargets", swiftSettings: settings),
         .testTarget(
             name: "FuzzTests", dependencies: ["FuzzTargets", "VoltCore", "VoltSystem", "VoltTestKit"],

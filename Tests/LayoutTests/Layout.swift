@@ -47,6 +47,7 @@ enum Layout {
             "VoltKit/CLI", ["VoltCore", "VoltSystem", "ArgumentParser", "Dispatch", "FoundationEssentials"]),
         Module("VoltKit/YAML", ["VoltCore", "CYAML"]),
         Module("VoltKit/Crypto", ["VoltCore", "CCrypto"]),
+        Module("VoltKit/Password", ["VoltCore", "VoltCrypto", "CCrypt"]),
         Module("VoltKit/Git", ["VoltCore", "VoltSystem", "CGit2", "CVoltSystem"]),
         Module("VoltKit/Archive", ["VoltCore", "VoltSystem", "VoltCrypto", "CVoltSystem", "CArchive"]),
         Module("VoltKit/OCI", ["VoltCore", "VoltSystem", "VoltCrypto", "FoundationEssentials"]),
@@ -144,6 +145,14 @@ enum Layout {
         Module(
             "volt-cas/Exchange",
             ["VoltOCI", "VoltArchive", "VoltStore", "VoltCore", "VoltSystem", "CVoltSystem"], isEngine: true),
+
+        // volt-registry
+        Module(
+            "volt-registry/Access",
+            [
+                "VoltCore", "VoltSystem", "VoltCrypto", "VoltPassword", "VoltPlugin", "VoltOCI", "VoltYAML",
+                "Dispatch",
+            ], isEngine: true),
 
         // What the demo and the tests on other hosts need
         Module(
