@@ -142,6 +142,7 @@ import VoltTestKit
             ),
             ("huge", token(claims(more: #","x":"\#(String(repeating: "a", count: 17_000))""#))),
             ("empty", "."), ("dots", "..."),
+            ("subject of two lines", token(claims().replacing(#""jo""#, with: #""jo\nroot""#))),
         ]
         for (name, text) in all { #expect(word(text) == "401", "\(name)") }
         // A refused token does not spoil a good one.

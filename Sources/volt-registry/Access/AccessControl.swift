@@ -218,7 +218,7 @@ public final class AccessControl: Sendable {
     ) -> Identity {
         switch Authorization(header) {
         case .none:
-            guard let clientName, !clientName.isEmpty, clientName.utf8.count <= 255 else {
+            guard let clientName, AccessUser.isShowable(clientName), clientName.utf8.count <= 255 else {
                 return .known(.anonymous, nil)
             }
             return .known(.certificate(clientName), nil)

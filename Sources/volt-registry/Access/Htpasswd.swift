@@ -49,7 +49,7 @@ struct Htpasswd: Sendable {
     static func isName(_ text: String) -> Bool {
         (1...255).contains(text.utf8.count)
             && text.unicodeScalars.allSatisfy {
-                $0 != ":" && $0.value > 32 && !(127...160).contains($0.value) && $0.value < 0xfff0
+                $0 != ":" && $0.value > 32 && !(127...160).contains($0.value)
             }
     }
 }

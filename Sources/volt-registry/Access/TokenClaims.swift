@@ -45,7 +45,9 @@ struct TokenClaims: Sendable, Equatable {
         issuer = try Self.text(json, "iss") ?? ""
         subject = try Self.text(json, "sub") ?? ""
         identifier = try Self.text(json, "jti")
-        guard subject.utf8.count <= 512 else { throw TokenRefusal("its subject is too long") }
+        guard subject.utf8.count <= 512, subject.isEmpty || AccessUser.isShowable(subject) else {
+            throw TokenRefusal("its subject is no name")
+        }
         if let text = json["aud"]?.string {
             audience = [text]
         } else {
