@@ -124,5 +124,9 @@ import VoltOCI
         }
         #expect(!policy.allows(.anonymous, want(.catalog)) && policy.allows(.named("x"), want(.catalog)))
         #expect(!policy.allows(.named("alice"), want(.administer)))
+        // A token from outside is not a login here.
+        let open = try read("version: 1\nrules: [{ repository: '**', allow: { push: [authenticated] } }]")
+        #expect(
+            open.allows(.certificate("c"), want(.push, "a")) && !open.allows(.outside("c"), want(.push, "a")))
     }
 }

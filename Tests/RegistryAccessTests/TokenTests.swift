@@ -68,6 +68,10 @@ import VoltTestKit
         #expect(ask(bob).word == "bob" && ask(bob, want(.push, "public/a")).word == "bob")
         #expect(ask(bob, want(.delete, "team/web")).word == "bob")
         #expect(ask(bob, want(.push, "team/web")).word == "403")
+        // What the token itself says; clients and people look into it.
+        let payload = try JSONValue(try #require(Base64URL.decode(bob.split(separator: ".")[1])))
+        let lists = payload["access"]?.array?.compactMap { $0["actions"]?.array?.compactMap(\.string) }
+        #expect(lists == [["pull", "push"], ["pull", "delete"]])
         let short = ask(bob, want(.push, "public/b"))
         #expect(short.word == "401" && short.challenge?.contains(#"error="insufficient_scope""#) == true)
         #expect(short.challenge?.contains(#"scope="repository:public/b:pull,push""#) == true)

@@ -52,7 +52,7 @@ public struct AccessPolicy: Sendable {
         case .administer: return false
         case .catalog:
             if let catalog { return Self.contains(catalog, user) }
-            return user != .anonymous || rules.contains { Self.contains($0.allow[.pull], user) }
+            return user.isLoggedIn || rules.contains { Self.contains($0.allow[.pull], user) }
         case .pull, .push, .delete:
             guard let name = want.repository else { return false }
             return rules.contains { rule in
@@ -69,7 +69,7 @@ public struct AccessPolicy: Sendable {
 
     private static func contains(_ subjects: Set<Subject>?, _ user: AccessUser) -> Bool {
         guard let subjects, !subjects.isEmpty else { return false }
-        return subjects.contains(.anybody) || (user != .anonymous && subjects.contains(.authenticated))
+        return subjects.contains(.anybody) || (user.isLoggedIn && subjects.contains(.authenticated))
             || subjects.contains(.user(user))
     }
 }

@@ -63,6 +63,14 @@ public enum AccessUser: Sendable, Hashable, CustomStringConvertible {
         }
     }
 
+    /// Whether the rules know who it is; whom another server's token names, they do not.
+    var isLoggedIn: Bool {
+        switch self {
+        case .named, .certificate: true
+        case .anonymous, .outside: false
+        }
+    }
+
     /// Whether a foreign text can be a name in a log: not empty, and without line breaks and other controls.
     static func isShowable(_ text: String) -> Bool {
         !text.isEmpty
