@@ -65,6 +65,7 @@ let package = Package(
         .target(name: "CVoltSystem", path: "Sources/VoltKit/C/CVoltSystem"),
         system("CGit2", pkgConfig: "libgit2", apt: "libgit2-dev"),
         system("CCrypto", pkgConfig: "libcrypto", apt: "libssl-dev"),
+        system("CCrypt", pkgConfig: "libcrypt", apt: "libcrypt-dev"),
         system("CTLS", pkgConfig: "libssl", apt: "libssl-dev"),
         system("CYAML", pkgConfig: "yaml-0.1", apt: "libyaml-dev"),
         system("CArchive", pkgConfig: "libarchive", apt: "libarchive-dev"),
@@ -79,6 +80,7 @@ let package = Package(
         kit("CLI", "VoltCLI", ["VoltCore", "VoltSystem", argumentParser]),
         kit("YAML", "VoltYAML", ["VoltCore", "CYAML"]),
         kit("Crypto", "VoltCrypto", ["VoltCore", "CCrypto"]),
+        kit("Password", "VoltPassword", ["VoltCore", "VoltCrypto", "CCrypt"]),
         kit("Git", "VoltGit", ["VoltCore", "VoltSystem", "CGit2", "CVoltSystem"]),
         kit("Archive", "VoltArchive", ["VoltCore", "VoltSystem", "VoltCrypto", "CVoltSystem", "CArchive"]),
         kit("SQLite", "VoltSQLite", ["VoltCore", "CSQLite"]),
@@ -171,15 +173,23 @@ let package = Package(
 
         // volt-registry
         .target(
+            name: "RegistryAccess",
+            dependencies: [
+                "VoltCore", "VoltSystem", "VoltCrypto", "VoltPassword", "VoltPlugin", "VoltOCI", "VoltYAML",
+            ],
+            path: "Sources/volt-registry/Access", swiftSettings: settings),
+        .target(
             name: "RegistryEngine",
             dependencies: [
-                "VoltOCI", "VoltStore", "VoltServer", "VoltPages", "VoltCore", "VoltSystem", "CVoltSystem",
+                "RegistryAccess", "VoltOCI", "VoltStore", "VoltServer", "VoltPages", "VoltCore", "VoltSystem",
+                "CVoltSystem",
             ],
             path: "Sources/volt-registry/Engine", swiftSettings: settings),
         program(
             "volt-registry", path: "Sources/volt-registry/CLI",
             [
-                "RegistryEngine", "VoltServer", "VoltStore", "VoltCLI", "VoltCore", "VoltSystem",
+                "RegistryAccess", "RegistryEngine", "VoltServer", "VoltStore", "VoltCLI", "VoltCore",
+                "VoltSystem",
                 argumentParser,
             ]),
 
@@ -201,8 +211,18 @@ let package = Package(
             "VoltStoreTests", ["CTestDisk", "VoltStore", "VoltCore", "VoltCrypto", "VoltSystem", "volt-cas"]),
         tests(
             "RegistryServerTests",
-            ["RegistryEngine", "VoltOCI", "VoltServer", "VoltStore", "VoltSystem", "volt-registry"]),
+            [
+                "RegistryAccess", "RegistryEngine", "VoltOCI", "VoltServer", "VoltStore", "VoltSystem",
+                "volt-registry",
+            ]),
         tests("VoltCryptoTests", ["VoltCrypto", "VoltCore"]),
+        tests("VoltPasswordTests", ["VoltPassword", "VoltCore"]),
+        tests(
+            "RegistryAccessTests",
+            [
+                "RegistryAccess", "VoltCore", "VoltCrypto", "VoltOCI", "VoltPassword", "VoltPlugin",
+                "VoltSystem",
+            ]),
         tests("VoltSystemTests", ["VoltSystem"]),
         tests("VoltSQLiteTests", ["VoltSQLite", "VoltCore", "VoltSystem"]),
         tests("VoltServerTests", ["VoltServer", "VoltCore", "VoltSystem", nioCore]),
@@ -215,8 +235,9 @@ let package = Package(
         .target(
             name: "FuzzTargets",
             dependencies: [
-                "ContainerSecrets", "GitopsEngine", "GitopsSource", "VoltArchive", "VoltCore", "VoltCrypto",
-                "VoltStore", "VoltSystem", "VoltWorkload", "VoltYAML",
+                "ContainerSecrets", "GitopsEngine", "GitopsSource", "RegistryAccess", "VoltArchive",
+                "VoltCore",
+                "VoltCrypto", "VoltOCI", "VoltStore", "VoltSystem", "VoltWorkload", "VoltYAML",
             ], path: "Tests/FuzzTargets", swiftSettings: settings),
         .testTarget(
             name: "FuzzTests", dependencies: ["FuzzTargets", "VoltCore", "VoltSystem", "VoltTestKit"],

@@ -12,7 +12,7 @@ package struct FuzzTarget: Sendable {
         hooks + [
             signatures, repositoryURL, payloadURL, yaml, manifest, knownHosts, sops, gitModules, lfsPointer,
             storeTree,
-            storeFiles, storeWire, tar,
+            storeFiles, storeWire, tar, authorization, webToken, tokenQuery, accessPolicy,
         ]
 }
 

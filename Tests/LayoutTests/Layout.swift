@@ -47,6 +47,7 @@ enum Layout {
             "VoltKit/CLI", ["VoltCore", "VoltSystem", "ArgumentParser", "Dispatch", "FoundationEssentials"]),
         Module("VoltKit/YAML", ["VoltCore", "CYAML"]),
         Module("VoltKit/Crypto", ["VoltCore", "CCrypto"]),
+        Module("VoltKit/Password", ["VoltCore", "VoltCrypto", "CCrypt"]),
         Module("VoltKit/Git", ["VoltCore", "VoltSystem", "CGit2", "CVoltSystem"]),
         Module("VoltKit/Archive", ["VoltCore", "VoltSystem", "VoltCrypto", "CVoltSystem", "CArchive"]),
         Module("VoltKit/OCI", ["VoltCore", "VoltSystem", "VoltCrypto", "FoundationEssentials"]),
@@ -148,15 +149,23 @@ enum Layout {
 
         // volt-registry
         Module(
+            "volt-registry/Access",
+            [
+                "VoltCore", "VoltSystem", "VoltCrypto", "VoltPassword", "VoltPlugin", "VoltOCI", "VoltYAML",
+                "Dispatch",
+            ], isEngine: true),
+        Module(
             "volt-registry/Engine",
             [
-                "VoltOCI", "VoltStore", "VoltServer", "VoltPages", "VoltCore", "VoltSystem", "CVoltSystem",
+                "RegistryAccess", "VoltOCI", "VoltStore", "VoltServer", "VoltPages", "VoltCore", "VoltSystem",
+                "CVoltSystem",
                 "FoundationEssentials",
             ], isEngine: true),
         Module(
             "volt-registry/CLI",
             [
-                "RegistryEngine", "VoltServer", "VoltStore", "VoltCLI", "VoltCore", "VoltSystem",
+                "RegistryAccess", "RegistryEngine", "VoltServer", "VoltStore", "VoltCLI", "VoltCore",
+                "VoltSystem",
                 "ArgumentParser",
             ]),
 
@@ -188,7 +197,7 @@ enum Layout {
         Program("volt-gitops--notify", ["libcrypto", "libcurl"]),
         Program("volt-service"),
         Program("volt-cas", ["libarchive", "libcrypto", "libzstd"]),
-        Program("volt-registry", ["libcrypto", "libssl", "libzstd"]),
+        Program("volt-registry", ["libcrypt", "libcrypto", "libssl", "libyaml-0", "libzstd"]),
         Program("volt-demo", ["libcrypto"]),
     ]
 

@@ -1,9 +1,12 @@
 #include <openssl/hmac.h>
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/params.h>
+#include <openssl/pem.h>
 #include <openssl/rand.h>
+#include <openssl/x509.h>
 
 // A context for HMAC with SHA-256, or NULL. The parameters are built here because OSSL_PARAM
 // wants pointers into a stack frame that Swift does not promise to keep.
