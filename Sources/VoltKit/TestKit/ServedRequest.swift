@@ -65,7 +65,8 @@ private struct Reader {
                 buffer.removeSubrange(...end)
                 return text
             }
-            guard buffer.count < 1 << 16, fill() else { return nil }
+            // A client that tries TLS first waits ten seconds for an answer to it; none of HTTP begins so.
+            guard buffer.first != 0x16, buffer.count < 1 << 16, fill() else { return nil }
         }
     }
 
