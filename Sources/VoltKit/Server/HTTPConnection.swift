@@ -45,6 +45,8 @@ final class HTTPConnection: ChannelInboundHandler {
     private let limits: HTTPLimits
     private let gate: ConnectionGate
     private let isEncrypted: Bool
+    /// Asked at each request: the handshake is over by then.
+    private let clientName: () -> String?
     private var state = State.idle
     private var hasServed = false
     private var body: [UInt8] = []
@@ -55,11 +57,15 @@ final class HTTPConnection: ChannelInboundHandler {
     /// A body that does not count is read up to here; the client of a longer one loses its connection.
     private static let dropped = 64 << 10
 
-    init(routes: RouteTable, limits: HTTPLimits, gate: ConnectionGate, isEncrypted: Bool) {
+    init(
+        routes: RouteTable, limits: HTTPLimits, gate: ConnectionGate, isEncrypted: Bool,
+        clientName: @escaping () -> String?
+    ) {
         self.routes = routes
         self.limits = limits
         self.gate = gate
         self.isEncrypted = isEncrypted
+        self.clientName = clientName
     }
 
     func handlerAdded(context: ChannelHandlerContext) { self.context = context }
@@ -193,7 +199,8 @@ final class HTTPConnection: ChannelInboundHandler {
         HTTPRequest(
             method: head.method.rawValue, path: path,
             query: head.uri.firstIndex(of: "?").map { String(head.uri[head.uri.index(after: $0)...]) } ?? "",
-            body: [], address: context?.remoteAddress?.ipAddress ?? "", fields: head.headers)
+            body: [], address: context?.remoteAddress?.ipAddress ?? "", clientName: clientName(),
+            fields: head.headers)
     }
 
     private func add(_ part: ByteBuffer) {

@@ -13,12 +13,16 @@ public struct HTTPRequest: Sendable {
     public var body: [UInt8]
     /// The address of the client, without a port.
     public let address: String
+    /// The name in the certificate of the client, when the server asked for one and it was of a known authority.
+    public let clientName: String?
     let fields: HTTPHeaders
 
     /// The header fields in their order.
     public var headers: [(name: String, value: String)] { fields.map { ($0.name, $0.value) } }
     /// The first field of this name, in any case.
     public subscript(name: String) -> String? { fields.first(name: name) }
+    /// All fields of this name, in any case.
+    public func all(_ name: String) -> [String] { fields[name] }
 }
 
 /// An answer.

@@ -42,15 +42,19 @@ public final class HTTPServer: Sendable {
             )
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
+                    var session: TLSSession?
+                    if let tls {
+                        session = TLSSession(tls.context)
+                        guard session != nil else { throw ChannelError.ioOnClosedChannel }
+                    }
+                    let asksClients = tls?.clientAuthoritiesFile != nil
                     let connection = HTTPConnection(
-                        routes: table, limits: limits, gate: gate, isEncrypted: tls != nil)
+                        routes: table, limits: limits, gate: gate, isEncrypted: tls != nil,
+                        clientName: { [session] in asksClients ? session?.clientName : nil })
                     let pipeline = channel.pipeline.syncOperations
                     // Who does not read the answers is not read from: else they pile up in memory.
                     try pipeline.addHandler(BackPressureHandler())
-                    if let tls {
-                        guard let session = TLSSession(tls.context) else {
-                            throw ChannelError.ioOnClosedChannel
-                        }
+                    if let session {
                         try pipeline.addHandler(TLSHandler(session: session, limits: limits, report: report))
                     }
                     try pipeline.addHandler(FirstByteHandler(connection: connection))

@@ -9,23 +9,32 @@ public final class TLSIdentity: Sendable {
     public let certificateFile: String
     /// PEM file with the key, without a passphrase.
     public let keyFile: String
+    /// PEM file with the authorities whose certificates clients may show; nil when clients are not asked for one.
+    public let clientAuthoritiesFile: String?
     private let current: Mutex<TLSContext>
 
     /// Reads the files.
     ///
     /// - Throws: `VoltError`; code `notFound` when a file is missing, `refused` when others may read the
     ///   key, `usage` when they hold something else or do not belong together.
-    public init(certificateFile: String, keyFile: String) throws(VoltError) {
+    public init(certificateFile: String, keyFile: String, clientAuthoritiesFile: String? = nil)
+        throws(VoltError)
+    {
         self.certificateFile = certificateFile
         self.keyFile = keyFile
-        current = Mutex(try TLSContext(certificateFile: certificateFile, keyFile: keyFile))
+        self.clientAuthoritiesFile = clientAuthoritiesFile
+        current = Mutex(
+            try TLSContext(
+                certificateFile: certificateFile, keyFile: keyFile,
+                clientAuthoritiesFile: clientAuthoritiesFile))
     }
 
     /// Reads the files again; connections made before stay as they are.
     ///
     /// - Throws: as `init`; the certificate in use stays.
     public func reload() throws(VoltError) {
-        let new = try TLSContext(certificateFile: certificateFile, keyFile: keyFile)
+        let new = try TLSContext(
+            certificateFile: certificateFile, keyFile: keyFile, clientAuthoritiesFile: clientAuthoritiesFile)
         current.withLock { $0 = new }
     }
 
@@ -44,7 +53,7 @@ final class TLSContext: @unchecked Sendable {
     let pointer: OpaquePointer
     let expiry: Timestamp
 
-    init(certificateFile: String, keyFile: String) throws(VoltError) {
+    init(certificateFile: String, keyFile: String, clientAuthoritiesFile: String?) throws(VoltError) {
         ERR_clear_error()
         guard let pointer = volt_tls_server() else {
             throw VoltError(.failed, "cannot set up TLS: \(TLSContext.reason)")
@@ -54,6 +63,17 @@ final class TLSContext: @unchecked Sendable {
             expiry = try Self.add(certificate: certificate, of: certificateFile, to: pointer)
             let key = try Self.bytes(keyFile, what: "key", isSecret: true)
             try Self.add(key: key, of: keyFile, certificateFile: certificateFile, to: pointer)
+            if let clientAuthoritiesFile {
+                // Read for the errors of a file that is not there.
+                _ = try Self.bytes(clientAuthoritiesFile, what: "certificate", isSecret: false)
+                ERR_clear_error()
+                guard volt_tls_ask_clients(pointer, clientAuthoritiesFile) == 1 else {
+                    throw VoltError(
+                        .usage,
+                        "'\(clientAuthoritiesFile)' has no certificates of authorities: \(TLSContext.reason)",
+                        hint: "it is a PEM file")
+                }
+            }
         } catch {
             SSL_CTX_free(pointer)
             throw error

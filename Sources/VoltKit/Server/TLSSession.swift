@@ -45,6 +45,15 @@ final class TLSSession {
     // Frees the two memories, too.
     deinit { SSL_free(session) }
 
+    /// The common name of the client's certificate, when it showed one that was verified.
+    var clientName: String? {
+        var name = [UInt8](repeating: 0, count: 256)
+        let count = name.withUnsafeMutableBytes {
+            volt_tls_client_name(session, $0.baseAddress?.assumingMemoryBound(to: CChar.self), 256)
+        }
+        return count > 0 ? String(validating: name[..<Int(count)], as: UTF8.self) : nil
+    }
+
     /// Takes what the network sent.
     func feed(_ buffer: ByteBuffer) -> Bool {
         buffer.withUnsafeReadableBytes { bytes in

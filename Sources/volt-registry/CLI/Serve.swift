@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import RegistryAccess
 internal import RegistryEngine
 internal import VoltCLI
 internal import VoltCore
@@ -29,6 +30,13 @@ struct Serve: ParsableCommand {
     @Option(help: ArgumentHelp("Add a line for each answer to this file.", valueName: "file"))
     var accessLog: String?
     @Flag(help: "Let nothing be changed.") var readOnly = false
+    @Option(
+        help:
+            "A PEM file with authorities whose certificates clients may show; their names are for the policy."
+    )
+    var clientCa: String?
+    @Option(help: ArgumentHelp("Who may do what: see docs/registry-access.md.", valueName: "file"))
+    var policy: String?
     @OptionGroup(title: "What is kept") var retention: RetentionOptions
     @Option(
         help: ArgumentHelp("Remove what is not kept so often; 0 is never.", valueName: "time"))
@@ -42,6 +50,9 @@ struct Serve: ParsableCommand {
     func validate() throws {
         guard (tlsCert == nil) == (tlsKey == nil) else {
             throw ValidationError("--tls-cert and --tls-key are given together")
+        }
+        guard clientCa == nil || tlsCert != nil else {
+            throw ValidationError("--client-ca is given with --tls-cert")
         }
         guard (0...65535).contains(port) else { throw ValidationError("'\(port)' is not a port") }
     }
@@ -64,17 +75,26 @@ struct Serve: ParsableCommand {
             let here = Files.currentDirectory
             tls = try TLSIdentity(
                 certificateFile: Files.absolute(tlsCert, from: here),
-                keyFile: Files.absolute(tlsKey, from: here))
+                keyFile: Files.absolute(tlsKey, from: here),
+                clientAuthoritiesFile: clientCa.map { Files.absolute($0, from: here) })
         }
         let clock = context.clock
+        let access =
+            try policy.map { (path) throws(VoltError) in
+                try AccessControl.open(
+                    policy: Files.absolute(path, from: Files.currentDirectory), now: clock.now())
+            } ?? .everybody()
+        let log: @Sendable (String) -> Void = { line in
+            guard LogLevel(ofLine: line) >= Output.level else { return }
+            Output.note("\(clock.now()) \(line)")
+        }
         let signals = try ServerSignal.install()
         let server = try RegistryServer(
             storage, address: listen == "*" ? nil : listen, port: port, settings: settings, tls: tls,
-            clock: clock,
-            report: { line in
-                guard LogLevel(ofLine: line) >= Output.level else { return }
-                Output.note("\(clock.now()) \(line)")
-            })
+            access: access, clock: clock, report: log)
+        if policy == nil, !["127.0.0.1", "::1", "localhost"].contains(listen) {
+            log("warning: whoever reaches this address may pull, push and delete everything: give a --policy")
+        }
         server.run(until: signals, manager: ServiceManager(environment: context.environment))
     }
 }

@@ -53,6 +53,40 @@ static inline SSL_CTX *volt_tls_server(void) {
     return context;
 }
 
+// Asks clients for a certificate; one that is shown must be of an authority of the file (PEM). 1 when the file was read.
+static inline int volt_tls_ask_clients(SSL_CTX *context, const char *path) {
+    if (SSL_CTX_load_verify_file(context, path) != 1) return 0;
+    STACK_OF(X509_NAME) *names = SSL_load_client_CA_file(path);
+    if (names) SSL_CTX_set_client_CA_list(context, names);
+    static const unsigned char purpose[] = "volt";
+    SSL_CTX_set_session_id_context(context, purpose, sizeof purpose - 1);
+    SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL);
+    return 1;
+}
+
+// The common name of the client's certificate, which was verified. The bytes, or -1 for none; a name with a zero in it, or
+// one that does not fit, is none.
+static inline int volt_tls_client_name(const SSL *session, char *name, int size) {
+    X509 *certificate = SSL_get1_peer_certificate(session);
+    if (!certificate) return -1;
+    int length = -1;
+    if (SSL_get_verify_result(session) == X509_V_OK) {
+        const X509_NAME *subject = X509_get_subject_name(certificate);
+        int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
+        if (at >= 0 && X509_NAME_get_index_by_NID(subject, NID_commonName, at) < 0) {
+            unsigned char *text = NULL;
+            int count = ASN1_STRING_to_UTF8(&text, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
+            if (count > 0 && count <= size && !memchr(text, 0, (size_t)count)) {
+                memcpy(name, text, (size_t)count);
+                length = count;
+            }
+            OPENSSL_free(text);
+        }
+    }
+    X509_free(certificate);
+    return length;
+}
+
 // Adds a certificate of the chain; takes it over when it gives 1.
 static inline int volt_tls_add_chain(SSL_CTX *context, X509 *certificate) {
     return (int)SSL_CTX_add0_chain_cert(context, certificate);

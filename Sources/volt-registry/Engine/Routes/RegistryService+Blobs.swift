@@ -1,3 +1,4 @@
+internal import RegistryAccess
 internal import VoltCore
 internal import VoltOCI
 internal import VoltServer
@@ -45,8 +46,9 @@ extension RegistryService {
 
     // MARK: Uploads
 
-    func beginUpload(_ request: HTTPRequest, _ name: OCIRepositoryName, _ query: Query) throws -> HTTPOpening
-    {
+    func beginUpload(
+        _ request: HTTPRequest, _ name: OCIRepositoryName, _ query: Query, _ grant: AccessGrant
+    ) throws -> HTTPOpening {
         var algorithm = OCIDigest.Algorithm.sha256
         if let text = query["digest-algorithm"] {
             guard let known = OCIDigest.Algorithm(rawValue: text) else {
@@ -64,6 +66,7 @@ extension RegistryService {
             self.run(reply) {
                 // What cannot be mounted is uploaded.
                 if let source = source.flatMap({ OCIRepositoryName(parsing: $0) }),
+                    grant.may(.pull, source),
                     let digest = text.flatMap({ OCIDigest(parsing: $0) }),
                     let sha256 = self.storage.blob(digest, in: source),
                     try self.adding(

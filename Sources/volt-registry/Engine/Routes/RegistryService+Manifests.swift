@@ -1,3 +1,4 @@
+internal import RegistryAccess
 internal import VoltCore
 internal import VoltOCI
 internal import VoltServer
@@ -83,8 +84,8 @@ extension RegistryService {
         return response
     }
 
-    func catalog(_ query: Query) throws -> HTTPResponse {
-        let names = try storage.repositories().map(\.description)
+    func catalog(_ query: Query, _ grant: AccessGrant) throws -> HTTPResponse {
+        let names = try storage.repositories().filter { grant.maySee($0) }.map(\.description)
         let (page, headers) = try Self.cut(names, "/v2/_catalog", query)
         struct Body: Encodable { let repositories: [String] }
         var response = try Self.json(Body(repositories: Array(page)))

@@ -1,7 +1,9 @@
 internal import FoundationEssentials
 internal import Glibc
+internal import RegistryAccess
 internal import VoltCore
 internal import VoltOCI
+internal import VoltPages
 internal import VoltServer
 internal import VoltStore
 internal import VoltSystem
@@ -13,17 +15,23 @@ final class RegistryService: Sendable {
     let settings: RegistrySettings
     private let quota: Quota?
     let bodies = BodyBudget(limit: 64 << 20)
+    let access: AccessControl
+    let isEncrypted: Bool
+    let clock: any WallClock
     private let report: @Sendable (String) -> Void
 
     /// - Parameter report: told in a line for people what failed here.
     init(
-        _ storage: RegistryStorage, workers: HTTPWorkers, settings: RegistrySettings,
-        report: @escaping @Sendable (String) -> Void
+        _ storage: RegistryStorage, workers: HTTPWorkers, settings: RegistrySettings, access: AccessControl,
+        isEncrypted: Bool, clock: any WallClock, report: @escaping @Sendable (String) -> Void
     ) {
         self.storage = storage
         self.workers = workers
         self.settings = settings
         quota = settings.quota.map { Quota(limit: $0) }
+        self.access = access
+        self.isEncrypted = isEncrypted
+        self.clock = clock
         self.report = report
     }
 
@@ -38,16 +46,22 @@ final class RegistryService: Sendable {
     }
 
     /// What becomes of a request.
-    func open(_ request: HTTPRequest) -> HTTPOpening {
+    func open(_ request: HTTPRequest, _ caller: Caller) -> HTTPOpening {
         do {
             let endpoint = try Endpoint(request.path)
-            return try route(request, endpoint)
+            return authorized(request, Self.wants(endpoint, request.method), caller) { grant in
+                do { return try self.route(request, endpoint, grant) } catch {
+                    return .answer(self.answer { throw error })
+                }
+            }
         } catch {
             return .answer(answer { throw error })
         }
     }
 
-    private func route(_ request: HTTPRequest, _ endpoint: Endpoint) throws -> HTTPOpening {
+    private func route(_ request: HTTPRequest, _ endpoint: Endpoint, _ grant: AccessGrant) throws
+        -> HTTPOpening
+    {
         let isReading = request.method == "GET" || request.method == "HEAD"
         if !isReading, settings.isReadOnly {
             throw RegistryError.unsupported("the registry is read-only")
@@ -56,7 +70,7 @@ final class RegistryService: Sendable {
         switch (endpoint, request.method) {
         case (.base, _) where isReading:
             return .answer(Self.base)
-        case (.catalog, _) where isReading: return work { try self.catalog(query) }
+        case (.catalog, _) where isReading: return work { try self.catalog(query, grant) }
         case (.tags(let name), _) where isReading: return work { try self.tags(name, query) }
         case (.referrers(let name, let digest), _) where isReading:
             return work { try self.referrers(name, digest, query) }
@@ -69,7 +83,7 @@ final class RegistryService: Sendable {
         case (.blob(let name, let digest), _) where isReading:
             return .answer(try blob(name, digest, request))
         case (.blob(let name, let digest), "DELETE"): return work { try self.deleteBlob(name, digest) }
-        case (.uploads(let name), "POST"): return try beginUpload(request, name, query)
+        case (.uploads(let name), "POST"): return try beginUpload(request, name, query, grant)
         case (.upload(let name, let id), _) where isReading: return work { try self.status(name, id) }
         case (.upload(let name, let id), "PATCH"):
             return .exchange(try UploadExchange(self, request, name, try take(name, id), nil))
@@ -89,13 +103,29 @@ final class RegistryService: Sendable {
         ], body: Array("{}".utf8))
 
     /// A page for people.
-    func page(_ request: HTTPRequest, now: Timestamp) -> HTTPOpening {
+    func page(_ request: HTTPRequest, _ caller: Caller) -> HTTPOpening {
         guard request.method == "GET" || request.method == "HEAD" else {
             return .answer(HTTPResponse(405, "405 Method Not Allowed\n"))
         }
-        return work {
-            try RegistryPages(storage: self.storage, now: now, mayPull: { _ in true }).page(request.path)
-                ?? HTTPResponse(404, "404 Not Found\n")
+        let wants = access.hasPolicy ? [AccessWant(.catalog)] : []
+        return authorized(request, wants, caller, asks: "Basic realm=\"volt registry\", charset=\"UTF-8\"") {
+            grant in
+            self.work {
+                let pages = RegistryPages(
+                    storage: self.storage, now: self.clock.now(), mayPull: { grant.maySee($0) })
+                return try pages.page(request.path) ?? HTTPResponse(404, "404 Not Found\n")
+            }
+        }
+    }
+
+    /// The numbers for monitors; with a policy they are for administrators.
+    func numbers(_ request: HTTPRequest, _ caller: Caller, _ text: @escaping @Sendable () -> String)
+        -> HTTPOpening
+    {
+        let wants = access.hasPolicy ? [AccessWant(.administer)] : []
+        return authorized(request, wants, caller, asks: "Basic realm=\"volt registry\", charset=\"UTF-8\"") {
+            _ in
+            self.work { MetricsPage.response(text()) }
         }
     }
 

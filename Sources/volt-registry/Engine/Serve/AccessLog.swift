@@ -7,7 +7,7 @@ internal import VoltSystem
 
 /// A line for each answer, in the combined format of HTTP servers with the milliseconds at the end:
 ///
-///     127.0.0.1 - - [2026-11-23T23:40:00.123Z] "GET /v2/team/web/manifests/1" 200 1024 0 "skopeo/1.9" 2
+///     127.0.0.1 - alice [2026-11-23T23:40:00.123Z] "GET /v2/team/web/manifests/1" 200 1024 0 "skopeo/1.9" 2
 ///
 /// The numbers are the status, the bytes sent, the bytes received, and the milliseconds.
 public final class AccessLog: Sendable {
@@ -40,12 +40,13 @@ public final class AccessLog: Sendable {
     }
 
     func write(
-        _ request: HTTPRequest, status: Int, sent: UInt64, received: UInt64, time: Duration, at now: Timestamp
+        _ request: HTTPRequest, _ user: String, status: Int, sent: UInt64, received: UInt64, time: Duration,
+        at now: Timestamp
     ) {
         let target = request.query.isEmpty ? request.path : "\(request.path)?\(request.query)"
         let agent = request["user-agent"] ?? "-"
         let line =
-            "\(request.address) - - [\(now)] \"\(Self.plain(request.method)) \(Self.plain(target))\" \(status) \(sent) "
+            "\(request.address) - \(Self.plain(user)) [\(now)] \"\(Self.plain(request.method)) \(Self.plain(target))\" \(status) \(sent) "
             + "\(received) \"\(Self.plain(agent))\" \(time.components.seconds * 1000 + time.components.attoseconds / 1_000_000_000_000_000)\n"
         var bytes = Array(line.utf8)
         descriptor.withLock { _ = Glibc.write($0, &bytes, bytes.count) }

@@ -31,8 +31,8 @@ final class Observer: Sendable {
     private static let methods: Set<String> = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 
     /// The same opening, which tells this observer how it ended.
-    func observe(_ request: HTTPRequest, _ opening: HTTPOpening) -> HTTPOpening {
-        let answered = begin(request)
+    func observe(_ request: HTTPRequest, _ caller: Caller, _ opening: HTTPOpening) -> HTTPOpening {
+        let answered = begin(request, caller)
         switch opening {
         case .answer(let response):
             answered(response, 0)
@@ -70,7 +70,7 @@ final class Observer: Sendable {
 
     typealias Answered = @Sendable (_ response: HTTPResponse?, _ received: UInt64) -> Void
 
-    private func begin(_ request: HTTPRequest) -> Answered {
+    private func begin(_ request: HTTPRequest, _ caller: Caller) -> Answered {
         let started = ContinuousClock.now
         counts.withLock { $0.underWay += 1 }
         return { [self] response, received in
@@ -86,7 +86,7 @@ final class Observer: Sendable {
                 counts.received += received
             }
             log?.write(
-                request, status: status, sent: sent, received: received,
+                request, caller.text, status: status, sent: sent, received: received,
                 time: ContinuousClock.now - started, at: clock.now())
         }
     }

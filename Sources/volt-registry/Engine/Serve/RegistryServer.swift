@@ -1,4 +1,5 @@
 internal import Glibc
+public import RegistryAccess
 internal import VoltCore
 internal import VoltPages
 public import VoltServer
@@ -12,6 +13,7 @@ public final class RegistryServer: Sendable {
     private let storage: RegistryStorage
     private let settings: RegistrySettings
     private let tls: TLSIdentity?
+    private let access: AccessControl
     private let clock: any WallClock
     private let report: @Sendable (String) -> Void
     /// Where it answers.
@@ -26,36 +28,44 @@ public final class RegistryServer: Sendable {
     ///   - address: an address of this host, or nil for every one.
     ///   - port: 0 for a free one.
     ///   - tls: the certificate; nil for plain HTTP.
+    ///   - access: says who may do what.
     ///   - clock: says how old something is.
     ///   - report: told in a line for people what failed.
     public init(
         _ storage: RegistryStorage, address: String?, port: Int, settings: RegistrySettings,
-        tls: TLSIdentity?, clock: any WallClock, report: @escaping @Sendable (String) -> Void
+        tls: TLSIdentity?, access: AccessControl = .everybody(), clock: any WallClock,
+        report: @escaping @Sendable (String) -> Void
     ) throws {
         let workers = HTTPWorkers(threads: 16)
-        let service = RegistryService(storage, workers: workers, settings: settings, report: report)
+        let service = RegistryService(
+            storage, workers: workers, settings: settings, access: access, isEncrypted: tls != nil,
+            clock: clock, report: report)
         let observer = Observer(log: settings.accessLog, clock: clock)
-        let open: @Sendable (HTTPRequest) -> HTTPOpening = { observer.observe($0, service.open($0)) }
+        typealias Handler = @Sendable (HTTPRequest, Caller) -> HTTPOpening
+        func route(_ path: String, _ handler: @escaping Handler) -> HTTPRoute {
+            HTTPRoute(streamed: path) { request in
+                let caller = Caller()
+                return observer.observe(request, caller, handler(request, caller))
+            }
+        }
         var limits = HTTPLimits()
         limits.connections = 4096
+        let numbers: @Sendable () -> String = { observer.text(storage: storage) }
         var routes = [
-            HTTPRoute(streamed: "/v2/**", open: open), HTTPRoute(streamed: "/v2", open: open),
+            route("/v2/**") { service.open($0, $1) }, route("/v2") { service.open($0, $1) },
+            route("/token") { service.token($0, $1) },
+            route("/metrics") { service.numbers($0, $1, numbers) },
             HTTPRoute("GET", "/healthz") { _, answer in answer(HTTPResponse(200, "ok\n")) },
-            HTTPRoute("GET", "/metrics") { _, answer in
-                workers.run { answer(MetricsPage.response(observer.text(storage: storage))) }
-            },
         ]
         if settings.hasPages {
-            let page: @Sendable (HTTPRequest) -> HTTPOpening = { request in
-                observer.observe(request, service.page(request, now: clock.now()))
-            }
-            routes += ["/", "/repositories/**"].map { HTTPRoute(streamed: $0, open: page) }
+            routes += ["/", "/repositories/**"].map { route($0) { service.page($0, $1) } }
         }
         server = try Self.listen(address, port, routes, limits, tls, report)
         self.workers = workers
         self.storage = storage
         self.settings = settings
         self.tls = tls
+        self.access = access
         self.clock = clock
         self.report = report
         self.port = server.port
@@ -97,6 +107,7 @@ public final class RegistryServer: Sendable {
                 renew()
             }
             storage.uploads.closeIdle(for: .seconds(600))
+            for problem in access.takeProblems() { report("error: \(problem.message)") }
             if let interval = settings.collectionInterval, let time = due, time <= .now {
                 due = .now + interval
                 workers.run { self.collect() }
@@ -124,9 +135,15 @@ public final class RegistryServer: Sendable {
         }
     }
 
-    /// Reads the certificate and opens the log again; the certificate in use stays when the new one cannot be used.
+    /// Reads the certificate and the policy, and opens the log again; what cannot be used leaves the old one in force.
     private func renew() {
         do throws(VoltError) { try settings.accessLog?.reopen() } catch { report("error: \(error.message)") }
+        if access.hasPolicy {
+            do throws(VoltError) {
+                try access.reload(now: clock.now())
+                report("read the policy again")
+            } catch { report("error: the policy in force stays: \(error.message)") }
+        }
         guard let tls else { return }
         do throws(VoltError) {
             try tls.reload()
