@@ -212,8 +212,8 @@ let package = Package(
         tests(
             "RegistryServerTests",
             [
-                "RegistryAccess", "RegistryEngine", "VoltOCI", "VoltServer", "VoltStore", "VoltSystem",
-                "volt-registry",
+                "RegistryAccess", "RegistryEngine", "VoltCrypto", "VoltOCI", "VoltServer", "VoltStore",
+                "VoltSystem", "volt-registry",
             ]),
         tests("VoltCryptoTests", ["VoltCrypto", "VoltCore"]),
         tests("VoltPasswordTests", ["VoltPassword", "VoltCore"]),

@@ -1,5 +1,6 @@
 import Dispatch
 import Glibc
+import RegistryAccess
 import RegistryEngine
 import Synchronization
 import Testing
@@ -21,16 +22,31 @@ final class Subject {
         let lines = Mutex<[String]>([])
     }
 
-    /// - Parameter store: one that is there; without, a new one.
-    init(on store: String? = nil, _ change: (inout RegistrySettings) -> Void = { _ in }) throws {
+    /// - Parameters:
+    ///   - store: one that is there; without, a new one.
+    ///   - policy: the text of a policy, beside which a file `htpasswd` with alice and bob lies, whose passwords are
+    ///     their names.
+    init(
+        on store: String? = nil, policy: String? = nil, _ change: (inout RegistrySettings) -> Void = { _ in }
+    ) throws {
         scratch = try ScratchDirectory()
         self.store = store ?? "\(scratch.path)/store"
         storage = try RegistryStorage(try ContentStore.create(self.store))
         var settings = RegistrySettings()
         change(&settings)
+        var access = AccessControl.everybody()
+        if let policy {
+            let run = ToolRunner(scratch: scratch.path)
+            for (user, option) in [("alice", "-cbB"), ("bob", "-bB")] {
+                try #require(try run("htpasswd", option, "htpasswd", user, user).status == 0)
+            }
+            try Files.replace("\(scratch.path)/policy.yaml", with: policy.utf8)
+            access = try .open(policy: "\(scratch.path)/policy.yaml", now: SystemClock().now())
+        }
         let said = said
         server = try RegistryServer(
-            storage, address: "127.0.0.1", port: 0, settings: settings, tls: nil, clock: SystemClock(),
+            storage, address: "127.0.0.1", port: 0, settings: settings, tls: nil, access: access,
+            clock: SystemClock(),
             report: { line in said.lines.withLock { $0.append(line) } })
     }
 
