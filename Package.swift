@@ -89,6 +89,12 @@ let package = Package(
         kit("Pages", "VoltPages", ["VoltServer", "VoltCore", "VoltCrypto"]),
         kit("Store", "VoltStore", ["VoltCore", "VoltSystem", "VoltCrypto", "CVoltSystem", "CZstd"]),
         kit("OCI", "VoltOCI", ["VoltCore", "VoltSystem", "VoltCrypto"]),
+        kit(
+            "Registry", "VoltRegistry",
+            [
+                "VoltOCI", "VoltHTTP", "VoltPlugin", "VoltArchive", "VoltCore", "VoltCrypto", "VoltSystem",
+                "CVoltSystem",
+            ]),
         kit("Workload", "VoltWorkload", ["VoltCore", "VoltYAML"]),
         kit("Kit", "VoltKit", ["VoltCore", "VoltSystem", "VoltPlugin", "VoltCLI"]),
         kit("TestKit", "VoltTestKit", ["VoltCore", "VoltSystem", "CVoltSystem"]),
@@ -188,7 +194,9 @@ let package = Package(
         program(
             "volt-registry", path: "Sources/volt-registry/CLI",
             [
-                "RegistryAccess", "RegistryEngine", "VoltServer", "VoltStore", "VoltCLI", "VoltCore",
+                "RegistryAccess", "RegistryEngine", "VoltOCI", "VoltRegistry", "VoltServer", "VoltStore",
+                "VoltCLI",
+                "VoltCore",
                 "VoltSystem",
                 argumentParser,
             ]),

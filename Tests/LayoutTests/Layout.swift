@@ -51,6 +51,13 @@ enum Layout {
         Module("VoltKit/Git", ["VoltCore", "VoltSystem", "CGit2", "CVoltSystem"]),
         Module("VoltKit/Archive", ["VoltCore", "VoltSystem", "VoltCrypto", "CVoltSystem", "CArchive"]),
         Module("VoltKit/OCI", ["VoltCore", "VoltSystem", "VoltCrypto", "FoundationEssentials"]),
+        Module(
+            "VoltKit/Registry",
+            [
+                "VoltOCI", "VoltHTTP", "VoltPlugin", "VoltArchive", "VoltCore", "VoltCrypto", "VoltSystem",
+                "CVoltSystem",
+                "Dispatch", "FoundationEssentials",
+            ], isEngine: true),
         Module("VoltKit/SQLite", ["VoltCore", "CSQLite"]),
         Module("VoltKit/HTTP", ["VoltCore", "VoltSystem", "CVoltSystem", "CCurl"]),
         Module("VoltKit/Pages", ["VoltServer", "VoltCore", "VoltCrypto"]),
@@ -164,7 +171,9 @@ enum Layout {
         Module(
             "volt-registry/CLI",
             [
-                "RegistryAccess", "RegistryEngine", "VoltServer", "VoltStore", "VoltCLI", "VoltCore",
+                "RegistryAccess", "RegistryEngine", "VoltOCI", "VoltRegistry", "VoltServer", "VoltStore",
+                "VoltCLI",
+                "VoltCore",
                 "VoltSystem",
                 "ArgumentParser",
             ]),
@@ -197,7 +206,9 @@ enum Layout {
         Program("volt-gitops--notify", ["libcrypto", "libcurl"]),
         Program("volt-service"),
         Program("volt-cas", ["libarchive", "libcrypto", "libzstd"]),
-        Program("volt-registry", ["libcrypt", "libcrypto", "libssl", "libyaml-0", "libzstd"]),
+        Program(
+            "volt-registry",
+            ["libarchive", "libcrypt", "libcrypto", "libcurl", "libssl", "libyaml-0", "libzstd"]),
         Program("volt-demo", ["libcrypto"]),
     ]
 

@@ -1,10 +1,11 @@
 internal import CCurl
+internal import Glibc
 internal import VoltCore
 
 /// What libcurl's callbacks know of the request that is under way. It lives on the stack of `perform`,
 /// which is also the thread that calls them.
 final class Transfer {
-    typealias Sink = (UnsafeRawBufferPointer) throws(VoltError) -> Void
+    typealias Sink = (_ status: Int, UnsafeRawBufferPointer) throws(VoltError) -> Void
 
     private(set) var status = 0
     private(set) var headers: [(name: String, value: String)] = []
@@ -16,13 +17,19 @@ final class Transfer {
     private let sink: Sink?
     private let stop: () -> Bool
     private let allowsLinkLocal: Bool
+    private let upload: WebUpload?
+    private var uploaded: UInt64 = 0
     /// Why a callback ended the transfer.
     private(set) var failure: VoltError?
 
     /// The body of an answer that is no success is kept for the error's sake, and not more of it.
     static let errorBody = 64 << 10
 
-    init(limit: Int, origin: String, allowsLinkLocal: Bool, sink: Sink?, stop: @escaping () -> Bool) {
+    init(
+        limit: Int, origin: String, allowsLinkLocal: Bool, upload: WebUpload?, sink: Sink?,
+        stop: @escaping () -> Bool
+    ) {
+        self.upload = upload
         self.limit = limit
         self.origin = origin
         self.allowsLinkLocal = allowsLinkLocal
@@ -64,12 +71,30 @@ final class Transfer {
             return true
         }
         do throws(VoltError) {
-            try sink(bytes)
+            try sink(status, bytes)
             return true
         } catch {
             failure = error
             return false
         }
+    }
+
+    /// Fills a buffer with what is to be sent next; nil when it cannot be read.
+    func give(_ room: UnsafeMutableRawBufferPointer) -> Int? {
+        guard let upload else { return 0 }
+        let wanted = Int(min(UInt64(room.count), upload.count - uploaded))
+        while wanted > 0 {
+            let count = pread(upload.descriptor, room.baseAddress, wanted, off_t(upload.offset + uploaded))
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else {
+                failure = VoltError(
+                    .failed, "the file for '\(origin)' is shorter than it was, or cannot be read")
+                return nil
+            }
+            uploaded += UInt64(count)
+            return count
+        }
+        return 0
     }
 
     /// Asked again and again while the request is under way.
@@ -113,6 +138,11 @@ enum TransferCallbacks {
     static let body: volt_curl_data = { bytes, size, count, context in
         let part = UnsafeRawBufferPointer(start: bytes, count: size * count)
         return TransferCallbacks.transfer(context)?.take(part) == true ? part.count : part.count &+ 1
+    }
+    // CURL_READFUNC_ABORT of CURLOPT_READFUNCTION(3).
+    static let read: volt_curl_data = { bytes, size, count, context in
+        let room = UnsafeMutableRawBufferPointer(start: bytes, count: size * count)
+        return TransferCallbacks.transfer(context)?.give(room) ?? 0x1000_0000
     }
     static let progress: volt_curl_progress = { context, _, _, _, _ in
         TransferCallbacks.transfer(context)?.mayGoOn == true ? 0 : 1

@@ -66,6 +66,16 @@ public final class WebClient {
         _ request: WebRequest, limits: WebLimits, stop: () -> Bool = { false },
         sink: (UnsafeRawBufferPointer) throws(VoltError) -> Void
     ) throws(VoltError) -> WebAnswer {
+        try send(request, limits: limits, stop: stop) { (_, part) throws(VoltError) in try sink(part) }
+    }
+
+    /// The same, for who has to know which success it is.
+    ///
+    /// - Parameter sink: gets the status with each part.
+    public func send(
+        _ request: WebRequest, limits: WebLimits, stop: () -> Bool = { false },
+        sink: (_ status: Int, UnsafeRawBufferPointer) throws(VoltError) -> Void
+    ) throws(VoltError) -> WebAnswer {
         let result: Result<WebAnswer, VoltError> = withoutActuallyEscaping(sink) { sink in
             do throws(VoltError) { return .success(try follow(request, limits, sink: sink, stop)) } catch {
                 return .failure(error)
@@ -130,6 +140,7 @@ public final class WebClient {
         if status == 303, request.method != "HEAD" {
             next.method = "GET"
             next.body = []
+            next.upload = nil
         }
         if url.origin != request.url.origin {
             guard next.method == "GET" || next.method == "HEAD" else {
@@ -160,6 +171,7 @@ public final class WebClient {
         let result: Result<WebAnswer, VoltError> = withoutActuallyEscaping(stop) { stop in
             let transfer = Transfer(
                 limit: limits.body, origin: request.url.origin, allowsLinkLocal: settings.allowsLinkLocal,
+                upload: request.upload,
                 sink: sink, stop: stop)
             curl_easy_reset(easy)
             var fields: UnsafeMutablePointer<curl_slist>?
@@ -175,6 +187,13 @@ public final class WebClient {
                         easy, Unmanaged.passUnretained(transfer).toOpaque(), TransferCallbacks.header,
                         TransferCallbacks.body, TransferCallbacks.progress, TransferCallbacks.connected)
                     guard set == CURLE_OK else { return .failure(VoltError(.failed, "libcurl is too old")) }
+                    if let upload = request.upload {
+                        guard
+                            volt_curl_set_upload(
+                                easy, Unmanaged.passUnretained(transfer).toOpaque(), TransferCallbacks.read,
+                                curl_off_t(upload.count)) == CURLE_OK
+                        else { return .failure(VoltError(.failed, "libcurl is too old")) }
+                    }
                     let code = curl_easy_perform(easy)
                     if let failure = transfer.failure { return .failure(failure) }
                     guard code == CURLE_OK else {

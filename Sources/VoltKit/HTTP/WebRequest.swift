@@ -11,6 +11,8 @@ public struct WebRequest: Sendable {
     public var secretHeaders: [(name: String, value: String)]
     /// The body; empty for none.
     public var body: [UInt8]
+    /// A part of an open file that is sent in place of the body.
+    public var upload: WebUpload?
 
     /// - Parameters: see the properties.
     public init(
@@ -22,6 +24,23 @@ public struct WebRequest: Sendable {
         self.headers = headers
         self.secretHeaders = secretHeaders
         self.body = body
+    }
+}
+
+/// A part of an open file, as the body of a request.
+public struct WebUpload: Sendable {
+    /// Readable, and left open.
+    public let descriptor: Int32
+    /// Where it begins.
+    public let offset: UInt64
+    /// Its bytes, which the file must have.
+    public let count: UInt64
+
+    /// - Parameters: see the properties.
+    public init(descriptor: Int32, offset: UInt64 = 0, count: UInt64) {
+        self.descriptor = descriptor
+        self.offset = offset
+        self.count = count
     }
 }
 

@@ -9,6 +9,22 @@ internal import VoltCore
         summary: "serve and use OCI registries")
     static let configuration = CommandConfiguration(
         tool: tool,
-        groupedSubcommands: [CommandGroup(name: "Server", subcommands: [Serve.self, GC.self])])
+        groupedSubcommands: [
+            CommandGroup(name: "Server", subcommands: [Serve.self, GC.self]),
+            CommandGroup(name: "Logins", subcommands: [Login.self, Logout.self]),
+            CommandGroup(
+                name: "Images and artifacts",
+                subcommands: [
+                    CopyImage.self, PushArtifact.self, PullArtifact.self, Attach.self, Discover.self,
+                    Backup.self,
+                    Restore.self,
+                ]),
+            CommandGroup(
+                name: "Names and content",
+                subcommands: [
+                    ListNames.self, Resolve.self, TagManifest.self, Untag.self, ManifestCommand.self,
+                    BlobCommand.self,
+                ]),
+        ])
     static func main() { runTool() }
 }

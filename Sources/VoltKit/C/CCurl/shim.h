@@ -35,6 +35,15 @@ static inline CURLcode volt_curl_set_callbacks(
     if (!result) result = curl_easy_setopt(handle, CURLOPT_PREREQFUNCTION, connected);
     return result;
 }
+// The body comes from a function that is called with the context.
+static inline CURLcode volt_curl_set_upload(CURL *handle, void *context, volt_curl_data read, curl_off_t size) {
+    CURLcode result = curl_easy_setopt(handle, CURLOPT_UPLOAD, 1L);
+    if (!result) result = curl_easy_setopt(handle, CURLOPT_READDATA, context);
+    if (!result) result = curl_easy_setopt(handle, CURLOPT_READFUNCTION, read);
+    if (!result) result = curl_easy_setopt(handle, CURLOPT_INFILESIZE_LARGE, size);
+    if (!result) result = curl_easy_setopt(handle, CURLOPT_UPLOAD_BUFFERSIZE, 1L << 20);
+    return result;
+}
 // The bytes are copied.
 static inline CURLcode volt_curl_set_certificates(CURL *handle, const void *bytes, size_t count) {
     struct curl_blob blob = {(void *)bytes, count, CURL_BLOB_COPY};

@@ -1,0 +1,201 @@
+internal import CVoltSystem
+internal import Dispatch
+internal import Glibc
+internal import Synchronization
+public import VoltCore
+public import VoltOCI
+internal import VoltSystem
+
+/// Copies images and artifacts from one place to another, byte by byte, with all that they need.
+public struct ContentCopy: Sendable {
+    /// What is copied.
+    public struct Options: Sendable {
+        /// Of an index only the image for this platform, which is then copied in place of the index; nil for all.
+        public var platform: OCIPlatform?
+        /// Also what is about it, such as signatures, and what is about that.
+        public var referrers = false
+        /// Blobs that are moved at a time.
+        public var parallel = 4
+        /// For blobs on their way.
+        public var temporary = "/tmp"
+
+        /// The options above.
+        public init() {}
+    }
+
+    /// What was done.
+    public struct Result: Sendable, Codable {
+        /// Of what was asked for.
+        public var digest: OCIDigest
+        /// What was put.
+        public var manifests = 0
+        /// Blobs that were moved, and their bytes.
+        public var blobs = 0
+        public var bytes: UInt64 = 0
+        /// Blobs that were there, or were mounted from another repository.
+        public var kept = 0
+    }
+
+    private let options: Options
+    private let progress: @Sendable (_ done: UInt64, _ total: UInt64) -> Void
+
+    /// - Parameter progress: called with the bytes of blobs that are done, on any thread.
+    public init(_ options: Options, progress: @escaping @Sendable (UInt64, UInt64) -> Void = { _, _ in }) {
+        self.options = options
+        self.progress = progress
+    }
+
+    /// Copies what a reference names.
+    ///
+    /// - Parameters:
+    ///   - reference: a tag or digest of the source.
+    ///   - tag: at the destination; nil for none.
+    public func run(
+        _ reference: String, from source: any ContentPlace, to destination: any ContentPlace, tag: OCITagName?
+    ) throws(VoltError) -> Result {
+        var root = try source.manifest(reference)
+        if let platform = options.platform { root = try Self.select(root, platform, source) }
+        var result = Result(digest: root.digest)
+        try copy(root, tag: tag, source, destination, &result, depth: 0)
+        return result
+    }
+
+    /// The image for a platform of an index.
+    public static func select(
+        _ manifest: FetchedManifest, _ platform: OCIPlatform, _ source: any ContentPlace
+    )
+        throws(VoltError) -> FetchedManifest
+    {
+        guard OCIMediaType.indexes.contains(manifest.mediaType) else { return manifest }
+        let candidates = manifest.document.manifests
+        let fitting = candidates.filter {
+            $0.platform?.os == platform.os && $0.platform?.architecture == platform.architecture
+                && (platform.variant == nil || $0.platform?.variant == platform.variant)
+        }
+        guard let chosen = fitting.first else {
+            let has = candidates.compactMap { $0.platform?.description }.joined(separator: ", ")
+            throw VoltError(
+                .notFound, "'\(source.name)' has no image for \(platform)",
+                hint: "it has \(has.isEmpty ? "none" : has)")
+        }
+        return try source.manifest(chosen.digest)
+    }
+
+    private func copy(
+        _ manifest: FetchedManifest, tag: OCITagName?, _ source: any ContentPlace,
+        _ destination: any ContentPlace,
+        _ result: inout Result, depth: Int
+    ) throws(VoltError) {
+        guard depth < 8 else {
+            throw VoltError(.refused, "the indexes of '\(source.name)' are nested too deep")
+        }
+        let isThere = try destination.resolve(manifest.digest.description) != nil
+        if !isThere {
+            for child in manifest.document.manifests {
+                // An index may list what is not there ("image-index.md").
+                guard try source.resolve(child.digest) != nil else { continue }
+                try copy(
+                    try source.manifest(child.digest), tag: nil, source, destination, &result,
+                    depth: depth + 1)
+            }
+            try copyBlobs(manifest.document.blobs, source, destination, &result)
+        }
+        if !isThere || tag != nil {
+            try destination.put(manifest, tag: tag)
+            result.manifests += 1
+        }
+        guard options.referrers else { return }
+        for referrer in try source.referrers(to: manifest.digest) {
+            try copy(
+                try source.manifest(referrer.digest), tag: nil, source, destination, &result, depth: depth + 1
+            )
+        }
+    }
+
+    // MARK: Blobs
+
+    private struct Work {
+        var next = 0
+        var failure: VoltError?
+        var done: UInt64 = 0
+        var result = (blobs: 0, bytes: UInt64(0), kept: 0)
+    }
+
+    private func copyBlobs(
+        _ descriptors: [OCIDescriptor], _ source: any ContentPlace, _ destination: any ContentPlace,
+        _ result: inout Result
+    ) throws(VoltError) {
+        var seen: Set<String> = []
+        let blobs = descriptors.filter { ($0.urls?.isEmpty ?? true) && seen.insert($0.digest).inserted }
+        if blobs.isEmpty { return }
+        let total = blobs.reduce(UInt64(0)) { $0 &+ $1.size }
+        let work = Mutex(Work())
+        let count = min(options.parallel, blobs.count)
+        // Each thread has places of its own; the first uses what is there.
+        nonisolated(unsafe) var places: [(any ContentPlace, any ContentPlace)] = [(source, destination)]
+        for _ in 1..<max(1, count) { places.append((try source.another(), try destination.another())) }
+        DispatchQueue.concurrentPerform(iterations: count) { thread in
+            let (from, to) = places[thread]
+            while true {
+                let blob: OCIDescriptor? = work.withLock { work in
+                    guard work.failure == nil, work.next < blobs.count else { return nil }
+                    work.next += 1
+                    return blobs[work.next - 1]
+                }
+                guard let blob else { return }
+                do throws(VoltError) {
+                    let isMoved = try move(blob, from, to)
+                    let done = work.withLock { work in
+                        work.done += blob.size
+                        if isMoved {
+                            work.result.blobs += 1
+                            work.result.bytes += blob.size
+                        } else {
+                            work.result.kept += 1
+                        }
+                        return work.done
+                    }
+                    progress(done, total)
+                } catch {
+                    work.withLock { $0.failure = $0.failure ?? error }
+                }
+            }
+        }
+        let end = work.withLock { $0 }
+        result.blobs += end.result.blobs
+        result.bytes += end.result.bytes
+        result.kept += end.result.kept
+        if let failure = end.failure { throw failure }
+    }
+
+    /// False when it was there, or was mounted.
+    private func move(_ blob: OCIDescriptor, _ source: any ContentPlace, _ destination: any ContentPlace)
+        throws(VoltError) -> Bool
+    {
+        let digest = try OCIDigest(blob.digest)
+        if try destination.hasBlob(digest) { return false }
+        if try destination.take(digest, from: source) { return false }
+        let descriptor = try Self.temporary(options.temporary)
+        defer { close(descriptor) }
+        try source.read(blob) { part throws(VoltError) in
+            var done = 0
+            while done < part.count {
+                let count = Glibc.write(descriptor, part.baseAddress?.advanced(by: done), part.count - done)
+                if count < 0, errno == EINTR { continue }
+                guard count > 0 else { throw SystemError.current.during("cannot keep a blob on its way") }
+                done += count
+            }
+        }
+        try destination.write(digest, from: descriptor, size: blob.size)
+        return true
+    }
+
+    /// A file without a name.
+    private static func temporary(_ directory: String) throws(VoltError) -> Int32 {
+        let path = "\(directory)/.volt-\(getpid())-\(UInt64.random(in: 0...UInt64.max))"
+        let descriptor = volt_open(path, O_RDWR | O_CREAT | O_EXCL, 0o600)
+        guard descriptor >= 0 else { throw SystemError.current.during("cannot write '\(path)'") }
+        unlink(path)
+        return descriptor
+    }
+}

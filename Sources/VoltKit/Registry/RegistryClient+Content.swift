@@ -1,0 +1,277 @@
+internal import CVoltSystem
+internal import Glibc
+public import VoltCore
+internal import VoltHTTP
+public import VoltOCI
+internal import VoltSystem
+
+/// A manifest as a registry has it, byte by byte.
+public struct FetchedManifest: Sendable {
+    /// The digest of the bytes; the one that was asked for when it was asked for by digest.
+    public let digest: OCIDigest
+    /// What the registry says that it is.
+    public let mediaType: String
+    /// The bytes.
+    public let bytes: [UInt8]
+    /// What can be read of them.
+    public let document: OCIDocument
+
+    /// How others name it.
+    public var descriptor: OCIDescriptor {
+        OCIDescriptor(
+            mediaType: mediaType, digest: digest.description, size: UInt64(bytes.count),
+            artifactType: document.artifactType)
+    }
+
+    /// - Parameters: see the properties.
+    public init(digest: OCIDigest, mediaType: String, bytes: [UInt8]) throws(VoltError) {
+        self.digest = digest
+        self.mediaType = mediaType
+        self.bytes = bytes
+        document = try OCIDocument(bytes)
+    }
+}
+
+extension RegistryClient {
+    private static let accepts: [(name: String, value: String)] =
+        (OCIMediaType.manifests + OCIMediaType.indexes).map { ("Accept", $0) } + [("Accept", "*/*")]
+
+    // MARK: Manifests
+
+    /// Fetches a manifest and verifies it.
+    ///
+    /// - Parameter reference: a tag or a digest.
+    public func manifest(_ reference: String, in name: OCIRepositoryName) throws(VoltError) -> FetchedManifest
+    {
+        let answer = try send(
+            Call(
+                method: "GET", path: "/v2/\(name)/manifests/\(reference)", scope: Self.pull(name),
+                headers: Self.accepts))
+        guard answer.isSuccess else { throw failure(answer, "pull '\(name):\(reference)'") }
+        var digest = OCIDigest.of(answer.body)
+        if let wanted = OCIDigest(parsing: reference) {
+            if wanted.algorithm != digest.algorithm { digest = OCIDigest.of(answer.body, wanted.algorithm) }
+            guard wanted == digest else {
+                throw VoltError(
+                    .refused, "'\(endpoint.host)' answers with another manifest than '\(name)@\(reference)'",
+                    hint: "the registry or something on the way to it is not to be trusted")
+            }
+        }
+        let own = try OCIDocument(answer.body).mediaType
+        let type = own ?? answer["content-type"]?.prefix { $0 != ";" }.trimmingBlanks ?? OCIMediaType.manifest
+        return try FetchedManifest(digest: digest, mediaType: type, bytes: answer.body)
+    }
+
+    /// The digest that a tag or digest has, or nil when there is none.
+    public func resolve(_ reference: String, in name: OCIRepositoryName) throws(VoltError) -> OCIDigest? {
+        let answer = try send(
+            Call(
+                method: "HEAD", path: "/v2/\(name)/manifests/\(reference)", scope: Self.pull(name),
+                headers: Self.accepts))
+        if answer.status == 404 { return nil }
+        guard answer.isSuccess else { throw failure(answer, "look for '\(name):\(reference)'") }
+        if let digest = answer["docker-content-digest"].flatMap({ OCIDigest(parsing: $0) }) { return digest }
+        // The field is not required.
+        return try manifest(reference, in: name).digest
+    }
+
+    /// Pushes a manifest.
+    ///
+    /// - Parameter reference: a tag, or the digest of the bytes.
+    /// - Returns: whether the registry keeps the list of what is about others itself.
+    @discardableResult
+    public func put(_ manifest: [UInt8], mediaType: String, as reference: String, in name: OCIRepositoryName)
+        throws(VoltError) -> Bool
+    {
+        let answer = try send(
+            Call(
+                method: "PUT", path: "/v2/\(name)/manifests/\(reference)", scope: Self.push(name),
+                headers: [("Content-Type", mediaType)], body: manifest))
+        guard answer.isSuccess else { throw failure(answer, "push '\(name):\(reference)'") }
+        return answer["oci-subject"] != nil
+    }
+
+    /// Deletes a manifest, or with a tag only that where the registry knows how to.
+    public func deleteManifest(_ reference: String, in name: OCIRepositoryName) throws(VoltError) {
+        let answer = try send(
+            Call(method: "DELETE", path: "/v2/\(name)/manifests/\(reference)", scope: Self.delete(name)))
+        guard answer.isSuccess else { throw failure(answer, "delete '\(name):\(reference)'") }
+    }
+
+    // MARK: Blobs
+
+    /// Whether a repository has a blob.
+    public func hasBlob(_ digest: OCIDigest, in name: OCIRepositoryName) throws(VoltError) -> Bool {
+        let answer = try send(
+            Call(method: "HEAD", path: "/v2/\(name)/blobs/\(digest)", scope: Self.pull(name)))
+        if answer.status == 404 { return false }
+        guard answer.isSuccess else { throw failure(answer, "look for blob '\(digest)'") }
+        return true
+    }
+
+    /// Fetches a blob, verified at its end. A connection that breaks is made again, and goes on where the other ended.
+    ///
+    /// - Parameter size: what a descriptor says; more is refused.
+    public func blob(
+        _ digest: OCIDigest, size: UInt64?, in name: OCIRepositoryName,
+        _ sink: @escaping (UnsafeRawBufferPointer) throws(VoltError) -> Void
+    ) throws(VoltError) {
+        let hasher = OCIHasher(digest.algorithm)
+        var came: UInt64 = 0
+        var attempt = 0
+        while true {
+            var call = Call(method: "GET", path: "/v2/\(name)/blobs/\(digest)", scope: Self.pull(name))
+            // Of a whole blob, when the server does not know ranges.
+            call.limit = size.map { Int(clamping: $0) } ?? Int.max
+            let start = came
+            if start > 0 { call.headers.append(("Range", "bytes=\(start)-")) }
+            do throws(VoltError) {
+                // A server that does not know ranges sends all of it again.
+                var skip = start
+                let answer = try send(call) { status, part throws(VoltError) in
+                    var part = part
+                    if skip > 0, status != 206 {
+                        let count = Int(min(skip, UInt64(part.count)))
+                        skip -= UInt64(count)
+                        part = UnsafeRawBufferPointer(rebasing: part[count...])
+                    }
+                    hasher.update(part)
+                    came += UInt64(part.count)
+                    try sink(part)
+                }
+                guard answer.isSuccess else { throw failure(answer, "pull blob '\(digest)'") }
+                break
+            } catch {
+                guard error.code == .tryAgain, attempt < endpoint.settings.retries, !stop() else {
+                    throw error
+                }
+                attempt = came > start ? 0 : attempt + 1
+                usleep(UInt32(200_000 << min(attempt, 5)))
+            }
+        }
+        guard size == nil || size == came, hasher.finish() == digest else {
+            throw VoltError(
+                .refused, "'\(endpoint.host)' sends other bytes than blob '\(digest)' has",
+                hint: "the registry is damaged, or something on the way to it is not to be trusted")
+        }
+    }
+
+    /// Writes a blob to a file, which appears when it is whole and durable; `-` is standard output.
+    public func fetch(_ digest: OCIDigest, in name: OCIRepositoryName, to path: String) throws(VoltError) {
+        if path == "-" {
+            return try blob(digest, size: nil, in: name) { part throws(VoltError) in
+                try Files.write(Array(part), to: 1, named: "standard output")
+            }
+        }
+        let temporary = "\(path).\(getpid()).part"
+        let output = volt_open(temporary, O_WRONLY | O_CREAT | O_EXCL, 0o644)
+        guard output >= 0 else { throw SystemError.current.during("cannot write '\(path)'") }
+        do throws(VoltError) {
+            defer { close(output) }
+            try blob(digest, size: nil, in: name) { part throws(VoltError) in
+                try Files.write(Array(part), to: output, named: path)
+            }
+            guard fsync(output) == 0 else { throw SystemError.current.during("cannot write '\(path)'") }
+        } catch {
+            unlink(temporary)
+            throw error
+        }
+        try Files.move(temporary, to: path)
+    }
+
+    /// Gives a repository a blob of another one of the same registry.
+    ///
+    /// - Returns: false when it has to be pushed.
+    public func mount(_ digest: OCIDigest, from source: OCIRepositoryName, to name: OCIRepositoryName)
+        throws(VoltError) -> Bool
+    {
+        let path =
+            "/v2/\(name)/blobs/uploads/?mount=\(Self.encode("\(digest)"))&from=\(Self.encode("\(source)"))"
+        let answer = try send(
+            Call(method: "POST", path: path, scope: "\(Self.push(name)) \(Self.pull(source))"))
+        if answer.status == 202, let place = place(answer) {
+            // An upload was begun that nobody goes on with.
+            _ = try? send(Call(method: "DELETE", path: place, scope: Self.push(name), mayRepeat: false))
+        }
+        return answer.status == 201
+    }
+
+    /// Pushes a blob from an open file. What was sent when a connection broke is not sent again.
+    public func push(
+        _ digest: OCIDigest, from descriptor: Int32, size: UInt64, to name: OCIRepositoryName
+    ) throws(VoltError) {
+        let scope = Self.push(name)
+        var attempt = 0
+        var begun = try begin(name)
+        var sent: UInt64 = 0
+        while true {
+            do throws(VoltError) {
+                let mark = begun.contains("?") ? "&" : "?"
+                var call = Call(
+                    method: "PUT", path: "\(begun)\(mark)digest=\(Self.encode("\(digest)"))", scope: scope)
+                call.headers = [("Content-Type", "application/octet-stream")]
+                call.upload = WebUpload(descriptor: descriptor, offset: sent, count: size - sent)
+                if sent > 0, sent < size {
+                    call.headers.append(("Content-Range", "\(sent)-\(size - 1)"))
+                }
+                call.mayRepeat = false
+                let answer = try send(call)
+                guard answer.isSuccess else { throw failure(answer, "push blob '\(digest)'") }
+                return
+            } catch {
+                guard error.code == .tryAgain, attempt < endpoint.settings.retries, !stop() else {
+                    throw error
+                }
+                attempt += 1
+                usleep(UInt32(200_000 << min(attempt, 5)))
+                // It may have arrived, and only the answer was lost.
+                if try hasBlob(digest, in: name) { return }
+                (begun, sent) = try resume(begun, name)
+            }
+        }
+    }
+
+    /// Where an upload goes on; a new one when the registry has forgotten it.
+    private func resume(_ place: String, _ name: OCIRepositoryName) throws(VoltError) -> (String, UInt64) {
+        let answer = try send(Call(method: "GET", path: place, scope: Self.push(name)))
+        if answer.isSuccess, let range = answer["range"],
+            let last = range.split(separator: "-").last.flatMap({ UInt64($0) }),
+            last > 0
+        {
+            return (self.place(answer) ?? place, last + 1)
+        }
+        return (try begin(name), 0)
+    }
+
+    /// Begins an upload; its path.
+    private func begin(_ name: OCIRepositoryName) throws(VoltError) -> String {
+        let answer = try send(
+            Call(method: "POST", path: "/v2/\(name)/blobs/uploads/", scope: Self.push(name)))
+        guard answer.isSuccess, let place = place(answer) else { throw failure(answer, "push to '\(name)'") }
+        return place
+    }
+
+    /// The path of a Location, which has to be of the same registry: the login goes there.
+    private func place(_ answer: WebAnswer) -> String? {
+        guard let location = answer["location"], let url = try? WebURL(location, relativeTo: answer.url),
+            url.origin == answer.url.origin
+        else { return nil }
+        return url.target
+    }
+
+    /// Deletes a blob.
+    public func deleteBlob(_ digest: OCIDigest, in name: OCIRepositoryName) throws(VoltError) {
+        let answer = try send(
+            Call(method: "DELETE", path: "/v2/\(name)/blobs/\(digest)", scope: Self.delete(name)))
+        guard answer.isSuccess else { throw failure(answer, "delete blob '\(digest)'") }
+    }
+}
+
+extension Substring {
+    var trimmingBlanks: String {
+        var text = self
+        while text.first == " " { text.removeFirst() }
+        while text.last == " " { text.removeLast() }
+        return String(text)
+    }
+}

@@ -1,0 +1,139 @@
+internal import FoundationEssentials
+public import VoltCore
+internal import VoltHTTP
+public import VoltOCI
+
+extension RegistryClient {
+    /// More pages are not asked for: a registry could go on for ever.
+    private static let pageLimit = 10_000
+
+    /// The tags of a repository, in the registry's order.
+    public func tags(of name: OCIRepositoryName) throws(VoltError) -> [String] {
+        struct Body: Decodable { var tags: [String]? }
+        return try pages("/v2/\(name)/tags/list", scope: Self.pull(name), "list the tags of '\(name)'") {
+            (body: Body) in body.tags ?? []
+        }
+    }
+
+    /// The repositories of the registry.
+    public func repositories() throws(VoltError) -> [String] {
+        struct Body: Decodable { var repositories: [String]? }
+        return try pages("/v2/_catalog", scope: "registry:catalog:*", "list the repositories") {
+            (body: Body) in
+            body.repositories ?? []
+        }
+    }
+
+    private func pages<Body: Decodable, Item>(
+        _ path: String, scope: String, _ what: String, _ items: (Body) -> [Item]
+    ) throws(VoltError) -> [Item] {
+        var result: [Item] = []
+        var next: String? = path
+        for _ in 0..<Self.pageLimit {
+            guard let path = next else { return result }
+            let answer = try send(Call(method: "GET", path: path, scope: scope))
+            guard answer.isSuccess else { throw failure(answer, what) }
+            guard let body = try? JSONDecoder().decode(Body.self, from: Data(answer.body)) else {
+                throw VoltError(
+                    .failed, "cannot \(what) at '\(endpoint.host)': the answer is not of its form")
+            }
+            result += items(body)
+            next = try link(answer)
+        }
+        throw VoltError(.failed, "cannot \(what) at '\(endpoint.host)': the list does not end")
+    }
+
+    /// The path behind `rel="next"` (RFC 8288), which has to be of the same registry.
+    private func link(_ answer: WebAnswer) throws(VoltError) -> String? {
+        guard let field = answer["link"], field.contains("rel=\"next\"") || field.contains("rel=next"),
+            let start = field.firstIndex(of: "<"), let end = field.firstIndex(of: ">"), start < end
+        else { return nil }
+        let url = try WebURL(String(field[field.index(after: start)..<end]), relativeTo: answer.url)
+        guard url.origin == answer.url.origin else {
+            throw VoltError(.refused, "'\(endpoint.host)' goes on with its list at '\(url)'")
+        }
+        return url.target
+    }
+
+    // MARK: Referrers
+
+    /// What is about a manifest: as the registry lists it, else as the tag of the same purpose does
+    /// (OCI Distribution Specification 1.1, "Unavailable Referrers API").
+    ///
+    /// - Parameter type: only those of this artifact type; nil for all.
+    public func referrers(to digest: OCIDigest, type: String? = nil, in name: OCIRepositoryName)
+        throws(VoltError)
+        -> [OCIDescriptor]
+    {
+        var found: [OCIDescriptor]
+        if endpoint.hasReferrers != false, let listed = try listed(digest, type, name) {
+            found = listed
+        } else {
+            endpoint.hasReferrers = false
+            found = try tagged(digest, name)?.manifests ?? []
+        }
+        if let type { found = found.filter { $0.artifactType == type } }
+        return found
+    }
+
+    /// Nil when the registry has no such list.
+    private func listed(_ digest: OCIDigest, _ type: String?, _ name: OCIRepositoryName) throws(VoltError)
+        -> [OCIDescriptor]?
+    {
+        var result: [OCIDescriptor] = []
+        var next: String? =
+            "/v2/\(name)/referrers/\(digest)" + (type.map { "?artifactType=\(Self.encode($0))" } ?? "")
+        for _ in 0..<Self.pageLimit {
+            guard let path = next else { return result }
+            let answer = try send(Call(method: "GET", path: path, scope: Self.pull(name)))
+            if answer.status == 404 { return nil }
+            guard answer.isSuccess else { throw failure(answer, "list what is about '\(digest)'") }
+            result += try OCIDocument(answer.body).manifests
+            next = try link(answer)
+        }
+        throw VoltError(.failed, "the list of what is about '\(digest)' at '\(endpoint.host)' does not end")
+    }
+
+    /// The tag `sha256-HEX`, cut as the specification has it.
+    private static func fallbackTag(_ digest: OCIDigest) -> String {
+        "\(digest.algorithm.rawValue)-\(digest.hex.prefix(64))"
+    }
+
+    private func tagged(_ digest: OCIDigest, _ name: OCIRepositoryName) throws(VoltError) -> OCIDocument? {
+        let tag = Self.fallbackTag(digest)
+        guard try resolve(tag, in: name) != nil else { return nil }
+        return try manifest(tag, in: name).document
+    }
+
+    /// Pushes a manifest that is about another one, and adds it to the tag's list where the registry keeps none.
+    public func putReferrer(_ manifest: FetchedManifest, in name: OCIRepositoryName) throws(VoltError) {
+        let isListed = try put(
+            manifest.bytes, mediaType: manifest.mediaType, as: manifest.digest.description, in: name)
+        guard let subject = manifest.document.subject, let about = OCIDigest(parsing: subject.digest) else {
+            return
+        }
+        if isListed {
+            endpoint.hasReferrers = true
+            return
+        }
+        var descriptor = manifest.descriptor
+        descriptor.artifactType = manifest.document.referrerType
+        descriptor.annotations = manifest.document.annotations
+        var list = try tagged(about, name)?.manifests ?? []
+        guard !list.contains(where: { $0.digest == descriptor.digest }) else { return }
+        list.append(descriptor)
+        let bytes = try OCIJSON.encode(OCIIndex(manifests: list))
+        try put(bytes, mediaType: OCIMediaType.index, as: Self.fallbackTag(about), in: name)
+    }
+}
+
+/// Documents of OCI as this program writes them.
+enum OCIJSON {
+    static func encode(_ value: some Encodable) throws(VoltError) -> [UInt8] {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        do { return Array(try encoder.encode(value)) } catch {
+            throw VoltError(.failed, "cannot encode a document as JSON: \(error)")
+        }
+    }
+}

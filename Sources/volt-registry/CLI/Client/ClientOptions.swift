@@ -1,0 +1,99 @@
+internal import ArgumentParser
+internal import VoltCLI
+internal import VoltCore
+internal import VoltOCI
+internal import VoltRegistry
+internal import VoltSystem
+
+/// How registries are reached, and as whom.
+struct ClientOptions: ParsableArguments {
+    @Flag(help: "Speak plain HTTP. For registries of this host it is found out.") var plainHttp = false
+    @Option(help: ArgumentHelp("Trust the authorities of this PEM file.", valueName: "file")) var caFile:
+        String?
+    @Option(help: ArgumentHelp("Read and write logins in this file, not in Docker's.", valueName: "file"))
+    var authFile: String?
+
+    func configuration() throws -> DockerConfiguration {
+        let context = try ToolContext(tool: RegistryTool.tool.name)
+        return try DockerConfiguration(
+            environment: context.environment,
+            file: authFile.map { Files.absolute($0, from: Files.currentDirectory) })
+    }
+
+    var settings: RegistryEndpoint.Settings {
+        get throws {
+            let environment = try ToolContext(tool: RegistryTool.tool.name).environment
+            var settings = RegistryEndpoint.Settings()
+            settings.isPlain = plainHttp
+            settings.caFile = caFile.map { Files.absolute($0, from: Files.currentDirectory) }
+            settings.proxy = environment["HTTPS_PROXY"] ?? environment["https_proxy"]
+            return settings
+        }
+    }
+
+    func client(_ host: String) throws -> RegistryClient {
+        let account = try configuration().account(for: host)
+        return try RegistryClient(RegistryEndpoint(host: host, account: account, settings: try settings))
+    }
+
+    func open(_ target: Target, makes: Bool = false) throws -> any ContentPlace {
+        switch target.place {
+        case .layout(let directory):
+            try LayoutPlace(Files.absolute(directory, from: Files.currentDirectory), makes: makes)
+        case .repository(let host, let name): RepositoryPlace(try client(host), name)
+        }
+    }
+}
+
+/// `HOST/REPOSITORY[:TAG][@DIGEST]`, or `oci:DIRECTORY[:TAG]`.
+struct Target: ExpressibleByArgument {
+    enum Place {
+        case layout(String)
+        case repository(host: String, OCIRepositoryName)
+    }
+    let text: String
+    let place: Place
+    let tag: OCITagName?
+    let digest: OCIDigest?
+
+    init?(argument: String) {
+        text = argument
+        guard argument.hasPrefix("oci:") else {
+            guard let reference = try? OCIReference(argument) else { return nil }
+            place = .repository(host: reference.host, reference.repository)
+            tag = reference.tag
+            digest = reference.digest
+            return
+        }
+        var rest = argument.dropFirst(4)
+        digest = rest.firstIndex(of: "@").flatMap { OCIDigest(parsing: rest[rest.index(after: $0)...]) }
+        if digest != nil, let at = rest.firstIndex(of: "@") { rest = rest[..<at] }
+        if let colon = rest.lastIndex(of: ":"), !rest[colon...].contains("/") {
+            guard let name = OCITagName(parsing: rest[rest.index(after: colon)...]) else { return nil }
+            tag = name
+            rest = rest[..<colon]
+        } else {
+            tag = nil
+        }
+        guard !rest.isEmpty else { return nil }
+        place = .layout(String(rest))
+    }
+
+    /// What is asked for: the digest, else the tag, else `latest`, as everybody does.
+    var reference: String { digest?.description ?? tag?.description ?? "latest" }
+
+    /// The tag that is given to what is pushed.
+    var newTag: OCITagName? { tag ?? (digest == nil ? try? OCITagName("latest") : nil) }
+}
+
+/// `os/architecture[/variant]`.
+struct PlatformArgument: ExpressibleByArgument {
+    let platform: OCIPlatform
+
+    init?(argument: String) {
+        let parts = argument.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
+        guard (2...3).contains(parts.count), parts.allSatisfy({ !$0.isEmpty }) else { return nil }
+        platform = OCIPlatform(
+            architecture: parts[1], os: parts[0], variant: parts.count > 2 ? parts[2] : nil)
+    }
+}

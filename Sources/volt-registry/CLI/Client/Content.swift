@@ -1,0 +1,149 @@
+internal import ArgumentParser
+internal import VoltCLI
+internal import VoltCore
+internal import VoltOCI
+internal import VoltRegistry
+internal import VoltSystem
+
+struct ManifestCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "manifest", abstract: "Fetch, push or delete a manifest.",
+        subcommands: [Fetch.self, Push.self, Delete.self])
+
+    struct Fetch: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Print a manifest, byte by byte.",
+            discussion: """
+                Example:
+                  volt registry manifest fetch localhost:5000/team/web:1.4
+                """)
+        @OptionGroup var client: ClientOptions
+        @Option(help: ArgumentHelp("That of the image for this platform.", valueName: "platform"))
+        var platform: PlatformArgument?
+        @Argument(help: "HOST/REPOSITORY:TAG or oci:DIRECTORY:TAG.") var target: Target
+
+        func run() throws {
+            let place = try client.open(target)
+            var manifest = try place.manifest(target.reference)
+            if let platform { manifest = try ContentCopy.select(manifest, platform.platform, place) }
+            try Files.write(manifest.bytes, to: 1, named: "standard output")
+        }
+    }
+
+    struct Push: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Push a manifest whose blobs are there.",
+            discussion: """
+                Example:
+                  volt registry manifest push localhost:5000/team/web:1.4 manifest.json
+                """)
+        @OptionGroup var client: ClientOptions
+        @Option(help: ArgumentHelp("What it is, when it does not say so itself.", valueName: "type"))
+        var mediaType: String?
+        @Argument(help: "HOST/REPOSITORY:TAG or oci:DIRECTORY:TAG.") var target: Target
+        @Argument(help: "A file, or - for standard input.") var file: String
+
+        func run() throws {
+            let path = file == "-" ? "/dev/stdin" : file
+            let bytes = try Files.read(path, limit: OCIDocument.longest)
+            let type = try mediaType ?? OCIDocument(bytes).mediaType ?? OCIMediaType.manifest
+            let manifest = try FetchedManifest(digest: .of(bytes), mediaType: type, bytes: bytes)
+            try client.open(target).put(manifest, tag: target.newTag)
+            print(manifest.digest)
+        }
+    }
+
+    struct Delete: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Delete a manifest with all of its tags.",
+            discussion: """
+                Example:
+                  volt registry manifest delete --force localhost:5000/team/web:1.4
+                """)
+        @OptionGroup var client: ClientOptions
+        @Flag(help: "Delete it.") var force = false
+        @Argument(help: "HOST/REPOSITORY:TAG or @DIGEST.") var target: Target
+
+        func run() throws {
+            guard case .repository(let host, let name) = target.place else {
+                throw ValidationError("name a manifest of a repository")
+            }
+            let registry = try client.client(host)
+            guard let digest = try registry.resolve(target.reference, in: name) else {
+                throw VoltError(.notFound, "'\(host)/\(name)' has no '\(target.reference)'")
+            }
+            guard force else {
+                throw VoltError(
+                    .usage, "'\(host)/\(name)@\(digest)' would go with all of its tags",
+                    hint: "say so with --force, or take a tag away with 'volt registry untag'")
+            }
+            try registry.deleteManifest(digest.description, in: name)
+        }
+    }
+}
+
+struct BlobCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "blob", abstract: "Fetch, push or delete a blob.",
+        subcommands: [Fetch.self, Push.self, Delete.self])
+
+    struct Fetch: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Write a blob to a file, verified.",
+            discussion: """
+                Example:
+                  volt registry blob fetch --output layer.tar.gz localhost:5000/team/web@sha256:…
+                """)
+        @OptionGroup var client: ClientOptions
+        @Option(help: ArgumentHelp("The file; - is standard output.", valueName: "file")) var output: String
+        @Argument(help: "HOST/REPOSITORY@DIGEST.") var target: Target
+
+        func run() throws {
+            guard case .repository(let host, let name) = target.place, let digest = target.digest else {
+                throw ValidationError("name a blob by its digest: HOST/REPOSITORY@DIGEST")
+            }
+            let path = output == "-" ? "-" : Files.absolute(output, from: Files.currentDirectory)
+            try client.client(host).fetch(digest, in: name, to: path)
+        }
+    }
+
+    struct Push: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Push a file as a blob, and print its digest.",
+            discussion: """
+                Example:
+                  volt registry blob push localhost:5000/team/web layer.tar.gz
+                """)
+        @OptionGroup var client: ClientOptions
+        @Argument(help: "HOST/REPOSITORY or oci:DIRECTORY.") var target: Target
+        @Argument(help: "The file.") var file: String
+
+        func run() throws {
+            print(try Artifact.pushBlob(file, to: try client.open(target, makes: true)))
+        }
+    }
+
+    struct Delete: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Delete a blob of a repository.",
+            discussion: """
+                Example:
+                  volt registry blob delete --force localhost:5000/team/web@sha256:…
+                """)
+        @OptionGroup var client: ClientOptions
+        @Flag(help: "Delete it.") var force = false
+        @Argument(help: "HOST/REPOSITORY@DIGEST.") var target: Target
+
+        func run() throws {
+            guard case .repository(let host, let name) = target.place, let digest = target.digest else {
+                throw ValidationError("name a blob by its digest: HOST/REPOSITORY@DIGEST")
+            }
+            guard force else {
+                throw VoltError(
+                    .usage, "images that need '\(digest)' could not be pulled any more",
+                    hint: "say so with --force")
+            }
+            try client.client(host).deleteBlob(digest, in: name)
+        }
+    }
+}

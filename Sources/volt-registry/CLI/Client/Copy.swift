@@ -1,0 +1,123 @@
+internal import ArgumentParser
+internal import VoltCLI
+internal import VoltCore
+internal import VoltOCI
+internal import VoltRegistry
+internal import VoltSystem
+
+struct CopyImage: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "copy",
+        abstract: "Copy an image or artifact between registries and OCI image layouts.",
+        discussion: """
+            Everything is copied byte by byte, all platforms of an index unless --platform says one. What the \
+            destination has is not moved again.
+
+            Examples:
+              volt registry copy docker.io/library/debian:12 localhost:5000/debian:12
+              volt registry copy --referrers registry.example/team/web:1.4 oci:backup:1.4
+            """,
+        aliases: ["cp"])
+
+    @OptionGroup var client: ClientOptions
+    @OptionGroup var output: OutputOptions
+    @Option(
+        help: ArgumentHelp("Only the image for this platform, such as linux/arm64.", valueName: "platform"))
+    var platform: PlatformArgument?
+    @Flag(name: .shortAndLong, help: "Also what is about it, such as signatures.") var referrers = false
+    @Option(help: "Blobs that are moved at a time.") var parallel = 4
+    @Flag(name: [.customShort("q"), .long], help: "Show no progress.") var quiet = false
+    @Argument(help: "HOST/REPOSITORY:TAG, with @DIGEST if wanted, or oci:DIRECTORY:TAG.") var source: Target
+    @Argument(help: "The same; without a tag it gets that of the source.") var destination: Target
+
+    func validate() throws {
+        guard (1...32).contains(parallel) else { throw ValidationError("--parallel is from 1 to 32") }
+        if let digest = destination.digest {
+            throw ValidationError("'@\(digest)' is no destination: what is copied has its own")
+        }
+    }
+
+    func run() throws {
+        var options = ContentCopy.Options()
+        options.platform = platform?.platform
+        options.referrers = referrers
+        options.parallel = parallel
+        let result = try transfer(
+            source.reference, from: try client.open(source), to: try client.open(destination, makes: true),
+            tag: destination.tag ?? (source.digest == nil ? source.newTag : nil), options, quiet: quiet)
+        if output.format == .json { return print(try Output.json(result)) }
+        print(result.digest)
+    }
+}
+
+/// Copies, and says on a terminal how far it is.
+func transfer(
+    _ reference: String, from source: any ContentPlace, to destination: any ContentPlace, tag: OCITagName?,
+    _ options: ContentCopy.Options, quiet: Bool
+) throws -> ContentCopy.Result {
+    let environment = try ToolContext(tool: RegistryTool.tool.name).environment
+    var options = options
+    if let directory = environment["TMPDIR"], directory.hasPrefix("/") { options.temporary = directory }
+    let copy = ContentCopy(options) { done, total in
+        if !quiet { Output.note("\(ByteSize(bytes: done)) of \(ByteSize(bytes: total))") }
+    }
+    return try copy.run(reference, from: source, to: destination, tag: tag)
+}
+
+struct Backup: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Copy a repository with all tags and what is about them to an OCI image layout.",
+        discussion: """
+            A second backup to the same layout moves what is new.
+
+            Example:
+              volt registry backup registry.example/team/web oci:web-backup
+            """)
+
+    @OptionGroup var client: ClientOptions
+    @Flag(name: [.customShort("q"), .long], help: "Show no progress.") var quiet = false
+    @Argument(help: "HOST/REPOSITORY.") var source: Target
+    @Argument(help: "oci:DIRECTORY.") var destination: Target
+
+    func run() throws { try copyAll(client, source, destination, quiet: quiet) }
+}
+
+struct Restore: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Copy all that an OCI image layout has to a repository.",
+        discussion: """
+            Example:
+              volt registry restore oci:web-backup localhost:5000/team/web
+            """)
+
+    @OptionGroup var client: ClientOptions
+    @Flag(name: [.customShort("q"), .long], help: "Show no progress.") var quiet = false
+    @Argument(help: "oci:DIRECTORY.") var source: Target
+    @Argument(help: "HOST/REPOSITORY.") var destination: Target
+
+    func run() throws { try copyAll(client, source, destination, quiet: quiet) }
+}
+
+/// Every tag, with what is about it.
+private func copyAll(_ client: ClientOptions, _ source: Target, _ destination: Target, quiet: Bool) throws {
+    guard source.tag == nil, source.digest == nil, destination.tag == nil, destination.digest == nil else {
+        throw ValidationError("all tags are copied: name no tag")
+    }
+    let from = try client.open(source)
+    let to = try client.open(destination, makes: true)
+    var options = ContentCopy.Options()
+    options.referrers = true
+    var failed = 0
+    let tags = try from.tags()
+    for text in tags {
+        do {
+            guard let tag = OCITagName(parsing: text) else { continue }
+            _ = try transfer(text, from: from, to: to, tag: tag, options, quiet: quiet)
+            print(text)
+        } catch let error as VoltError {
+            Output.note("volt registry: error: '\(text)': \(error.message)")
+            failed += 1
+        }
+    }
+    if failed > 0 { throw ExitStatus(failed == tags.count ? 1 : 2) }
+}

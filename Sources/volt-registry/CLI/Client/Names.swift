@@ -1,0 +1,156 @@
+internal import ArgumentParser
+internal import VoltCLI
+internal import VoltCore
+internal import VoltOCI
+internal import VoltRegistry
+
+struct ListNames: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "ls",
+        abstract: "List the repositories of a registry, or the tags of a repository.",
+        discussion: """
+            Examples:
+              volt registry ls localhost:5000
+              volt registry ls localhost:5000/team/web
+            """)
+
+    @OptionGroup var client: ClientOptions
+    @OptionGroup var output: OutputOptions
+    @Argument(help: "HOST, HOST/REPOSITORY or oci:DIRECTORY.") var what: String
+
+    func run() throws {
+        let names: [String]
+        if !what.contains("/"), !what.hasPrefix("oci:"), let host = OCIReference.host(what) {
+            names = try client.client(host).repositories()
+        } else {
+            guard let target = Target(argument: what) else {
+                throw ValidationError("'\(what)' is neither a registry nor a repository")
+            }
+            names = try client.open(target).tags()
+        }
+        if output.format == .json { return print(try Output.json(names)) }
+        for name in names { print(name) }
+    }
+}
+
+struct Resolve: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Print the digest that a tag has.",
+        discussion: """
+            Example:
+              volt registry resolve localhost:5000/team/web:1.4
+            """)
+
+    @OptionGroup var client: ClientOptions
+    @Option(help: ArgumentHelp("Of the image for this platform.", valueName: "platform")) var platform:
+        PlatformArgument?
+    @Argument(help: "HOST/REPOSITORY:TAG or oci:DIRECTORY:TAG.") var target: Target
+
+    func run() throws {
+        let place = try client.open(target)
+        if let platform {
+            let manifest = try place.manifest(target.reference)
+            return print(try ContentCopy.select(manifest, platform.platform, place).digest)
+        }
+        guard let digest = try place.resolve(target.reference) else {
+            throw VoltError(.notFound, "'\(place.name)' has no '\(target.reference)'")
+        }
+        print(digest)
+    }
+}
+
+struct TagManifest: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "tag",
+        abstract: "Give a manifest further tags.",
+        discussion: """
+            Example:
+              volt registry tag localhost:5000/team/web:1.4 1 latest
+            """)
+
+    @OptionGroup var client: ClientOptions
+    @Argument(help: "HOST/REPOSITORY:TAG or oci:DIRECTORY:TAG.") var target: Target
+    @Argument(help: "The new tags.") var tags: [String]
+
+    func run() throws {
+        let place = try client.open(target)
+        let names = try tags.map { (text) throws(VoltError) in try OCITagName(text) }
+        let manifest = try place.manifest(target.reference)
+        for tag in names { try place.put(manifest, tag: tag) }
+    }
+}
+
+struct Untag: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Take a tag away; the manifest and its other tags stay.",
+        discussion: """
+            Example:
+              volt registry untag localhost:5000/team/web:old
+            """)
+
+    @OptionGroup var client: ClientOptions
+    @Argument(help: "HOST/REPOSITORY:TAG.") var target: Target
+
+    func run() throws {
+        guard case .repository(let host, let name) = target.place, let tag = target.tag, target.digest == nil
+        else {
+            throw ValidationError("name a tag of a repository, such as localhost:5000/team/web:old")
+        }
+        try client.client(host).deleteManifest(tag.description, in: name)
+    }
+}
+
+struct Discover: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Show what is about a manifest, and what is about that.",
+        discussion: """
+            Example:
+              volt registry discover localhost:5000/team/web:1.4
+            """)
+
+    @OptionGroup var client: ClientOptions
+    @OptionGroup var output: OutputOptions
+    @Option(help: ArgumentHelp("Only of this type.", valueName: "type")) var artifactType: String?
+    @Argument(help: "HOST/REPOSITORY:TAG or oci:DIRECTORY:TAG.") var target: Target
+
+    private struct Node: Encodable {
+        let digest: String
+        let artifactType: String
+        let annotations: [String: String]?
+        let referrers: [Node]
+    }
+
+    func run() throws {
+        let place = try client.open(target)
+        guard let digest = try place.resolve(target.reference) else {
+            throw VoltError(.notFound, "'\(place.name)' has no '\(target.reference)'")
+        }
+        let nodes = try nodes(digest, place, depth: 0)
+        if output.format == .json {
+            return print(
+                try Output.json(
+                    Node(digest: digest.description, artifactType: "", annotations: nil, referrers: nodes)))
+        }
+        print("\(place.name)@\(digest)")
+        show(nodes, "")
+    }
+
+    private func nodes(_ digest: OCIDigest, _ place: any ContentPlace, depth: Int) throws -> [Node] {
+        guard depth < 8 else { return [] }
+        return try place.referrers(to: digest).compactMap { descriptor in
+            guard artifactType == nil || descriptor.artifactType == artifactType else { return nil }
+            return Node(
+                digest: descriptor.digest, artifactType: descriptor.artifactType ?? "",
+                annotations: descriptor.annotations,
+                referrers: try nodes(try OCIDigest(descriptor.digest), place, depth: depth + 1))
+        }
+    }
+
+    private func show(_ nodes: [Node], _ indent: String) {
+        for (index, node) in nodes.enumerated() {
+            let isLast = index == nodes.count - 1
+            print("\(indent)\(isLast ? "└── " : "├── ")\(node.artifactType)  \(node.digest)")
+            show(node.referrers, indent + (isLast ? "    " : "│   "))
+        }
+    }
+}
