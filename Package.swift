@@ -223,6 +223,8 @@ let package = Package(
                 "RegistryAccess", "RegistryEngine", "VoltCrypto", "VoltOCI", "VoltServer", "VoltStore",
                 "VoltSystem", "volt-registry",
             ]),
+        tests("VoltOCITests", ["VoltOCI", "VoltCore"]),
+        tests("RegistryClientTests", ["VoltOCI", "VoltRegistry", "VoltCore", "VoltSystem", "volt-registry"]),
         tests("VoltCryptoTests", ["VoltCrypto", "VoltCore"]),
         tests("VoltPasswordTests", ["VoltPassword", "VoltCore"]),
         tests(

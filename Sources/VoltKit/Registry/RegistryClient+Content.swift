@@ -95,6 +95,12 @@ extension RegistryClient {
     public func deleteManifest(_ reference: String, in name: OCIRepositoryName) throws(VoltError) {
         let answer = try send(
             Call(method: "DELETE", path: "/v2/\(name)/manifests/\(reference)", scope: Self.delete(name)))
+        // Registries of the specification before 1.1 want a digest there.
+        if OCIDigest(parsing: reference) == nil, answer.status == 400 || answer.status == 405 {
+            throw VoltError(
+                .failed, "'\(endpoint.host)' cannot take away a tag alone",
+                hint: "'volt registry manifest delete' takes the manifest away with all of its tags")
+        }
         guard answer.isSuccess else { throw failure(answer, "delete '\(name):\(reference)'") }
     }
 

@@ -99,6 +99,14 @@ extension RegistryClient {
         "\(digest.algorithm.rawValue)-\(digest.hex.prefix(64))"
     }
 
+    /// Whether a tag is one that such a list is kept in.
+    public static func isReferrersTag(_ tag: String) -> Bool {
+        let parts = tag.split(separator: "-", omittingEmptySubsequences: false)
+        return parts.count == 2 && OCIDigest.Algorithm(rawValue: String(parts[0])) != nil
+            && parts[1].utf8.count == 64
+            && parts[1].allSatisfy(\.isHexDigit)
+    }
+
     private func tagged(_ digest: OCIDigest, _ name: OCIRepositoryName) throws(VoltError) -> OCIDocument? {
         let tag = Self.fallbackTag(digest)
         guard try resolve(tag, in: name) != nil else { return nil }

@@ -111,7 +111,8 @@ private func copyAll(_ client: ClientOptions, _ source: Target, _ destination: T
     let tags = try from.tags()
     for text in tags {
         do {
-            guard let tag = OCITagName(parsing: text) else { continue }
+            // The list that a registry without one keeps in a tag is made anew where it is needed.
+            guard let tag = OCITagName(parsing: text), !RegistryClient.isReferrersTag(text) else { continue }
             _ = try transfer(text, from: from, to: to, tag: tag, options, quiet: quiet)
             print(text)
         } catch let error as VoltError {

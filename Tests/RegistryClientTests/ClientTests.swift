@@ -1,0 +1,326 @@
+import Glibc
+import Testing
+import VoltOCI
+import VoltSystem
+import VoltTestKit
+
+/// A registry that the client is tried against.
+enum Kind: String, CaseIterable {
+    case volt
+    case docker
+}
+
+/// A registry with logins, and a scratch directory for the programs.
+final class Bench {
+    let scratch: ScratchDirectory
+    let run: ToolRunner
+    private(set) var port: UInt16 = 0
+    private var pid: Int32 = 0
+
+    init(_ kind: Kind, hasLogins: Bool = false) throws {
+        scratch = try ScratchDirectory()
+        run = ToolRunner(scratch: scratch.path)
+        port = LoopbackPort.free()
+        let path = scratch.path
+        if hasLogins { try ok("htpasswd", "-cbB", "htpasswd", "alice", "secret word") }
+        let words: [String]
+        switch kind {
+        case .docker:
+            let auth = hasLogins ? "auth: { htpasswd: { realm: test, path: \(path)/htpasswd } }" : ""
+            try Files.replace(
+                "\(path)/docker.yml",
+                with: """
+                    version: 0.1
+                    log: { level: error, accesslog: { disabled: true } }
+                    storage: { filesystem: { rootdirectory: \(path)/docker }, delete: { enabled: true } }
+                    http: { addr: "127.0.0.1:\(port)" }
+                    \(auth)
+
+                    """.utf8)
+            words = ["/usr/bin/docker-registry", "serve", "\(path)/docker.yml"]
+        case .volt:
+            try Files.replace(
+                "\(path)/policy.yaml",
+                with:
+                    "version: 1\nusers: htpasswd\nadministrators: [alice]\ntokens: { issue: { key: key } }\n"
+                    .utf8)
+            words =
+                [
+                    "\(ToolRunner.products)/volt-registry", "serve", "--port", "\(port)", "--store",
+                    "\(path)/store",
+                ]
+                + (hasLogins ? ["--policy", "\(path)/policy.yaml"] : [])
+        }
+        let log = creat("\(path)/server.log", 0o600)
+        defer { close(log) }
+        pid = try Processes.spawnDetached(
+            words[0], Array(words.dropFirst()), environment: run.environment, descriptors: [1: log, 2: log])
+        for _ in 0..<1000 {
+            if (try? HTTPClient(port: port, timeoutSeconds: 5).request("GET", "/v2/")) != nil { return }
+            usleep(10_000)
+        }
+        Issue.record(
+            "the registry does not answer: \(String(decoding: try Files.read("\(path)/server.log"), as: UTF8.self))"
+        )
+    }
+
+    deinit {
+        guard pid > 0 else { return }
+        kill(pid, SIGKILL)
+        waitpid(pid, nil, 0)
+    }
+
+    var host: String { "localhost:\(port)" }
+
+    @discardableResult
+    func ok(_ words: String..., input: String = "") throws -> String {
+        let result = try run.run(words, input: input)
+        try #require(result.status == 0, "\(words): \(result.stdout)\(result.stderr)")
+        return result.stdout
+    }
+
+    /// `volt-registry` with these words.
+    @discardableResult
+    func volt(_ words: String..., input: String = "") throws -> ToolRunner.Result {
+        try run.run(["volt-registry"] + words, input: input)
+    }
+
+    /// An image with one layer, as umoci makes it, in the layout `img`.
+    func image() throws {
+        try Files.makeDirectory("\(scratch.path)/rootfs/etc")
+        try Files.replace("\(scratch.path)/rootfs/etc/motd", with: "hello\n".utf8)
+        try ok("umoci", "init", "--layout", "img")
+        try ok("umoci", "new", "--image", "img:a")
+        try ok("umoci", "insert", "--image", "img:a", "rootfs", "/")
+    }
+
+    func skopeo(_ words: String...) throws -> String {
+        let result = try run.run(["skopeo"] + words)
+        try #require(result.status == 0, "\(result.stderr)")
+        return result.stdout
+    }
+}
+
+@Suite(
+    .timeLimit(.minutes(5)),
+    .enabled(
+        if: ["docker-registry", "skopeo", "umoci", "htpasswd"].allSatisfy { Files.exists("/usr/bin/\($0)") },
+        "needs the packages docker-registry, skopeo, umoci and apache2-utils"))
+struct ClientTests {
+    @Test(
+        "an image is copied in, out and within, byte by byte, and nothing is moved twice",
+        arguments: Kind.allCases)
+    func copy(kind: Kind) throws {
+        let bench = try Bench(kind)
+        try bench.image()
+        let first = try bench.volt("copy", "-o", "json", "oci:img:a", "\(bench.host)/team/web:1")
+        #expect(first.status == 0 && first.stdout.contains("\"blobs\" : 2"), "\(first.stdout)\(first.stderr)")
+        let again = try bench.volt("copy", "-o", "json", "oci:img:a", "\(bench.host)/team/web:1")
+        #expect(again.stdout.contains("\"blobs\" : 0") && again.stdout.contains("\"kept\" : 0"))
+        // Within a registry blobs are mounted.
+        let within = try bench.volt("copy", "-o", "json", "\(bench.host)/team/web:1", "\(bench.host)/other:2")
+        #expect(within.stdout.contains("\"kept\" : 2"), "\(within.stdout)\(within.stderr)")
+        let digest = try bench.ok("volt-registry", "resolve", "\(bench.host)/other:2")
+        #expect(
+            try bench.skopeo(
+                "inspect", "--tls-verify=false", "--format", "{{.Digest}}", "docker://\(bench.host)/other:2")
+                == digest)
+        try bench.ok("volt-registry", "copy", "\(bench.host)/other:2", "oci:back:b")
+        try bench.ok("umoci", "unpack", "--rootless", "--image", "back:b", "bundle")
+        #expect(try Files.read("\(bench.scratch.path)/bundle/rootfs/etc/motd") == Array("hello\n".utf8))
+        #expect(try bench.ok("volt-registry", "ls", bench.host) == "other\nteam/web\n")
+        #expect(try bench.ok("volt-registry", "ls", "\(bench.host)/team/web") == "1\n")
+        let missing = try bench.volt("copy", "\(bench.host)/team/web:none", "oci:back:c")
+        #expect(missing.status == 3 && missing.stderr.contains("team/web:none"), "\(missing.stderr)")
+    }
+
+    @Test("one platform of an index is copied, or all", arguments: Kind.allCases)
+    func platforms(kind: Kind) throws {
+        let bench = try Bench(kind)
+        try bench.image()
+        // An index of two, whose images are the same but for what they say of themselves.
+        var entries: [String] = []
+        for architecture in ["amd64", "arm64"] {
+            try bench.ok(
+                "umoci", "config", "--image", "img:a", "--tag", architecture, "--architecture", architecture)
+            try bench.ok(
+                "volt-registry", "copy", "oci:img:\(architecture)", "\(bench.host)/multi:\(architecture)")
+            let digest = try bench.ok("volt-registry", "resolve", "\(bench.host)/multi:\(architecture)")
+                .dropLast()
+            let bytes = try bench.ok(
+                "volt-registry", "manifest", "fetch", "\(bench.host)/multi:\(architecture)"
+            ).utf8.count
+            entries.append(
+                "{\"mediaType\":\"\(OCIMediaType.manifest)\",\"digest\":\"\(digest)\",\"size\":\(bytes),\"platform\":{\"os\":\"linux\",\"architecture\":\"\(architecture)\"}}"
+            )
+        }
+        let index =
+            "{\"schemaVersion\":2,\"mediaType\":\"\(OCIMediaType.index)\",\"manifests\":[\(entries.joined(separator: ","))]}"
+        let pushed = try bench.volt("manifest", "push", "\(bench.host)/multi:all", "-", input: index)
+        #expect(pushed.stdout == "\(OCIDigest.of(index.utf8))\n", "\(pushed.stderr)")
+        try bench.ok("volt-registry", "copy", "\(bench.host)/multi:all", "\(bench.host)/copy:all")
+        #expect(try bench.ok("volt-registry", "manifest", "fetch", "\(bench.host)/copy:all") == index)
+        #expect(
+            try bench.skopeo(
+                "inspect", "--config", "--override-arch", "arm64", "--tls-verify=false",
+                "docker://\(bench.host)/copy:all"
+            ).contains("arm64"))
+        try bench.ok(
+            "volt-registry", "copy", "--platform", "linux/arm64", "\(bench.host)/multi:all", "oci:one:x")
+        #expect(try Files.list("\(bench.scratch.path)/one/blobs/sha256").count == 3)
+        let none = try bench.volt(
+            "copy", "--platform", "linux/riscv64", "\(bench.host)/multi:all", "oci:two:x")
+        #expect(none.status == 3 && none.stderr.contains("linux/amd64, linux/arm64"))
+    }
+
+    @Test("files are pushed as an artifact and come back under their names", arguments: Kind.allCases)
+    func artifacts(kind: Kind) throws {
+        let bench = try Bench(kind)
+        try Files.makeDirectory("\(bench.scratch.path)/docs")
+        try Files.replace("\(bench.scratch.path)/docs/a.txt", with: "text\n".utf8)
+        try Files.replace("\(bench.scratch.path)/report.json", with: "{}\n".utf8)
+        let digest = try bench.ok(
+            "volt-registry", "push", "--artifact-type", "application/vnd.example.report", "-a",
+            "made.by=test",
+            "\(bench.host)/art:1", "docs/a.txt", "report.json:application/json")
+        let manifest = try OCIDocument(
+            Array(try bench.ok("volt-registry", "manifest", "fetch", "\(bench.host)/art:1").utf8))
+        #expect(
+            manifest.artifactType == "application/vnd.example.report"
+                && manifest.annotations == ["made.by": "test"])
+        #expect(manifest.layers.map(\.mediaType) == ["application/octet-stream", "application/json"])
+        #expect(manifest.config?.mediaType == OCIMediaType.empty)
+        let raw = try bench.skopeo("inspect", "--raw", "--tls-verify=false", "docker://\(bench.host)/art:1")
+        #expect("\(OCIDigest.of(raw.utf8))\n" == digest)
+        #expect(
+            try bench.ok("volt-registry", "pull", "--output", "out", "\(bench.host)/art:1")
+                == "docs/a.txt\nreport.json\n")
+        #expect(try Files.read("\(bench.scratch.path)/out/docs/a.txt") == Array("text\n".utf8))
+        let again = try bench.volt("pull", "--output", "out", "\(bench.host)/art:1")
+        #expect(again.status == 4 && again.stderr.contains("--force"))
+        try bench.ok("volt-registry", "pull", "--force", "--output", "out", "\(bench.host)/art:1")
+        let outside = try bench.volt("push", "\(bench.host)/art:2", "/etc/hostname")
+        #expect(outside.status == 64)
+    }
+
+    @Test("what is about an image is attached, shown as a tree, and copied with it", arguments: Kind.allCases)
+    func referrers(kind: Kind) throws {
+        let bench = try Bench(kind)
+        try bench.image()
+        try bench.ok("volt-registry", "copy", "oci:img:a", "\(bench.host)/web:1")
+        try Files.replace("\(bench.scratch.path)/sbom.json", with: "{\"packages\":[]}".utf8)
+        let sbom = try bench.ok(
+            "volt-registry", "attach", "--artifact-type", "application/spdx+json", "\(bench.host)/web:1",
+            "sbom.json"
+        ).dropLast()
+        let signature = try bench.ok(
+            "volt-registry", "attach", "--artifact-type", "application/x.signature",
+            "\(bench.host)/web@\(sbom)",
+            "sbom.json"
+        ).dropLast()
+        func tree(_ place: String) throws -> [Substring] {
+            try bench.ok("volt-registry", "discover", place).split(separator: "\n").dropFirst().map { $0 }
+        }
+        let wanted: [Substring] = [
+            "└── application/spdx+json  \(sbom)"[...], "    └── application/x.signature  \(signature)"[...],
+        ]
+        #expect(try tree("\(bench.host)/web:1") == wanted)
+        try bench.ok("volt-registry", "copy", "--referrers", "\(bench.host)/web:1", "oci:out:1")
+        #expect(try tree("oci:out:1") == wanted)
+        try bench.ok("volt-registry", "copy", "-r", "oci:out:1", "\(bench.host)/again:1")
+        #expect(try tree("\(bench.host)/again:1") == wanted)
+        let json = try bench.ok("volt-registry", "discover", "-o", "json", "\(bench.host)/again:1")
+        #expect(json.contains("\"artifactType\" : \"application/x.signature\""))
+    }
+
+    @Test("a repository is backed up with all tags and restored", arguments: Kind.allCases)
+    func backup(kind: Kind) throws {
+        let bench = try Bench(kind)
+        try bench.image()
+        try bench.ok("volt-registry", "copy", "oci:img:a", "\(bench.host)/web:1")
+        try bench.ok("volt-registry", "tag", "\(bench.host)/web:1", "2", "latest")
+        try Files.replace("\(bench.scratch.path)/note", with: "note".utf8)
+        try bench.ok("volt-registry", "attach", "--artifact-type", "a/note", "\(bench.host)/web:1", "note")
+        try bench.ok("volt-registry", "backup", "\(bench.host)/web", "oci:kept")
+        // A second one moves nothing, and adds nothing.
+        let before = try Files.read("\(bench.scratch.path)/kept/index.json")
+        try bench.ok("volt-registry", "backup", "\(bench.host)/web", "oci:kept")
+        #expect(try Files.read("\(bench.scratch.path)/kept/index.json").count == before.count)
+        try bench.ok("volt-registry", "restore", "oci:kept", "\(bench.host)/restored")
+        let tags = Set(try bench.ok("volt-registry", "ls", "\(bench.host)/restored").split(separator: "\n"))
+        #expect(tags.isSuperset(of: ["1", "2", "latest"]))
+        #expect(try bench.ok("volt-registry", "discover", "\(bench.host)/restored:2").contains("a/note"))
+        #expect(
+            try bench.skopeo("list-tags", "--tls-verify=false", "docker://\(bench.host)/restored").contains(
+                "latest"))
+    }
+
+    @Test("tags, manifests and blobs are taken away", arguments: Kind.allCases)
+    func removal(kind: Kind) throws {
+        let bench = try Bench(kind)
+        try bench.image()
+        try bench.ok("volt-registry", "copy", "oci:img:a", "\(bench.host)/web:1")
+        try bench.ok("volt-registry", "tag", "\(bench.host)/web:1", "2")
+        let untagged = try bench.volt("untag", "\(bench.host)/web:2")
+        if kind == .volt {
+            #expect(untagged.status == 0)
+            #expect(try bench.ok("volt-registry", "ls", "\(bench.host)/web") == "1\n")
+        } else {
+            // Debian's registry cannot.
+            #expect(untagged.status == 1 && untagged.stderr.contains("manifest delete"), "\(untagged.stderr)")
+        }
+        #expect(try bench.volt("manifest", "delete", "\(bench.host)/web:1").status == 64)
+        try bench.ok("volt-registry", "manifest", "delete", "--force", "\(bench.host)/web:1")
+        #expect(try bench.volt("resolve", "\(bench.host)/web:1").status == 3)
+        try Files.replace("\(bench.scratch.path)/blob", with: "bytes".utf8)
+        let digest = try bench.ok("volt-registry", "blob", "push", "\(bench.host)/web", "blob").dropLast()
+        try bench.ok("volt-registry", "blob", "fetch", "--output", "back", "\(bench.host)/web@\(digest)")
+        #expect(try Files.read("\(bench.scratch.path)/back") == Array("bytes".utf8))
+        try bench.ok("volt-registry", "blob", "delete", "--force", "\(bench.host)/web@\(digest)")
+        #expect(try bench.volt("blob", "fetch", "--output", "-", "\(bench.host)/web@\(digest)").status == 3)
+    }
+
+    @Test("a login is tried, kept where Docker keeps it, used, and forgotten", arguments: Kind.allCases)
+    func login(kind: Kind) throws {
+        let bench = try Bench(kind, hasLogins: true)
+        try bench.image()
+        let file = "\(bench.scratch.path)/home/.docker/config.json"
+        let anonymous = try bench.volt("copy", "oci:img:a", "\(bench.host)/web:1")
+        #expect(
+            anonymous.status == 5 && anonymous.stderr.contains("volt registry login \(bench.host)"),
+            "\(anonymous.stderr)")
+        let wrong = try bench.volt(
+            "login", "--username", "alice", "--password-stdin", bench.host, input: "wrong word\n")
+        #expect(
+            wrong.status == 5 && !wrong.stderr.contains("wrong word") && !Files.exists(file),
+            "\(wrong.stderr)")
+        try Files.makeDirectory("\(bench.scratch.path)/home/.docker")
+        try Files.replace(
+            file,
+            with: "{\"psFormat\":\"x\",\"auths\":{\"other.example\":{\"auth\":\"YTpi\"}},\"n\":1.50}".utf8)
+        try bench.ok(
+            "volt-registry", "login", "--username", "alice", "--password-stdin", bench.host,
+            input: "secret word\n")
+        let kept = String(decoding: try Files.read(file), as: UTF8.self)
+        #expect(kept.contains("psFormat") && kept.contains("other.example") && kept.contains("1.50"))
+        var information = stat()
+        #expect(stat(file, &information) == 0 && information.st_mode & 0o777 == 0o600)
+        try bench.ok("volt-registry", "copy", "oci:img:a", "\(bench.host)/web:1")
+        try bench.ok("volt-registry", "copy", "\(bench.host)/web:1", "\(bench.host)/other/name:1")
+        // What skopeo reads, too.
+        #expect(
+            try bench.skopeo(
+                "list-tags", "--authfile", file, "--tls-verify=false", "docker://\(bench.host)/web"
+            )
+            .contains("\"1\""))
+        try bench.ok("volt-registry", "logout", bench.host)
+        #expect(try bench.volt("ls", "\(bench.host)/web").status == 5)
+        #expect(try bench.volt("logout", bench.host).status == 3)
+        // And the other way round.
+        try bench.ok(
+            "skopeo", "login", "--authfile", file, "--tls-verify=false", "--username", "alice",
+            "--password-stdin",
+            bench.host, input: "secret word")
+        #expect(try bench.ok("volt-registry", "ls", "\(bench.host)/web") == "1\n")
+    }
+}
