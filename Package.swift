@@ -122,6 +122,9 @@ let package = Package(
         .target(
             name: "ContainerSandbox", dependencies: ["VoltCore", "VoltSystem", "CVoltSystem"],
             path: "Sources/volt-container/Sandbox", swiftSettings: settings),
+        program(
+            "volt-container--pull", path: "Sources/volt-container/pull",
+            ["VoltOCI", "VoltRegistry", "VoltCore", "VoltSystem"]),
         staticProgram(
             "volt-container--port", path: "Sources/volt-container/port",
             ["ContainerSandbox", "VoltCore", "VoltSystem", "CVoltSystem"]),
@@ -224,7 +227,12 @@ let package = Package(
                 "VoltSystem", "volt-registry",
             ]),
         tests("VoltOCITests", ["VoltOCI", "VoltCore"]),
-        tests("RegistryClientTests", ["VoltOCI", "VoltRegistry", "VoltCore", "VoltSystem", "volt-registry"]),
+        tests(
+            "RegistryClientTests",
+            [
+                "VoltOCI", "VoltRegistry", "VoltCore", "VoltSystem", "volt-container", "volt-container--pull",
+                "volt-registry",
+            ]),
         tests("VoltCryptoTests", ["VoltCrypto", "VoltCore"]),
         tests("VoltPasswordTests", ["VoltPassword", "VoltCore"]),
         tests(

@@ -90,7 +90,7 @@ final class StoreFixture {
                 return error?.code == .notFound
                     && error?.message == "image '\(reference)' is not in the local store"
                     && error?.hint
-                        == "import it with 'volt container import'; pulling from a registry comes with volt-registry"
+                        == "pull it with 'volt container pull', or import it with 'volt container import'"
             }
         }
         #expect { try fixture.store.resolve("Bad Name") } throws: { ($0 as? VoltError)?.code == .usage }

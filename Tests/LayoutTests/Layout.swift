@@ -101,6 +101,9 @@ enum Layout {
             ]),
         Module("volt-container/Sandbox", ["VoltCore", "VoltSystem", "CVoltSystem"]),
         Module("volt-container/init", ["ContainerSandbox", "VoltCore", "VoltSystem", "CVoltSystem"]),
+        Module(
+            "volt-container/pull",
+            ["VoltOCI", "VoltRegistry", "VoltCore", "VoltSystem", "FoundationEssentials"]),
         Module("volt-container/port", ["ContainerSandbox", "VoltCore", "VoltSystem", "CVoltSystem"]),
         Module("volt-container/run", ["ContainerSandbox", "VoltCore", "VoltSystem", "CVoltSystem"]),
 
@@ -200,6 +203,7 @@ enum Layout {
         Program("volt-container--port", isStatic: true),
         Program("volt-container--run", isStatic: true),
         Program("volt-container--decrypt", ["libcrypto", "libyaml-0"]),
+        Program("volt-container--pull", ["libarchive", "libcrypto", "libcurl"]),
         Program("volt-container", ["libarchive", "libcrypto", "libyaml-0", "libzstd"]),
         Program("volt-gitops", ["libcrypto", "libssl", "libsqlite3", "libyaml-0"]),
         Program("volt-gitops--worker", ["libcrypto", "libcurl", "libgit2"]),

@@ -78,9 +78,9 @@ import VoltTestKit
         let conflict = #expect(throws: VoltError.self) { try ContentStore.create("\(bench.path)/other") }
         #expect(conflict?.code == .conflict)
         _ = try bench.open()
-        try Files.replace("\(bench.store)/format", with: "stellarium 2\n".utf8)
+        try Files.replace("\(bench.store)/format", with: "stellarium 3\n".utf8)
         let newer = #expect(throws: VoltError.self) { try bench.open() }
-        #expect(newer?.message.contains("format 2 is newer than this tool reads (1)") == true)
+        #expect(newer?.message.contains("format 3 is newer than this tool reads (2)") == true)
         #expect(newer?.hint?.contains("upgrade volt-cas") == true)
         // One that was begun when the power failed is finished.
         try bench.shell("rm -r store/format store/tags")

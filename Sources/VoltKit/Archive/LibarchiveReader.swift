@@ -16,12 +16,23 @@ final class LibarchiveReader {
     private let stream: any ByteStream
     private let name: String
     private var failure: VoltError?
+    /// Whether zeros follow the last byte, once.
+    private var fillsEnd: Bool
+
+    private static let endCount = 4 << 10
+    /// Never written to after this, which is why every thread may read it.
+    nonisolated(unsafe) private static let end: UnsafeMutableRawPointer = {
+        let zeros = UnsafeMutableRawPointer.allocate(byteCount: endCount, alignment: 16)
+        memset(zeros, 0, endCount)
+        return zeros
+    }()
 
     // libarchive converts the UTF-8 names of pax headers to the locale's; the C locale has only ASCII.
     // setlocale(3) runs once, before the first reader exists, and only for the classes of characters.
     static let locale: Bool = setlocale(LC_CTYPE, "C.UTF-8") != nil
 
-    init(_ stream: any ByteStream, as format: Format, name: String) throws(VoltError) {
+    init(_ stream: any ByteStream, as format: Format, name: String, fillsEnd: Bool = false) throws(VoltError)
+    {
         _ = Self.locale
         guard let archive = archive_read_new() else {
             throw VoltError(.failed, "cannot read '\(name)': out of memory")
@@ -29,6 +40,7 @@ final class LibarchiveReader {
         self.archive = archive
         self.stream = stream
         self.name = name
+        self.fillsEnd = fillsEnd
         switch format {
         case .compressed:
             // No filter that would start a program.
@@ -60,6 +72,12 @@ final class LibarchiveReader {
     private func fill(_ buffer: UnsafeMutablePointer<UnsafeRawPointer?>) -> Int {
         do throws(VoltError) {
             let bytes = try stream.next()
+            if bytes.isEmpty, fillsEnd {
+                // The rest of a block, and the two blocks at the end of an archive (pax(1)).
+                fillsEnd = false
+                buffer.pointee = UnsafeRawPointer(Self.end)
+                return Self.endCount
+            }
             buffer.pointee = bytes.baseAddress
             return bytes.count
         } catch {

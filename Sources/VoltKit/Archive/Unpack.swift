@@ -41,6 +41,9 @@ public struct UnpackOptions: Sendable {
     public var makesDevices = false
     /// Whether the archive is the layer of an image: `.wh.` names take something away, in the form of overlayfs.
     public var isLayer = true
+    /// Whether the caller compares all bytes with a digest. Then what builders of images write is taken, too: names with
+    /// a slash in front, which is the root of the tree, and a last block that is not filled up.
+    public var isVerified = false
     /// The owner of everything, instead of those of the archive.
     public var owner: (user: UInt32, group: UInt32)?
 
@@ -89,7 +92,7 @@ public enum Tar {
     ) throws(VoltError) -> UnpackResult {
         let source = DescriptorStream(descriptor: descriptor, name: name)
         let stream = try DecompressedStream(source, name: name, limit: limits.bytes)
-        let reader = try LibarchiveReader(stream, as: .tar, name: name)
+        let reader = try LibarchiveReader(stream, as: .tar, name: name, fillsEnd: options.isVerified)
         let unpacker = Unpacker(
             reader: reader, writer: try TreeWriter(root: directory), limits: limits, options: options,
             name: name)
@@ -145,23 +148,27 @@ private final class Unpacker {
         try writer.finish()
     }
 
+    private func path(_ text: UnsafePointer<CChar>) throws(VoltError) -> TreePath {
+        var bytes = UnsafeBufferPointer(start: text, count: strlen(text)).map { UInt8(bitPattern: $0) }[...]
+        if options.isVerified, bytes.first == 47 {
+            bytes = bytes.drop { $0 == 47 }
+            if bytes.isEmpty { return .root }
+        }
+        return try TreePath(Array(bytes))
+    }
+
     private func write(_ entry: OpaquePointer) throws(VoltError) {
         guard let pathname = archive_entry_pathname(entry) else {
             throw VoltError(.refused, "an entry has no name")
         }
-        let path = try TreePath(
-            Array(UnsafeBufferPointer(start: pathname, count: strlen(pathname)).map { UInt8(bitPattern: $0) })
-        )
+        let path = try self.path(pathname)
         guard path.names.count <= limits.depth else {
             throw VoltError(
                 .refused, "'\(path.text.prefix(60))…' is nested deeper than \(limits.depth) directories")
         }
         if options.isLayer, try whiteout(path) { return }
         if let target = archive_entry_hardlink(entry) {
-            let bytes = UnsafeBufferPointer(start: target, count: strlen(target)).map {
-                UInt8(bitPattern: $0)
-            }
-            return try writer.hardLink(path, to: try TreePath(bytes))
+            return try writer.hardLink(path, to: try self.path(target))
         }
         let attributes = try attributes(entry, path)
         switch archive_entry_filetype(entry) {

@@ -114,6 +114,14 @@ public struct ContentCopy: Sendable {
 
     // MARK: Blobs
 
+    /// Copies blobs and nothing else.
+    public func blobs(
+        _ descriptors: [OCIDescriptor], from source: any ContentPlace, to destination: any ContentPlace
+    ) throws(VoltError) {
+        var result = Result(digest: .of([]))
+        try copyBlobs(descriptors, source, destination, &result)
+    }
+
     private struct Work {
         var next = 0
         var failure: VoltError?

@@ -96,6 +96,7 @@ public enum LayoutImport {
                 var unpack = UnpackOptions()
                 unpack.isLayer = !isAlone
                 unpack.makesDevices = true
+                unpack.isVerified = true
                 let result = try Tar.unpack(
                     descriptor: descriptor, name: "layer \(layer.blob.short)", into: directory,
                     options: unpack)

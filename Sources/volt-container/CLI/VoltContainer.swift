@@ -19,7 +19,8 @@ internal import VoltCore
                     Inspect.self,
                     Logs.self, Exec.self,
                 ]),
-            CommandGroup(name: "Images:", subcommands: [Import.self, Build.self, Images.self, Rmi.self]),
+            CommandGroup(
+                name: "Images:", subcommands: [Import.self, Pull.self, Build.self, Images.self, Rmi.self]),
             CommandGroup(name: "Workloads:", subcommands: [Apply.self, Status.self, Remove.self]),
         ])
 

@@ -139,6 +139,11 @@ public struct ImageImporter: Sendable {
         }
     }
 
+    /// Imports an OCI image layout; layers that are in the store need not be in it.
+    func importLayout(_ path: String, as stored: String) throws(VoltError) -> Outcome {
+        try importLayout(path, try ImageReference(stored), nil, Overrides())
+    }
+
     private func importLayout(
         _ path: String, _ reference: ImageReference?, _ fallback: String?, _ overrides: Overrides
     ) throws(VoltError) -> Outcome {
@@ -172,8 +177,11 @@ public struct ImageImporter: Sendable {
         defer { close(descriptor) }
         let temporary = try store.makeTemporary()
         do throws(VoltError) {
+            var options = UnpackOptions()
+            options.isVerified = true
             let result = try Tar.unpack(
-                descriptor: descriptor, name: "layer \(layer.blob.short)", into: temporary, limits: limits)
+                descriptor: descriptor, name: "layer \(layer.blob.short)", into: temporary, limits: limits,
+                options: options)
             guard result.compressedDigest == layer.blob, result.compressedCount == layer.size else {
                 throw VoltError(
                     .refused, "layer '\(layer.blob)' has other bytes than its digest says",

@@ -8,6 +8,7 @@ public import VoltSystem
 /// ```
 /// <state>/images/format            the version of this layout
 /// <state>/images/names.json        name:tag -> digest
+/// <state>/images/pulled.json       what the registries' manifests became, so that nothing is pulled twice
 /// <state>/images/manifests/H.json  layers and configuration; H is the SHA-256 of what defines the image
 /// <state>/images/store/            the content store with the files of the layers; tag layers/H keeps a tree
 /// <state>/images/layers/H.json     what is known about the layer: its tree, size and age; H is the SHA-256 of the
@@ -61,7 +62,7 @@ public struct ImageStore: Sendable {
         }
         throw VoltError(
             .notFound, "image '\(reference)' is not in the local store",
-            hint: "import it with 'volt container import'; pulling from a registry comes with volt-registry")
+            hint: "pull it with 'volt container pull', or import it with 'volt container import'")
     }
 
     /// The image with this digest, or nil.

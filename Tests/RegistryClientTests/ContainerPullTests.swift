@@ -1,0 +1,97 @@
+import Glibc
+import Testing
+import VoltOCI
+import VoltSystem
+import VoltTestKit
+
+@Suite(
+    .timeLimit(.minutes(5)),
+    .enabled(
+        if: geteuid() == 0
+            && ["docker-registry", "skopeo", "umoci", "htpasswd"].allSatisfy {
+                Files.exists("/usr/bin/\($0)")
+            },
+        "needs root and the packages docker-registry, skopeo, umoci and apache2-utils"))
+struct ContainerPullTests {
+    /// Pulls, and gives what was fetched.
+    private func pull(_ bench: Bench, _ name: String) throws -> String {
+        let result = try bench.run.run(["volt-container", "pull", "-o", "json", name])
+        try #require(result.status == 0, "\(result.stderr)")
+        return result.stdout
+    }
+
+    @Test(
+        "an image is pulled whatever its layers are compressed with, and its files are those of umoci",
+        arguments: Kind.allCases, ["gzip", "zstd", "plain"])
+    func compressions(kind: Kind, form: String) throws {
+        let bench = try Bench(kind)
+        try bench.image()
+        try bench.ok(
+            "umoci", "config", "--image", "img:a", "--config.cmd", "/bin/hello", "--config.env", "A=b")
+        switch form {
+        case "gzip": try bench.ok("volt-registry", "copy", "oci:img:a", "\(bench.host)/web:1")
+        case "zstd":
+            _ = try bench.skopeo(
+                "copy", "--insecure-policy", "--dest-tls-verify=false", "--dest-compress",
+                "--dest-compress-format",
+                "zstd", "oci:img:a", "docker://\(bench.host)/web:1")
+        default:
+            _ = try bench.skopeo(
+                "copy", "--insecure-policy", "--dest-decompress", "oci:img:a", "dir:plain")
+            _ = try bench.skopeo(
+                "copy", "--insecure-policy", "--dest-tls-verify=false", "dir:plain",
+                "docker://\(bench.host)/web:1")
+        }
+        let first = try pull(bench, "\(bench.host)/web:1")
+        #expect(
+            first.contains("\"fetchedLayers\" : 1") && first.contains("\"unchanged\" : false"), "\(first)")
+        let shown = try bench.ok("volt-container", "images", "-o", "json")
+        #expect(shown.contains("\(bench.host)/web:1"))
+        let again = try pull(bench, "\(bench.host)/web:1")
+        #expect(again.contains("\"fetchedLayers\" : 0") && again.contains("\"unchanged\" : true"), "\(again)")
+    }
+
+    @Test("of a new version only the new layer is fetched")
+    func newLayer() throws {
+        let bench = try Bench(.volt)
+        try bench.image()
+        try bench.ok("volt-registry", "copy", "oci:img:a", "\(bench.host)/web:1")
+        _ = try pull(bench, "\(bench.host)/web:1")
+        try Files.replace("\(bench.scratch.path)/rootfs/etc/issue", with: "more\n".utf8)
+        try bench.ok("umoci", "insert", "--image", "img:a", "rootfs/etc/issue", "/etc/issue")
+        try bench.ok("volt-registry", "copy", "oci:img:a", "\(bench.host)/web:1")
+        let second = try pull(bench, "\(bench.host)/web:1")
+        #expect(
+            second.contains("\"fetchedLayers\" : 1") && second.contains("\"layers\"") == false, "\(second)")
+        // Another name of the same image needs nothing but its manifest.
+        try bench.ok("volt-registry", "tag", "\(bench.host)/web:1", "2")
+        #expect(try pull(bench, "\(bench.host)/web:2").contains("\"fetchedLayers\" : 0"))
+        // A name that was taken away is given again.
+        try bench.ok("volt-container", "rmi", "\(bench.host)/web:1")
+        #expect(try pull(bench, "\(bench.host)/web:1").contains("\"unchanged\" : false"))
+        #expect(try bench.ok("volt-container", "images", "-o", "json").contains("\(bench.host)/web:1"))
+    }
+
+    @Test("the login of Docker's configuration is used, and what goes wrong is said with what to do")
+    func logins() throws {
+        let bench = try Bench(.docker, hasLogins: true)
+        try bench.image()
+        let refused = try bench.run.run(["volt-container", "pull", "\(bench.host)/web:1"])
+        #expect(
+            refused.status == 5 && refused.stderr.contains("volt registry login \(bench.host)"),
+            "\(refused.stderr)")
+        try bench.ok(
+            "volt-registry", "login", "--username", "alice", "--password-stdin", bench.host,
+            input: "secret word")
+        try bench.ok("volt-registry", "copy", "oci:img:a", "\(bench.host)/web:1")
+        _ = try pull(bench, "\(bench.host)/web:1")
+        let missing = try bench.run.run(["volt-container", "pull", "\(bench.host)/web:none"])
+        #expect(
+            missing.status == 3 && missing.stderr.contains("volt registry ls \(bench.host)/web"),
+            "\(missing.stderr)")
+        try Files.replace("\(bench.scratch.path)/note", with: "x".utf8)
+        try bench.ok("volt-registry", "push", "\(bench.host)/art:1", "note")
+        let artifact = try bench.run.run(["volt-container", "pull", "\(bench.host)/art:1"])
+        #expect(artifact.status == 1 && artifact.stderr.contains("volt registry pull"), "\(artifact.stderr)")
+    }
+}
