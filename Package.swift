@@ -255,7 +255,8 @@ let package = Package(
             dependencies: [
                 "ContainerSecrets", "GitopsEngine", "GitopsSource", "RegistryAccess", "VoltArchive",
                 "VoltCore",
-                "VoltCrypto", "VoltOCI", "VoltStore", "VoltSystem", "VoltWorkload", "VoltYAML",
+                "VoltCrypto", "VoltOCI", "RegistryEngine", "VoltRegistry", "VoltStore", "VoltSystem",
+                "VoltWorkload", "VoltYAML",
             ], path: "Tests/FuzzTargets", swiftSettings: settings),
         .testTarget(
             name: "FuzzTests", dependencies: ["FuzzTargets", "VoltCore", "VoltSystem", "VoltTestKit"],

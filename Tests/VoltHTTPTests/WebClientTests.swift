@@ -38,6 +38,28 @@ import VoltTestKit
         #expect(try client.send(WebRequest("HEAD", url)).text.isEmpty)
     }
 
+    @Test("a part of a file is sent as it is read, and a file that is too short ends the request")
+    func upload() throws {
+        let scratch = try ScratchDirectory()
+        let server = try ScriptedHTTPServer { .answer(201, body: "got \($0.body.count)") }
+        let bytes = (0..<300_000).map { UInt8(truncatingIfNeeded: $0 / 7) }
+        try Files.replace("\(scratch.path)/file", with: bytes)
+        let file = open("\(scratch.path)/file", O_RDONLY)
+        defer { close(file) }
+        let client = client()
+        for method in ["PUT", "PATCH", "POST"] {
+            var request = WebRequest(method, try WebURL("\(server.origin)/up"))
+            request.upload = WebUpload(descriptor: file, offset: 1000, count: 200_000)
+            #expect(try client.send(request).status == 201)
+            let last = try #require(server.requests.last)
+            #expect(last.method == method && last.headers["expect"] == nil)
+            #expect(last.headers["content-length"] == "200000" && last.body == Array(bytes[1000..<201_000]))
+        }
+        var short = WebRequest("PUT", try WebURL("\(server.origin)/up"))
+        short.upload = WebUpload(descriptor: file, offset: 299_000, count: 5000)
+        #expect(throws: VoltError.self) { try client.send(short) }
+    }
+
     @Test("the body of an error is kept, and the status is the caller's to judge")
     func statuses() throws {
         let server = try ScriptedHTTPServer { .answer(Int($0.path.dropFirst()) ?? 0, body: "why") }

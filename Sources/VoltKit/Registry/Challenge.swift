@@ -1,15 +1,15 @@
 /// What a server asks for in `WWW-Authenticate` (RFC 9110, section 11.6.1).
-struct Challenge: Sendable, Equatable {
+package struct Challenge: Sendable, Equatable {
     /// In lower case: `basic`, `bearer`.
-    let scheme: String
+    package let scheme: String
     /// The parameters by their names in lower case.
-    let parameters: [String: String]
+    package let parameters: [String: String]
 
     /// The longest field that is read.
     static let longest = 16 << 10
 
     /// The challenges of a field; those behind something that is none are left out.
-    static func parse(_ field: String) -> [Challenge] {
+    package static func parse(_ field: String) -> [Challenge] {
         guard field.utf8.count <= longest else { return [] }
         var result: [Challenge] = []
         var rest = Array(field.utf8)[...]

@@ -42,16 +42,20 @@ public final class RepositoryPlace: ContentPlace {
         self.repository = repository
     }
 
+    /// For messages.
     public var name: String { "\(client.endpoint.host)/\(repository)" }
 
+    /// A manifest by tag or digest, verified.
     public func manifest(_ reference: String) throws(VoltError) -> FetchedManifest {
         try client.manifest(reference, in: repository)
     }
 
+    /// The digest of a tag or digest, or nil.
     public func resolve(_ reference: String) throws(VoltError) -> OCIDigest? {
         try client.resolve(reference, in: repository)
     }
 
+    /// Keeps a manifest under its digest and, when there is one, a tag.
     public func put(_ manifest: FetchedManifest, tag: OCITagName?) throws(VoltError) {
         if let tag {
             try client.put(manifest.bytes, mediaType: manifest.mediaType, as: tag.description, in: repository)
@@ -66,26 +70,32 @@ public final class RepositoryPlace: ContentPlace {
         }
     }
 
+    /// Whether a blob is there.
     public func hasBlob(_ digest: OCIDigest) throws(VoltError) -> Bool {
         try client.hasBlob(digest, in: repository)
     }
 
+    /// Gives the bytes of a blob, verified at the end.
     public func read(
         _ blob: OCIDescriptor, _ sink: @escaping (UnsafeRawBufferPointer) throws(VoltError) -> Void
     ) throws(VoltError) {
         try client.blob(try OCIDigest(blob.digest), size: blob.size, in: repository, sink)
     }
 
+    /// Keeps a blob that an open file has.
     public func write(_ digest: OCIDigest, from descriptor: Int32, size: UInt64) throws(VoltError) {
         try client.push(digest, from: descriptor, size: size, to: repository)
     }
 
+    /// What is about a manifest.
     public func referrers(to digest: OCIDigest) throws(VoltError) -> [OCIDescriptor] {
         try client.referrers(to: digest, in: repository)
     }
 
+    /// The tags.
     public func tags() throws(VoltError) -> [String] { try client.tags(of: repository) }
 
+    /// Takes a blob over without moving it; false when it has to be moved.
     public func take(_ digest: OCIDigest, from other: any ContentPlace) throws(VoltError) -> Bool {
         guard let other = other as? RepositoryPlace, other.client.endpoint.host == client.endpoint.host,
             other.repository != repository
@@ -93,6 +103,7 @@ public final class RepositoryPlace: ContentPlace {
         return try client.mount(digest, from: other.repository, to: repository)
     }
 
+    /// The same place for another thread.
     public func another() throws(VoltError) -> any ContentPlace {
         let next = try RegistryClient(client.endpoint)
         next.stop = client.stop

@@ -33,6 +33,7 @@ public final class LayoutPlace: ContentPlace {
         try Files.replace("\(directory)/index.json", with: try OCIJSON.encode(OCIIndex(manifests: [])))
     }
 
+    /// For messages.
     public var name: String { "oci:\(directory)" }
 
     private func path(_ digest: OCIDigest) -> String { "blobs/\(digest.algorithm.rawValue)/\(digest.hex)" }
@@ -53,6 +54,7 @@ public final class LayoutPlace: ContentPlace {
         return manifests.last { $0.annotations?[Self.nameKey] == reference }
     }
 
+    /// The digest of a tag or digest, or nil.
     public func resolve(_ reference: String) throws(VoltError) -> OCIDigest? {
         if let digest = OCIDigest(parsing: reference) {
             return Files.exists("\(directory)/\(path(digest))") ? digest : nil
@@ -60,6 +62,7 @@ public final class LayoutPlace: ContentPlace {
         return try entry(reference).map { entry throws(VoltError) in try OCIDigest(entry.digest) }
     }
 
+    /// A manifest by tag or digest, verified.
     public func manifest(_ reference: String) throws(VoltError) -> FetchedManifest {
         let entry = try entry(reference)
         guard
@@ -83,6 +86,7 @@ public final class LayoutPlace: ContentPlace {
             hint: "make the layout again")
     }
 
+    /// The tags.
     public func tags() throws(VoltError) -> [String] {
         var seen: Set<String> = []
         return try index().manifests.compactMap { $0.annotations?[Self.nameKey] }.filter {
@@ -90,10 +94,12 @@ public final class LayoutPlace: ContentPlace {
         }
     }
 
+    /// Whether a blob is there.
     public func hasBlob(_ digest: OCIDigest) throws(VoltError) -> Bool {
         Files.exists("\(directory)/\(path(digest))")
     }
 
+    /// Gives the bytes of a blob, verified at the end.
     public func read(
         _ blob: OCIDescriptor, _ sink: @escaping (UnsafeRawBufferPointer) throws(VoltError) -> Void
     ) throws(VoltError) {
@@ -128,6 +134,7 @@ public final class LayoutPlace: ContentPlace {
         return descriptor
     }
 
+    /// Keeps a blob that an open file has.
     public func write(_ digest: OCIDigest, from descriptor: Int32, size: UInt64) throws(VoltError) {
         try add(digest) { output throws(VoltError) in
             var offset: off_t = 0
@@ -158,6 +165,7 @@ public final class LayoutPlace: ContentPlace {
         try Files.syncDirectory(parent)
     }
 
+    /// Keeps a manifest under its digest and, when there is one, a tag.
     public func put(_ manifest: FetchedManifest, tag: OCITagName?) throws(VoltError) {
         let digest = manifest.digest
         if try !hasBlob(digest) {
@@ -181,6 +189,7 @@ public final class LayoutPlace: ContentPlace {
         lock.keep()
     }
 
+    /// What is about a manifest.
     public func referrers(to digest: OCIDigest) throws(VoltError) -> [OCIDescriptor] {
         var found: [OCIDescriptor] = []
         var seen: Set<String> = []
@@ -195,7 +204,9 @@ public final class LayoutPlace: ContentPlace {
         return found
     }
 
+    /// Takes a blob over without moving it; false when it has to be moved.
     public func take(_ digest: OCIDigest, from other: any ContentPlace) throws(VoltError) -> Bool { false }
 
+    /// The same place for another thread.
     public func another() throws(VoltError) -> any ContentPlace { try LayoutPlace(directory, makes: false) }
 }

@@ -29,8 +29,9 @@ extension RegistryClient {
     ) throws(VoltError) -> [Item] {
         var result: [Item] = []
         var next: String? = path
-        for _ in 0..<Self.pageLimit {
-            guard let path = next else { return result }
+        var seen: Set<String> = []
+        while let path = next {
+            try note(path, &seen, what)
             let answer = try send(Call(method: "GET", path: path, scope: scope))
             guard answer.isSuccess else { throw failure(answer, what) }
             guard let body = try? JSONDecoder().decode(Body.self, from: Data(answer.body)) else {
@@ -40,7 +41,14 @@ extension RegistryClient {
             result += items(body)
             next = try link(answer)
         }
-        throw VoltError(.failed, "cannot \(what) at '\(endpoint.host)': the list does not end")
+        return result
+    }
+
+    /// A page that was there already, or one too many, is of a list that does not end.
+    private func note(_ path: String, _ seen: inout Set<String>, _ what: String) throws(VoltError) {
+        guard seen.insert(path).inserted, seen.count <= Self.pageLimit else {
+            throw VoltError(.refused, "cannot \(what) at '\(endpoint.host)': the list does not end")
+        }
     }
 
     /// The path behind `rel="next"` (RFC 8288), which has to be of the same registry.
@@ -83,15 +91,16 @@ extension RegistryClient {
         var result: [OCIDescriptor] = []
         var next: String? =
             "/v2/\(name)/referrers/\(digest)" + (type.map { "?artifactType=\(Self.encode($0))" } ?? "")
-        for _ in 0..<Self.pageLimit {
-            guard let path = next else { return result }
+        var seen: Set<String> = []
+        while let path = next {
+            try note(path, &seen, "list what is about '\(digest)'")
             let answer = try send(Call(method: "GET", path: path, scope: Self.pull(name)))
             if answer.status == 404 { return nil }
             guard answer.isSuccess else { throw failure(answer, "list what is about '\(digest)'") }
             result += try OCIDocument(answer.body).manifests
             next = try link(answer)
         }
-        throw VoltError(.failed, "the list of what is about '\(digest)' at '\(endpoint.host)' does not end")
+        return result
     }
 
     /// The tag `sha256-HEX`, cut as the specification has it.

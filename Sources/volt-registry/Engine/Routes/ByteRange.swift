@@ -1,5 +1,5 @@
 /// What a Range field asks for of so many bytes (RFC 9110, section 14.2).
-enum ByteRange: Equatable, Sendable {
+package enum ByteRange: Equatable, Sendable {
     /// Everything: there is no range, or one that is not understood.
     case all
     /// These bytes.
@@ -7,7 +7,7 @@ enum ByteRange: Equatable, Sendable {
     /// Nothing that is there.
     case unsatisfiable
 
-    init(_ field: String?, of count: UInt64) {
+    package init(_ field: String?, of count: UInt64) {
         guard let field, field.utf8.count <= 200, field.lowercased().hasPrefix("bytes=") else {
             self = .all
             return
@@ -42,7 +42,7 @@ enum ByteRange: Equatable, Sendable {
     }
 
     /// The two ends of `FIRST-LAST`, as chunks of uploads have them in Content-Range; `bytes ` may stand before.
-    static func chunk(_ field: String) -> ClosedRange<UInt64>? {
+    package static func chunk(_ field: String) -> ClosedRange<UInt64>? {
         guard field.utf8.count <= 200 else { return nil }
         var text = field[...]
         for prefix in ["bytes ", "bytes="] where text.hasPrefix(prefix) { text = text.dropFirst(6) }

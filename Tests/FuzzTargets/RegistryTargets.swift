@@ -1,0 +1,60 @@
+internal import RegistryEngine
+internal import VoltCore
+internal import VoltOCI
+internal import VoltRegistry
+
+extension FuzzTarget {
+    /// What names something in registries: whatever is taken is safe in a path and reads back as itself.
+    static let reference = FuzzTarget(
+        name: "oci-reference",
+        words: ["localhost", ":5000", "/", "@sha256:", "..", "__", "-", "[::1]", "docker.io/", "library/"]
+    ) { bytes throws(FuzzFailure) in
+        guard let reference = try? OCIReference(String(decoding: bytes, as: UTF8.self)) else { return }
+        let text = reference.description
+        try require(
+            text.utf8.allSatisfy { $0 > 32 && $0 < 127 && $0 != 37 && $0 != 63 && $0 != 35 },
+            "'\(text)' is not safe in a URL")
+        try require(!text.split(separator: "/").contains(".."), "'..' in '\(text)'")
+        let again = try? OCIReference(text)
+        try require(again == reference, "'\(text)' reads back as '\(again?.description ?? "nothing")'")
+    }
+
+    /// `WWW-Authenticate` of a registry.
+    static let challenge = FuzzTarget(
+        name: "auth-challenge", words: ["Basic ", "Bearer ", "realm=\"", "\\\"", ", ", "scope=", "=", "\""]
+    ) { bytes throws(FuzzFailure) in
+        let found = Challenge.parse(String(decoding: bytes, as: UTF8.self))
+        for challenge in found {
+            try require(!challenge.scheme.isEmpty, "a challenge without a scheme")
+            try require(challenge.scheme == challenge.scheme.lowercased(), "a scheme in upper case")
+        }
+    }
+
+    /// A manifest or index.
+    static let document = FuzzTarget(
+        name: "oci-manifest",
+        words: [
+            "\"schemaVersion\":2", "\"layers\":[", "\"manifests\":[", "\"config\":{", "\"digest\":\"sha256:",
+            "\"size\":", "null", "-1", "\"subject\":{", "1e400",
+        ]
+    ) { bytes throws(FuzzFailure) in
+        guard let document = try? OCIDocument(bytes) else { return }
+        for blob in document.blobs {
+            try require(blob.digest.utf8.count <= 256, "a digest of \(blob.digest.utf8.count) bytes")
+        }
+    }
+
+    /// `Range` and `Content-Range` of requests to the registry.
+    static let byteRange = FuzzTarget(
+        name: "byte-range", words: ["bytes=", "bytes ", "-", "0-", "999999999999999999", ",", "/*", "+"]
+    ) { bytes throws(FuzzFailure) in
+        let field = String(decoding: bytes, as: UTF8.self)
+        for count: UInt64 in [0, 1, 10, .max / 2] {
+            guard case .part(let range) = ByteRange(field, of: count) else { continue }
+            try require(!range.isEmpty && range.upperBound <= count, "\(range) of \(count)")
+        }
+        if let chunk = ByteRange.chunk(field) {
+            try require(chunk.upperBound < 1 << 62, "\(chunk) overflows with one more")
+        }
+    }
+}
