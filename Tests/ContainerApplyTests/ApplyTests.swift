@@ -28,7 +28,8 @@ final class ApplyFixture {
         paths = try HostPaths(tool: "container", environment: ["VOLT_ROOT": "\(scratch.path)/root"])
         store = try ImageStore(paths: paths, clock: SystemClock())
         applier = WorkloadApplier(
-            store: store, runtime: runtime, paths: paths, clock: SystemClock(), aliveFor: .milliseconds(300))
+            images: ImageSource(store: store), runtime: runtime, paths: paths, clock: SystemClock(),
+            aliveFor: .milliseconds(300))
         web = try Name("web")
         try Files.makeDirectory("\(scratch.path)/base/bin")
         try Files.replace("\(scratch.path)/base/bin/httpd", with: "x".utf8)
@@ -167,7 +168,7 @@ final class ApplyFixture {
         let log = EventLog()
         let next = try fixture.source(
             "r2", ["volt-manifest.yaml": ApplyFixture.manifest(ApplyFixture.healthy + ", command: [x]")],
-            timeout: .milliseconds(600))
+            timeout: message.contains("in time") ? .milliseconds(600) : .seconds(60))
         await #expect { try await fixture.apply(next, log: log) } throws: {
             ($0 as? VoltError)?.message == message
         }

@@ -78,7 +78,9 @@ final class BuildFixture {
         var request = ImageBuilder.Request(context: context)
         request.arguments = arguments
         request.names = ["t:latest"]
-        return try await ImageBuilder(store: store, runner: ScriptedRunner()).build(request) { said.add($0) }
+        return try await ImageBuilder(images: ImageSource(store: store), runner: ScriptedRunner()).build(
+            request
+        ) { said.add($0) }
     }
 
     /// What the image shows at a path.
@@ -261,7 +263,7 @@ final class BuildFixture {
         try Files.replace("\(fixture.scratch.path)/elsewhere", with: "FROM scratch\n".utf8)
         symlink("../elsewhere", "\(fixture.context)/Voltfile")
         await #expect {
-            try await ImageBuilder(store: fixture.store, runner: ScriptedRunner()).build(
+            try await ImageBuilder(images: ImageSource(store: fixture.store), runner: ScriptedRunner()).build(
                 .init(context: fixture.context)
             ) { _ in }
         } throws: {

@@ -94,4 +94,50 @@ struct ContainerPullTests {
         let artifact = try bench.run.run(["volt-container", "pull", "\(bench.host)/art:1"])
         #expect(artifact.status == 1 && artifact.stderr.contains("volt registry pull"), "\(artifact.stderr)")
     }
+
+    @Test(
+        "an image that a command, a Voltfile or a manifest names is pulled when it is missing",
+        .enabled(
+            if: Files.exists("/usr/bin/systemd-nspawn") && Files.exists("/bin/busybox"),
+            "needs systemd-nspawn and a static busybox"))
+    func missing() throws {
+        let bench = try Bench(.volt)
+        try Files.makeDirectory("\(bench.scratch.path)/rootfs/bin")
+        try bench.ok("cp", "/bin/busybox", "rootfs/bin/busybox")
+        symlink("busybox", "\(bench.scratch.path)/rootfs/bin/sh")
+        try bench.image()
+        try bench.ok(
+            "umoci", "config", "--image", "img:a", "--config.cmd", "/bin/busybox", "--config.cmd", "id")
+        for name in ["one", "two", "three"] {
+            try bench.ok("volt-registry", "copy", "oci:img:a", "\(bench.host)/\(name):1")
+        }
+        let run = try bench.run.run(["volt-container", "run", "--rm", "\(bench.host)/one:1"])
+        #expect(run.status == 0 && run.stdout.hasPrefix("uid=0"), "\(run.stdout)\(run.stderr)")
+        #expect(run.stderr.contains("pulling '\(bench.host)/one:1'"))
+        try Files.makeDirectory("\(bench.scratch.path)/context")
+        try Files.replace(
+            "\(bench.scratch.path)/context/Voltfile", with: "FROM \(bench.host)/two:1\nENV A=b\n".utf8)
+        try bench.ok("volt-container", "build", "--tag", "built", "context")
+        try Files.replace(
+            "\(bench.scratch.path)/context/volt-manifest.yaml",
+            with: """
+                apiVersion: volt/v1
+                kind: container
+                spec:
+                  image: \(bench.host)/three:1
+                  command: ["/bin/busybox", "sleep", "1000"]
+                  health: { exec: ["/bin/busybox", "true"], interval: 1s }
+                """.utf8)
+        let applied = try bench.run.run([
+            "volt-container", "apply", "--workload", "pulled", "--manifest",
+            "\(bench.scratch.path)/context/volt-manifest.yaml", "--source", "\(bench.scratch.path)/context",
+            "--revision", "r1", "--timeout", "60s", "-o", "json",
+        ])
+        defer { _ = try? bench.run.run(["volt-container", "remove", "--workload", "pulled"]) }
+        #expect(applied.status == 0, "\(applied.stdout)\(applied.stderr)")
+        #expect(applied.stdout.contains("pulling '\(bench.host)/three:1'"))
+        // A name without a host is of the local store alone.
+        let local = try bench.run.run(["volt-container", "run", "--rm", "nothing"])
+        #expect(local.status == 125 && local.stderr.contains("volt container pull"), "\(local.stderr)")
+    }
 }

@@ -29,8 +29,9 @@ public struct ContentCopy: Sendable {
         public var digest: OCIDigest
         /// What was put.
         public var manifests = 0
-        /// Blobs that were moved, and their bytes.
+        /// Blobs that were moved.
         public var blobs = 0
+        /// Their bytes.
         public var bytes: UInt64 = 0
         /// Blobs that were there, or were mounted from another repository.
         public var kept = 0

@@ -186,10 +186,15 @@ public final class RegistryClient {
         }
         struct Body: Decodable {
             var token: String?
-            var access_token: String?
+            var accessToken: String?
+
+            enum CodingKeys: String, CodingKey {
+                case token
+                case accessToken = "access_token"
+            }
         }
         guard let body = try? JSONDecoder().decode(Body.self, from: Data(answer.body)),
-            let token = body.token ?? body.access_token, !token.isEmpty
+            let token = body.token ?? body.accessToken, !token.isEmpty
         else { throw VoltError(.failed, "'\(url)' answers without a token") }
         return token
     }

@@ -9,10 +9,19 @@ enum ContainerHost {
         try ContainerRuntime(paths: context.paths, environment: context.environment, clock: context.clock)
     }
 
+    /// The images of this host, and those of registries.
+    static func images(_ context: ToolContext) throws(VoltError) -> ImageSource {
+        let store = try ImageStore(paths: context.paths, clock: context.clock)
+        return ImageSource(
+            store: store,
+            puller: ImagePuller(
+                store: store, environment: context.environment, options: ImagePuller.Options()))
+    }
+
     /// What applies, removes and looks at workloads.
     static func applier(_ context: ToolContext) throws(VoltError) -> WorkloadApplier {
         WorkloadApplier(
-            store: try ImageStore(paths: context.paths, clock: context.clock), runtime: try runtime(context),
+            images: try images(context), runtime: try runtime(context),
             paths: context.paths, clock: context.clock)
     }
 }

@@ -52,8 +52,7 @@ struct ContainerOptions: ParsableArguments {
 
     /// The definition of the container.
     func spec(_ context: ToolContext) throws -> ContainerSpec {
-        let store = try ImageStore(paths: context.paths, clock: context.clock)
-        let found = try store.resolve(image)
+        let found = try ContainerHost.images(context).image(image) { Output.note("pulling '\(image)'") }
         let words = command.first == "--" ? Array(command.dropFirst()) : command
         let entry = entrypoint.map { [$0] } ?? found.config.entrypoint
         let tail = words.isEmpty && entrypoint == nil ? found.config.command : words

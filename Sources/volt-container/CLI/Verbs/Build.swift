@@ -46,8 +46,8 @@ struct Build: AsyncParsableCommand {
             }
             request.arguments[name] = parts.count == 2 ? parts[1] : context.environment[name] ?? ""
         }
-        let store = try ImageStore(paths: context.paths, clock: context.clock)
-        let builder = ImageBuilder(store: store, runner: try ContainerHost.runtime(context))
+        let builder = ImageBuilder(
+            images: try ContainerHost.images(context), runner: try ContainerHost.runtime(context))
         do {
             let built = request
             let image = try await Interruption.stopping {

@@ -46,6 +46,7 @@ public struct WorkloadApplier: Sendable {
     }
 
     let store: ImageStore
+    let images: ImageSource
     let runtime: any WorkloadRuntime
     let records: WorkloadRecords
     let clock: any WallClock
@@ -53,17 +54,18 @@ public struct WorkloadApplier: Sendable {
     let configuration: String
 
     /// - Parameters:
-    ///   - store: the images.
+    ///   - images: what is built is put into its store.
     ///   - runtime: the containers.
     ///   - paths: the directories of `volt-container`.
     ///   - clock: for the events.
     ///   - aliveFor: how long a workload without a health check must be alive to count as healthy.
     public init(
-        store: ImageStore, runtime: any WorkloadRuntime, paths: HostPaths, clock: any WallClock,
+        images: ImageSource, runtime: any WorkloadRuntime, paths: HostPaths, clock: any WallClock,
         aliveFor: Duration = .seconds(3)
     ) {
         self.aliveFor = aliveFor
-        self.store = store
+        self.images = images
+        store = images.store
         self.runtime = runtime
         records = WorkloadRecords(paths: paths)
         self.clock = clock
@@ -158,7 +160,12 @@ struct ApplyRun {
     private func prepare() async throws -> WorkloadPlan {
         let manifest = try definition()
         switch manifest.source {
-        case .image(let reference): return try complete(manifest, try applier.store.resolve(reference))
+        case .image(let reference):
+            let events = events
+            let image = try await applier.images.image(reference) {
+                events(.log(stream: "stderr", line: "pulling '\(reference)'"))
+            }
+            return try complete(manifest, image)
         case .build(let path): return try complete(manifest, try await build(try TreePath(inRoot: path)))
         case .rootfs: return try complete(manifest, nil)
         }
@@ -171,7 +178,7 @@ struct ApplyRun {
         case .image(let reference): return try complete(manifest, try applier.store.resolve(reference))
         case .build(let path):
             let context = try context(try TreePath(inRoot: path))
-            let builder = ImageBuilder(store: applier.store, runner: runtime)
+            let builder = ImageBuilder(images: ImageSource(store: applier.store), runner: runtime)
             guard let image = try builder.builtBefore(ImageBuilder.Request(context: context)) else {
                 return nil
             }
@@ -257,7 +264,7 @@ struct ApplyRun {
 
     private func build(_ path: TreePath) async throws -> Image {
         let context = try context(path)
-        let builder = ImageBuilder(store: applier.store, runner: runtime)
+        let builder = ImageBuilder(images: applier.images, runner: runtime)
         let events = events
         return try await builder.build(ImageBuilder.Request(context: context)) { event in
             switch event {

@@ -35,6 +35,7 @@ public struct BuildStepFailure: Error, Sendable {
 /// Builds images from Voltfiles.
 public struct ImageBuilder: Sendable {
     let store: ImageStore
+    private let images: ImageSource
     let runner: any StepRunner
 
     /// What to build.
@@ -56,10 +57,11 @@ public struct ImageBuilder: Sendable {
     }
 
     /// - Parameters:
-    ///   - store: where images and layers are.
+    ///   - images: where those of FROM are; layers go into its store.
     ///   - runner: carries out RUN.
-    public init(store: ImageStore, runner: any StepRunner) {
-        self.store = store
+    public init(images: ImageSource, runner: any StepRunner) {
+        self.images = images
+        store = images.store
         self.runner = runner
     }
 
@@ -113,7 +115,7 @@ public struct ImageBuilder: Sendable {
             state.enterStage()
             guard name != "scratch" else { return }
             let base: Image
-            do { base = try store.resolve(name) } catch {
+            do { base = try images.image(name) } catch {
                 throw VoltError(
                     error.code, "\(state.voltfile.file):\(step.line): \(error.message)", hint: error.hint)
             }
