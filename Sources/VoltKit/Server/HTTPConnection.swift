@@ -49,6 +49,8 @@ final class HTTPConnection: ChannelInboundHandler {
     private let clientName: () -> String?
     private var state = State.idle
     private var hasServed = false
+    /// Whether the client has to be told that the connection is kept (RFC 9112, section 9.3).
+    private var isOld = false
     private var body: [UInt8] = []
     private var taken = 0
     private var timer: Scheduled<Void>?
@@ -111,6 +113,7 @@ final class HTTPConnection: ChannelInboundHandler {
     }
 
     private func begin(_ head: HTTPRequestHead) {
+        isOld = head.version == .http1_0
         let path = String(head.uri.prefix { $0 != "?" })
         let route: HTTPRoute
         switch routes.match(method: head.method.rawValue, path: path) {
@@ -270,7 +273,7 @@ final class HTTPConnection: ChannelInboundHandler {
         let keeps = keepsAlive && !gate.isDraining
         if let file = response.file, !isHead, file.count > 0 {
             writeHead(response, length: file.count, closes: !keeps)
-            return send(file, 0, closes: !keeps)
+            return send(file, closes: !keeps)
         }
         if keeps {
             // Before the answer is written: with its end the next request may be handed on at once.
@@ -306,7 +309,11 @@ final class HTTPConnection: ChannelInboundHandler {
         if response.status != 204, response.status != 304 {
             headers.add(name: "Content-Length", value: String(length))
         }
-        if closes { headers.add(name: "Connection", value: "close") }
+        if closes {
+            headers.add(name: "Connection", value: "close")
+        } else if isOld {
+            headers.add(name: "Connection", value: "keep-alive")
+        }
         let head = HTTPResponseHead(
             version: .http1_1, status: HTTPResponseStatus(statusCode: response.status), headers: headers)
         context?.write(wrapOutboundOut(.head(head)), promise: nil)
@@ -333,13 +340,37 @@ final class HTTPConnection: ChannelInboundHandler {
         context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: done)
     }
 
+    /// Pieces of a file that wait for the client at a time.
+    private static let window = 4
+
+    /// A file that is being sent.
+    private final class Sending {
+        let file: HTTPFile
+        let closes: Bool
+        /// What was handed to the channel, and what of it the kernel took.
+        var begun: UInt64 = 0
+        var sent: UInt64 = 0
+
+        init(_ file: HTTPFile, closes: Bool) {
+            self.file = file
+            self.closes = closes
+        }
+    }
+
     /// Sends a file piece by piece, so that a client that does not read is noticed, and one that reads slowly is not
     /// taken for it.
-    private func send(_ file: HTTPFile, _ sent: UInt64, closes: Bool) {
-        guard let context else { return }
-        guard sent < file.count else { return finish(closes: closes) }
-        let count = Int(min(file.count - sent, isEncrypted ? 128 << 10 : 1 << 20))
-        let start = Int(file.offset + sent)
+    private func send(_ file: HTTPFile, closes: Bool) {
+        let sending = Sending(file, closes: closes)
+        // Encrypted pieces are in memory.
+        for _ in 0..<(isEncrypted ? 1 : Self.window) { sendPiece(sending) }
+        context?.flush()
+    }
+
+    private func sendPiece(_ sending: Sending) {
+        let file = sending.file
+        guard let context, sending.begun < file.count else { return }
+        let count = Int(min(file.count - sending.begun, isEncrypted ? 128 << 10 : 1 << 20))
+        let start = Int(file.offset + sending.begun)
         let part: IOData
         if isEncrypted {
             var buffer = context.channel.allocator.buffer(capacity: count)
@@ -352,14 +383,19 @@ final class HTTPConnection: ChannelInboundHandler {
             part = .fileRegion(
                 FileRegion(fileHandle: file.handle, readerIndex: start, endIndex: start + count))
         }
+        sending.begun += UInt64(count)
         expire(after: limits.stallSeconds)
         let done = context.eventLoop.makePromise(of: Void.self)
-        let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
+        let bound = NIOLoopBound((self, sending), eventLoop: context.eventLoop)
         done.futureResult.whenComplete { result in
+            let (connection, sending) = bound.value
             guard case .success = result else { return }
-            bound.value.send(file, sent + UInt64(count), closes: closes)
+            sending.sent += UInt64(count)
+            if sending.sent == sending.file.count { return connection.finish(closes: sending.closes) }
+            connection.sendPiece(sending)
+            connection.context?.flush()
         }
-        context.writeAndFlush(wrapOutboundOut(.body(part)), promise: done)
+        context.write(wrapOutboundOut(.body(part)), promise: done)
     }
 
     private static func read(_ file: HTTPFile, _ offset: Int, _ room: UnsafeMutableRawBufferPointer) -> Int {

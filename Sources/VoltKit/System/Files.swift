@@ -50,7 +50,9 @@ public enum Files {
             throw VoltError(.failed, "'\(path)' is a directory")
         }
         var bytes: [UInt8] = []
-        var buffer = [UInt8](repeating: 0, count: 1 << 16)
+        // Files in /proc say that they have no bytes.
+        let size = information.st_size > 0 ? Int(information.st_size) + 1 : 1 << 16
+        var buffer = [UInt8](repeating: 0, count: min(size, 1 << 16))
         while true {
             let count = Glibc.read(descriptor, &buffer, buffer.count)
             if count < 0 {
