@@ -155,10 +155,10 @@ public struct ContentCopy: Sendable {
                 do throws(VoltError) {
                     let isMoved = try move(blob, from, to)
                     let done = work.withLock { work in
-                        work.done += blob.size
+                        work.done &+= blob.size
                         if isMoved {
                             work.result.blobs += 1
-                            work.result.bytes += blob.size
+                            work.result.bytes &+= blob.size
                         } else {
                             work.result.kept += 1
                         }

@@ -232,17 +232,20 @@ extension RegistryClient {
                 usleep(UInt32(200_000 << min(attempt, 5)))
                 // It may have arrived, and only the answer was lost.
                 if try hasBlob(digest, in: name) { return }
-                (begun, sent) = try resume(begun, name)
+                (begun, sent) = try resume(begun, size, name)
             }
         }
     }
 
     /// Where an upload goes on; a new one when the registry has forgotten it.
-    private func resume(_ place: String, _ name: OCIRepositoryName) throws(VoltError) -> (String, UInt64) {
+    private func resume(_ place: String, _ size: UInt64, _ name: OCIRepositoryName) throws(VoltError)
+        -> (String, UInt64)
+    {
         let answer = try send(Call(method: "GET", path: place, scope: Self.push(name)))
         if answer.isSuccess, let range = answer["range"],
             let last = range.split(separator: "-").last.flatMap({ UInt64($0) }),
-            last > 0
+            // Of nothing the same is said as of one byte.
+            last > 0, last < size
         {
             return (self.place(answer) ?? place, last + 1)
         }

@@ -114,7 +114,7 @@ public struct ImagePuller: Sendable {
             try JSONFile.write(all, recordPath)
             return Outcome(
                 image: outcome.image, manifest: answer.digest, isUnchanged: false,
-                fetched: (missing.count, missing.reduce(0) { $0 + $1.size }), notes: outcome.notes)
+                fetched: (missing.count, missing.reduce(0) { $0 &+ $1.size }), notes: outcome.notes)
         }
     }
 

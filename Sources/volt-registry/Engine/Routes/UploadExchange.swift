@@ -43,7 +43,7 @@ final class UploadExchange: HTTPExchange {
             }
             end = upload.count + count
         }
-        if let limit = service.settings.largestBlob, upload.count + (length ?? 0) > limit {
+        if let limit = service.settings.largestBlob, (length ?? 0) > limit - min(limit, upload.count) {
             throw large(limit)
         }
     }

@@ -102,7 +102,7 @@ private struct RepositoryCollection {
         }
         // Most is read while pushes go on; what came meanwhile is read with the lock.
         try readManifests()
-        let lock = try FileLock.wait(for: "\(directory)/_lock")
+        let lock = try storage.lockAlone(name)
         try readManifests()
         try removeTags(&result)
         try removeManifests(&result)

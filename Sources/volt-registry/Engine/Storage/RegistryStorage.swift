@@ -13,7 +13,7 @@ internal import VoltSystem
 ///     references/registry/NAME/_tags/TAG                  the digest of a manifest
 ///     references/registry/NAME/_referrers/DIGEST/DIGEST   a manifest about another one; its descriptor
 ///     references/registry/NAME/_uploads/ID                what came of a blob so far
-///     references/registry/NAME/_lock                      shared by who adds a manifest, alone for who removes blobs
+///     references/registry/NAME/_lock, _gate               shared by who adds something, alone for who collects
 ///
 /// Parts of a repository's name begin with a letter or digit, so that nothing of this can be one. Everything is read
 /// from these files at each request: several processes work on one store at a time.
@@ -67,10 +67,26 @@ public final class RegistryStorage: Sendable {
     /// Calls the body while nobody collects what a manifest may need.
     func sharing<Result>(_ name: OCIRepositoryName, _ body: () throws -> Result) throws -> Result {
         try within(name, "") { _ in }
-        let share = try FileLock.share("\(directory(name))/_lock")
+        let share = try share(name)
         let result = try body()
         share.keep()
         return result
+    }
+
+    private func share(_ name: OCIRepositoryName) throws -> FileLock {
+        // Pushes without a pause would never let a collection in that waits for the lock alone.
+        let gate = try FileLock.wait(for: "\(directory(name))/_gate")
+        let share = try FileLock.share("\(directory(name))/_lock")
+        gate.keep()
+        return share
+    }
+
+    /// The lock of who collects: those who add something wait.
+    func lockAlone(_ name: OCIRepositoryName) throws -> FileLock {
+        let gate = try FileLock.wait(for: "\(directory(name))/_gate")
+        let lock = try FileLock.wait(for: "\(directory(name))/_lock")
+        gate.keep()
+        return lock
     }
 
     /// Whether anything was ever put there.
