@@ -50,6 +50,23 @@ import VoltTestKit
         #expect(found == .refused)
     }
 
+    @Test("nothing that a registry says steers the terminal")
+    func controls() throws {
+        let server = try ScriptedHTTPServer { request in
+            request.path.contains("/tags/")
+                ? .answer(200, body: "{\"tags\":[\"good\",\"\\u001b[2Jbad\"]}")
+                : .answer(400, body: "{\"errors\":[{\"code\":\"X\",\"message\":\"\\u001b[2J\\nY\"}]}")
+        }
+        let client = try client(server)
+        #expect(try client.tags(of: name) == ["good"])
+        do {
+            _ = try client.manifest("1", in: name)
+            Issue.record("an error was expected")
+        } catch {
+            #expect(error.message.hasSuffix("X: ?[2J?Y"), "\(error.message)")
+        }
+    }
+
     @Test("a request is sent again when the server is busy, and given up in the end")
     func retries() throws {
         let count = Atomic<Int>(0)

@@ -11,7 +11,9 @@ extension RegistryClient {
     public func tags(of name: OCIRepositoryName) throws(VoltError) -> [String] {
         struct Body: Decodable { var tags: [String]? }
         return try pages("/v2/\(name)/tags/list", scope: Self.pull(name), "list the tags of '\(name)'") {
-            (body: Body) in body.tags ?? []
+            (body: Body) in
+            // What is no name is of no use, and could be anything.
+            (body.tags ?? []).filter { OCITagName(parsing: $0) != nil }
         }
     }
 
@@ -20,7 +22,7 @@ extension RegistryClient {
         struct Body: Decodable { var repositories: [String]? }
         return try pages("/v2/_catalog", scope: "registry:catalog:*", "list the repositories") {
             (body: Body) in
-            body.repositories ?? []
+            (body.repositories ?? []).filter { OCIRepositoryName(parsing: $0) != nil }
         }
     }
 

@@ -229,7 +229,7 @@ public final class RegistryClient {
         let said = (try? JSONDecoder().decode(Body.self, from: Data(answer.body)))?.errors.first
         let words = [said?.code, said?.message].compactMap { $0 }.joined(separator: ": ")
         let reason =
-            words.isEmpty ? "status \(answer.status)" : String(words.prefix(300).filter { !$0.isNewline })
+            words.isEmpty ? "status \(answer.status)" : RegistryText.plain(words, longest: 300)
         let message = "cannot \(what) at '\(endpoint.host)': \(reason)"
         return switch answer.status {
         case 401: VoltError(.refused, message, hint: "log in with 'volt registry login \(endpoint.host)'")
@@ -244,5 +244,18 @@ public final class RegistryClient {
     public func ping() throws(VoltError) {
         let answer = try send(Call(method: "GET", path: "/v2/", scope: ""))
         guard answer.isSuccess else { throw failure(answer, "log in") }
+    }
+}
+
+/// Texts of registries, which end on terminals.
+public enum RegistryText {
+    /// The text without controls, cut.
+    public static func plain(_ text: String, longest: Int) -> String {
+        var result = String.UnicodeScalarView()
+        for scalar in text.unicodeScalars.prefix(longest) {
+            let isControl = scalar.value < 32 || (127...159).contains(scalar.value)
+            result.append(isControl ? "?" : scalar)
+        }
+        return String(result)
     }
 }

@@ -140,7 +140,8 @@ struct Discover: ParsableCommand {
         return try place.referrers(to: digest).compactMap { descriptor in
             guard artifactType == nil || descriptor.artifactType == artifactType else { return nil }
             return Node(
-                digest: descriptor.digest, artifactType: descriptor.artifactType ?? "",
+                digest: descriptor.digest,
+                artifactType: RegistryText.plain(descriptor.artifactType ?? "", longest: 255),
                 annotations: descriptor.annotations,
                 referrers: try nodes(try OCIDigest(descriptor.digest), place, depth: depth + 1))
         }
