@@ -194,12 +194,17 @@ final class GarbageCollection {
                     continue
                 }
             }
+            if name.hasSuffix(".old") {
+                // Its writer may be at it, too.
+                try? Files.removeTree(directory)
+                continue
+            }
             guard directory != session.directory, Files.exists("\(directory)/lock") || name.hasSuffix(".new")
             else {
                 continue
             }
             guard let lock = try? FileLock.tryLock("\(directory)/lock") else { continue }
-            try Files.removeTree(directory)
+            try WriteSession.remove(directory)
             lock.keep()
             result.clearedSessions += 1
         }

@@ -32,7 +32,17 @@ final class WriteSession: Sendable {
     }
 
     /// Removes the private area; what was published stays. Call it when no thread writes any more.
-    func end() { try? Files.removeTree(directory) }
+    func end() { try? Self.remove(directory) }
+
+    /// Removes a private area that nobody uses. Under another name first: killed half-way, it would else be one without a
+    /// lock, of which nobody knows whether it is used.
+    static func remove(_ directory: String) throws {
+        let old = "\(directory).old"
+        guard rename(directory, old) == 0 else {
+            throw SystemError.current.during("cannot remove '\(directory)'")
+        }
+        try Files.removeTree(old)
+    }
 
     /// Publishes everything: after this call it is durable.
     func finish() throws {
