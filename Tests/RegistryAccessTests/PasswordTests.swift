@@ -144,8 +144,8 @@ import VoltTestKit
     }
 }
 
+/// Words of several threads; only one at a time reads or adds, on the queue, which is why they may share it.
 private final class Words: @unchecked Sendable {
-    // Guarded by the queue.
     private var words: [String] = []
     private let queue = DispatchQueue(label: "words")
 

@@ -3,7 +3,7 @@ public import VoltCore
 
 /// A private key that signs with one algorithm: RSA of 2048 to 8192 bits, P-256, or Ed25519.
 public final class PrivateKey: Sendable {
-    // As with PublicKey: never changed after init.
+    // Never changed after init, and OpenSSL allows the use of such a key from any thread (openssl-threads(7)).
     nonisolated(unsafe) private let key: OpaquePointer
 
     /// The one algorithm of this key.

@@ -91,16 +91,13 @@ public struct ContentCopy: Sendable {
             throw VoltError(.refused, "the indexes of '\(source.name)' are nested too deep")
         }
         let isThere = try destination.resolve(manifest.digest.description) != nil
-        if !isThere {
-            for child in manifest.document.manifests {
-                // An index may list what is not there ("image-index.md").
-                guard try source.resolve(child.digest) != nil else { continue }
-                try copy(
-                    try source.manifest(child.digest), tag: nil, source, destination, &result,
-                    depth: depth + 1)
-            }
-            try copyBlobs(manifest.document.blobs, source, destination, &result)
+        // An index may be there without what it lists.
+        for child in manifest.document.manifests {
+            guard try source.resolve(child.digest) != nil else { continue }
+            try copy(
+                try source.manifest(child.digest), tag: nil, source, destination, &result, depth: depth + 1)
         }
+        if !isThere { try copyBlobs(manifest.document.blobs, source, destination, &result) }
         if !isThere || tag != nil {
             try destination.put(manifest, tag: tag)
             result.manifests += 1
@@ -140,9 +137,10 @@ public struct ContentCopy: Sendable {
         let total = blobs.reduce(UInt64(0)) { $0 &+ $1.size }
         let work = Mutex(Work())
         let count = min(options.parallel, blobs.count)
-        // Each thread has places of its own; the first uses what is there.
-        nonisolated(unsafe) var places: [(any ContentPlace, any ContentPlace)] = [(source, destination)]
-        for _ in 1..<max(1, count) { places.append((try source.another(), try destination.another())) }
+        var made: [(any ContentPlace, any ContentPlace)] = [(source, destination)]
+        for _ in 1..<max(1, count) { made.append((try source.another(), try destination.another())) }
+        // Not changed from here on, and each thread uses the places at its own number alone.
+        nonisolated(unsafe) let places = made
         DispatchQueue.concurrentPerform(iterations: count) { thread in
             let (from, to) = places[thread]
             while true {

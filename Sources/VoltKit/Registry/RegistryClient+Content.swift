@@ -57,8 +57,16 @@ extension RegistryClient {
                     hint: "the registry or something on the way to it is not to be trusted")
             }
         }
+        let said = answer["content-type"]?.prefix { $0 != ";" }.trimmingBlanks
         let own = try OCIDocument(answer.body).mediaType
-        let type = own ?? answer["content-type"]?.prefix { $0 != ";" }.trimmingBlanks ?? OCIMediaType.manifest
+        // What reads one of them would see another thing than what reads the other ("manifest.md", `mediaType`).
+        if let own, let said, said.hasPrefix("application/vnd."), own != said {
+            throw VoltError(
+                .refused,
+                "'\(endpoint.host)' calls manifest '\(name):\(reference)' '\(said)', and it calls itself '\(own)'",
+                hint: "push it again with the media type that it has")
+        }
+        let type = own ?? said ?? OCIMediaType.manifest
         return try FetchedManifest(digest: digest, mediaType: type, bytes: answer.body)
     }
 
@@ -178,11 +186,11 @@ extension RegistryClient {
                 try Files.write(Array(part), to: output, named: path)
             }
             guard fsync(output) == 0 else { throw SystemError.current.during("cannot write '\(path)'") }
+            try Files.move(temporary, to: path)
         } catch {
             unlink(temporary)
             throw error
         }
-        try Files.move(temporary, to: path)
     }
 
     /// Gives a repository a blob of another one of the same registry.

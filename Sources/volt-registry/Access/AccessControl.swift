@@ -71,9 +71,6 @@ public final class AccessControl: Sendable {
     /// Whether nothing may be pushed or deleted.
     public var isReadOnly: Bool { current?.policy.isReadOnly ?? false }
 
-    /// Whether `token` has anything to give.
-    public var issuesTokens: Bool { current?.issuer != nil }
-
     var current: Rules? { rules.withLock { $0 } }
 
     private static func read(_ path: String, number: Int, now: Timestamp) throws(VoltError) -> Rules {

@@ -23,7 +23,7 @@ struct GC: ParsableCommand {
     @OptionGroup var output: OutputOptions
 
     func run() throws {
-        let (storage, context) = try store.open()
+        let (storage, context) = try store.open(makes: false)
         let result = try storage.collect(try retention.rules(), now: context.clock.now(), dryRun: dryRun)
         if output.format == .json { return print(try Output.json(result)) }
         let word = dryRun ? "would remove" : "removed"

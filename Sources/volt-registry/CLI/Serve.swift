@@ -58,7 +58,7 @@ struct Serve: ParsableCommand {
     }
 
     func run() throws {
-        let (storage, context) = try store.open()
+        let (storage, context) = try store.open(makes: true)
         var settings = RegistrySettings()
         settings.isReadOnly = readOnly
         settings.largestBlob = try maxBlob.map { (text) throws(VoltError) in try ByteSize(text).bytes }
@@ -106,10 +106,11 @@ struct StoreOptions: ParsableArguments {
             "The directory of the registry's store; without, the one of this host.", valueName: "directory"))
     var store: String?
 
-    func open() throws -> (storage: RegistryStorage, context: ToolContext) {
+    /// - Parameter makes: whether a store is made when there is none.
+    func open(makes: Bool) throws -> (storage: RegistryStorage, context: ToolContext) {
         let context = try ToolContext(tool: RegistryTool.tool.name)
         let path =
             store.map { Files.absolute($0, from: Files.currentDirectory) } ?? "\(context.paths.state)/store"
-        return (try RegistryStorage(try ContentStore.create(path)), context)
+        return (try RegistryStorage(try makes ? ContentStore.create(path) : ContentStore.open(path)), context)
     }
 }

@@ -47,8 +47,14 @@ struct PushArtifact: ParsableCommand {
     @OptionGroup var artifact: ArtifactOptions
     @Option(help: ArgumentHelp("A file as the configuration, as PATH:TYPE.", valueName: "file")) var config:
         String?
-    @Argument(help: "HOST/REPOSITORY:TAG or oci:DIRECTORY:TAG.") var target: Target
+    @Argument(help: "HOST/REPOSITORY:TAG or oci:DIRECTORY:TAG.", transform: Target.parse) var target: Target
     @Argument(help: "Files, each as PATH or PATH:TYPE.") var files: [String] = []
+
+    func validate() throws {
+        guard !files.isEmpty || config != nil || !artifact.annotation.isEmpty else {
+            throw ValidationError("name a file: the tag would become an artifact with nothing in it")
+        }
+    }
 
     func run() throws {
         var artifact = try artifact.artifact(files)
@@ -68,7 +74,7 @@ struct Attach: ParsableCommand {
 
     @OptionGroup var client: ClientOptions
     @OptionGroup var artifact: ArtifactOptions
-    @Argument(help: "HOST/REPOSITORY:TAG or oci:DIRECTORY:TAG.") var target: Target
+    @Argument(help: "HOST/REPOSITORY:TAG or oci:DIRECTORY:TAG.", transform: Target.parse) var target: Target
     @Argument(help: "Files, each as PATH or PATH:TYPE.") var files: [String] = []
 
     func run() throws {
@@ -98,7 +104,7 @@ struct PullArtifact: ParsableCommand {
     @OptionGroup var client: ClientOptions
     @Option(help: ArgumentHelp("Where to.", valueName: "directory")) var output = "."
     @Flag(help: "Replace files that are there.") var force = false
-    @Argument(help: "HOST/REPOSITORY:TAG or oci:DIRECTORY:TAG.") var target: Target
+    @Argument(help: "HOST/REPOSITORY:TAG or oci:DIRECTORY:TAG.", transform: Target.parse) var target: Target
 
     func run() throws {
         let place = try client.open(target)

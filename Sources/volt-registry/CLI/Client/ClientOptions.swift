@@ -45,8 +45,8 @@ struct ClientOptions: ParsableArguments {
     }
 }
 
-/// `HOST/REPOSITORY[:TAG][@DIGEST]`, or `oci:DIRECTORY[:TAG]`.
-struct Target: ExpressibleByArgument {
+/// `HOST/REPOSITORY[:TAG][@DIGEST]`, or `oci:DIRECTORY[:TAG][@DIGEST]`.
+struct Target {
     enum Place {
         case layout(String)
         case repository(host: String, OCIRepositoryName)
@@ -56,28 +56,38 @@ struct Target: ExpressibleByArgument {
     let tag: OCITagName?
     let digest: OCIDigest?
 
-    init?(argument: String) {
+    /// For ArgumentParser, which shows what is wrong.
+    @Sendable static func parse(_ argument: String) throws -> Target {
+        do throws(VoltError) { return try Target(argument) } catch { throw ValidationError(error.message) }
+    }
+
+    init(_ argument: String) throws(VoltError) {
         text = argument
         guard argument.hasPrefix("oci:") else {
-            guard let reference = try? OCIReference(argument) else { return nil }
+            let reference = try OCIReference(argument)
             place = .repository(host: reference.host, reference.repository)
             tag = reference.tag
             digest = reference.digest
             return
         }
         var rest = argument.dropFirst(4)
-        digest = rest.firstIndex(of: "@").flatMap { OCIDigest(parsing: rest[rest.index(after: $0)...]) }
-        if digest != nil, let at = rest.firstIndex(of: "@") { rest = rest[..<at] }
+        if let at = rest.lastIndex(of: "@"), let named = OCIDigest(parsing: rest[rest.index(after: at)...]) {
+            digest = named
+            rest = rest[..<at]
+        } else {
+            digest = nil
+        }
         if let colon = rest.lastIndex(of: ":"), !rest[colon...].contains("/") {
-            guard let name = OCITagName(parsing: rest[rest.index(after: colon)...]) else { return nil }
-            tag = name
+            tag = try OCITagName(rest[rest.index(after: colon)...])
             rest = rest[..<colon]
         } else {
             tag = nil
         }
-        guard !rest.isEmpty else { return nil }
+        guard !rest.isEmpty else { throw VoltError(.usage, "'\(argument)' names no directory") }
         place = .layout(String(rest))
     }
+
+    var isLayout: Bool { if case .layout = place { true } else { false } }
 
     /// What is asked for: the digest, else the tag, else `latest`, as everybody does.
     var reference: String { digest?.description ?? tag?.description ?? "latest" }

@@ -20,7 +20,8 @@ struct ManifestCommand: ParsableCommand {
         @OptionGroup var client: ClientOptions
         @Option(help: ArgumentHelp("That of the image for this platform.", valueName: "platform"))
         var platform: PlatformArgument?
-        @Argument(help: "HOST/REPOSITORY:TAG or oci:DIRECTORY:TAG.") var target: Target
+        @Argument(help: "HOST/REPOSITORY:TAG or oci:DIRECTORY:TAG.", transform: Target.parse) var target:
+            Target
 
         func run() throws {
             let place = try client.open(target)
@@ -40,7 +41,8 @@ struct ManifestCommand: ParsableCommand {
         @OptionGroup var client: ClientOptions
         @Option(help: ArgumentHelp("What it is, when it does not say so itself.", valueName: "type"))
         var mediaType: String?
-        @Argument(help: "HOST/REPOSITORY:TAG or oci:DIRECTORY:TAG.") var target: Target
+        @Argument(help: "HOST/REPOSITORY:TAG or oci:DIRECTORY:TAG.", transform: Target.parse) var target:
+            Target
         @Argument(help: "A file, or - for standard input.") var file: String
 
         func run() throws {
@@ -62,7 +64,7 @@ struct ManifestCommand: ParsableCommand {
                 """)
         @OptionGroup var client: ClientOptions
         @Flag(help: "Delete it.") var force = false
-        @Argument(help: "HOST/REPOSITORY:TAG or @DIGEST.") var target: Target
+        @Argument(help: "HOST/REPOSITORY:TAG or @DIGEST.", transform: Target.parse) var target: Target
 
         func run() throws {
             guard case .repository(let host, let name) = target.place else {
@@ -96,7 +98,7 @@ struct BlobCommand: ParsableCommand {
                 """)
         @OptionGroup var client: ClientOptions
         @Option(help: ArgumentHelp("The file; - is standard output.", valueName: "file")) var output: String
-        @Argument(help: "HOST/REPOSITORY@DIGEST.") var target: Target
+        @Argument(help: "HOST/REPOSITORY@DIGEST.", transform: Target.parse) var target: Target
 
         func run() throws {
             guard case .repository(let host, let name) = target.place, let digest = target.digest else {
@@ -115,7 +117,7 @@ struct BlobCommand: ParsableCommand {
                   volt registry blob push localhost:5000/team/web layer.tar.gz
                 """)
         @OptionGroup var client: ClientOptions
-        @Argument(help: "HOST/REPOSITORY or oci:DIRECTORY.") var target: Target
+        @Argument(help: "HOST/REPOSITORY or oci:DIRECTORY.", transform: Target.parse) var target: Target
         @Argument(help: "The file.") var file: String
 
         func run() throws {
@@ -132,7 +134,7 @@ struct BlobCommand: ParsableCommand {
                 """)
         @OptionGroup var client: ClientOptions
         @Flag(help: "Delete it.") var force = false
-        @Argument(help: "HOST/REPOSITORY@DIGEST.") var target: Target
+        @Argument(help: "HOST/REPOSITORY@DIGEST.", transform: Target.parse) var target: Target
 
         func run() throws {
             guard case .repository(let host, let name) = target.place, let digest = target.digest else {

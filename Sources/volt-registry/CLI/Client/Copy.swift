@@ -27,8 +27,11 @@ struct CopyImage: ParsableCommand {
     @Flag(name: .shortAndLong, help: "Also what is about it, such as signatures.") var referrers = false
     @Option(help: "Blobs that are moved at a time.") var parallel = 4
     @Flag(name: [.customShort("q"), .long], help: "Show no progress.") var quiet = false
-    @Argument(help: "HOST/REPOSITORY:TAG, with @DIGEST if wanted, or oci:DIRECTORY:TAG.") var source: Target
-    @Argument(help: "The same; without a tag it gets that of the source.") var destination: Target
+    @Argument(
+        help: "HOST/REPOSITORY:TAG, with @DIGEST if wanted, or oci:DIRECTORY:TAG.", transform: Target.parse)
+    var source: Target
+    @Argument(help: "The same; without a tag it gets that of the source.", transform: Target.parse)
+    var destination: Target
 
     func validate() throws {
         guard (1...32).contains(parallel) else { throw ValidationError("--parallel is from 1 to 32") }
@@ -50,7 +53,7 @@ struct CopyImage: ParsableCommand {
     }
 }
 
-/// Copies, and says on a terminal how far it is.
+/// Copies, and says how far it is.
 func transfer(
     _ reference: String, from source: any ContentPlace, to destination: any ContentPlace, tag: OCITagName?,
     _ options: ContentCopy.Options, quiet: Bool
@@ -58,9 +61,9 @@ func transfer(
     let environment = try ToolContext(tool: RegistryTool.tool.name).environment
     var options = options
     if let directory = environment["TMPDIR"], directory.hasPrefix("/") { options.temporary = directory }
-    let copy = ContentCopy(options) { done, total in
-        if !quiet { Output.note("\(ByteSize(bytes: done)) of \(ByteSize(bytes: total))") }
-    }
+    let line = ProgressLine("copy", quiet: quiet)
+    defer { line.end() }
+    let copy = ContentCopy(options) { done, total in line.show(done, of: total) }
     return try copy.run(reference, from: source, to: destination, tag: tag)
 }
 
@@ -76,8 +79,14 @@ struct Backup: ParsableCommand {
 
     @OptionGroup var client: ClientOptions
     @Flag(name: [.customShort("q"), .long], help: "Show no progress.") var quiet = false
-    @Argument(help: "HOST/REPOSITORY.") var source: Target
-    @Argument(help: "oci:DIRECTORY.") var destination: Target
+    @Argument(help: "HOST/REPOSITORY.", transform: Target.parse) var source: Target
+    @Argument(help: "oci:DIRECTORY.", transform: Target.parse) var destination: Target
+
+    func validate() throws {
+        guard !source.isLayout, destination.isLayout else {
+            throw ValidationError("a repository is backed up to a layout, which is written oci:DIRECTORY")
+        }
+    }
 
     func run() throws { try copyAll(client, source, destination, quiet: quiet) }
 }
@@ -92,8 +101,14 @@ struct Restore: ParsableCommand {
 
     @OptionGroup var client: ClientOptions
     @Flag(name: [.customShort("q"), .long], help: "Show no progress.") var quiet = false
-    @Argument(help: "oci:DIRECTORY.") var source: Target
-    @Argument(help: "HOST/REPOSITORY.") var destination: Target
+    @Argument(help: "oci:DIRECTORY.", transform: Target.parse) var source: Target
+    @Argument(help: "HOST/REPOSITORY.", transform: Target.parse) var destination: Target
+
+    func validate() throws {
+        guard source.isLayout, !destination.isLayout else {
+            throw ValidationError("a layout, which is written oci:DIRECTORY, is restored to a repository")
+        }
+    }
 
     func run() throws { try copyAll(client, source, destination, quiet: quiet) }
 }
@@ -104,21 +119,16 @@ private func copyAll(_ client: ClientOptions, _ source: Target, _ destination: T
         throw ValidationError("all tags are copied: name no tag")
     }
     let from = try client.open(source)
+    // Before anything is made of it: it may not be there.
+    let tags = try from.tags().filter {
+        // The list that a registry without one keeps in a tag is made anew where it is needed.
+        OCITagName(parsing: $0) != nil && !RegistryClient.isReferrersTag($0)
+    }
     let to = try client.open(destination, makes: true)
     var options = ContentCopy.Options()
     options.referrers = true
-    var failed = 0
-    let tags = try from.tags()
-    for text in tags {
-        do {
-            // The list that a registry without one keeps in a tag is made anew where it is needed.
-            guard let tag = OCITagName(parsing: text), !RegistryClient.isReferrersTag(text) else { continue }
-            _ = try transfer(text, from: from, to: to, tag: tag, options, quiet: quiet)
-            print(text)
-        } catch let error as VoltError {
-            Output.note("volt registry: error: '\(text)': \(error.message)")
-            failed += 1
-        }
+    try ToolContext(tool: RegistryTool.tool.name).each(tags) { text in
+        _ = try transfer(text, from: from, to: to, tag: try OCITagName(text), options, quiet: quiet)
+        return text
     }
-    if failed > 0 { throw ExitStatus(failed == tags.count ? 1 : 2) }
 }

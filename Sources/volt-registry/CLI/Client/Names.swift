@@ -23,10 +23,7 @@ struct ListNames: ParsableCommand {
         if !what.contains("/"), !what.hasPrefix("oci:"), let host = OCIReference.host(what) {
             names = try client.client(host).repositories()
         } else {
-            guard let target = Target(argument: what) else {
-                throw ValidationError("'\(what)' is neither a registry nor a repository")
-            }
-            names = try client.open(target).tags()
+            names = try client.open(try Target.parse(what)).tags()
         }
         if output.format == .json { return print(try Output.json(names)) }
         for name in names { print(name) }
@@ -44,7 +41,7 @@ struct Resolve: ParsableCommand {
     @OptionGroup var client: ClientOptions
     @Option(help: ArgumentHelp("Of the image for this platform.", valueName: "platform")) var platform:
         PlatformArgument?
-    @Argument(help: "HOST/REPOSITORY:TAG or oci:DIRECTORY:TAG.") var target: Target
+    @Argument(help: "HOST/REPOSITORY:TAG or oci:DIRECTORY:TAG.", transform: Target.parse) var target: Target
 
     func run() throws {
         let place = try client.open(target)
@@ -69,7 +66,7 @@ struct TagManifest: ParsableCommand {
             """)
 
     @OptionGroup var client: ClientOptions
-    @Argument(help: "HOST/REPOSITORY:TAG or oci:DIRECTORY:TAG.") var target: Target
+    @Argument(help: "HOST/REPOSITORY:TAG or oci:DIRECTORY:TAG.", transform: Target.parse) var target: Target
     @Argument(help: "The new tags.") var tags: [String]
 
     func run() throws {
@@ -89,7 +86,7 @@ struct Untag: ParsableCommand {
             """)
 
     @OptionGroup var client: ClientOptions
-    @Argument(help: "HOST/REPOSITORY:TAG.") var target: Target
+    @Argument(help: "HOST/REPOSITORY:TAG.", transform: Target.parse) var target: Target
 
     func run() throws {
         guard case .repository(let host, let name) = target.place, let tag = target.tag, target.digest == nil
@@ -111,7 +108,7 @@ struct Discover: ParsableCommand {
     @OptionGroup var client: ClientOptions
     @OptionGroup var output: OutputOptions
     @Option(help: ArgumentHelp("Only of this type.", valueName: "type")) var artifactType: String?
-    @Argument(help: "HOST/REPOSITORY:TAG or oci:DIRECTORY:TAG.") var target: Target
+    @Argument(help: "HOST/REPOSITORY:TAG or oci:DIRECTORY:TAG.", transform: Target.parse) var target: Target
 
     private struct Node: Encodable {
         let digest: String

@@ -47,7 +47,7 @@ final class ManifestExchange: HTTPExchange {
         }
         guard tags.count <= Self.tagLimit else {
             throw RegistryError(
-                status: 414, code: "TAG_INVALID", message: "a request gives at most \(Self.tagLimit) tags")
+                status: 414, code: "UNSUPPORTED", message: "a request gives at most \(Self.tagLimit) tags")
         }
         self.tags = tags
         let type = request["content-type"]?.prefix { $0 != ";" }.trimmed

@@ -50,9 +50,7 @@ extension RegistryService {
     private static func page(_ query: Query) throws -> (count: Int, last: String?) {
         guard let text = query["n"] else { return (page, query["last"]) }
         guard text.utf8.allSatisfy({ (48...57).contains($0) }), let count = Int(text) else {
-            throw RegistryError(
-                status: 400, code: "PAGINATION_NUMBER_INVALID", message: "n is a number",
-                detail: ["n": String(text.prefix(100))])
+            throw RegistryError.unsupported("n is a number", status: 400)
         }
         return (min(count, page), query["last"])
     }

@@ -1,9 +1,8 @@
 internal import Synchronization
-internal import VoltCLI
 internal import VoltCore
 
 /// Says how far something is: on a terminal a line that is drawn again and again, else one every five seconds.
-final class ProgressLine: Sendable {
+public final class ProgressLine: Sendable {
     private struct State {
         var last: ContinuousClock.Instant
         var isDrawn = false
@@ -15,14 +14,17 @@ final class ProgressLine: Sendable {
     private let state: Mutex<State>
     private let isQuiet: Bool
 
-    init(_ what: String, quiet: Bool) {
+    /// - Parameters:
+    ///   - what: is done, such as `push`.
+    ///   - quiet: whether nothing is shown.
+    public init(_ what: String, quiet: Bool) {
         self.what = what
         isQuiet = quiet
         state = Mutex(State(last: ContinuousClock.now))
     }
 
     /// Tells how many bytes are done, of how many when that is known.
-    func show(_ bytes: UInt64, of total: UInt64? = nil, entries: Int? = nil) {
+    public func show(_ bytes: UInt64, of total: UInt64? = nil, entries: Int? = nil) {
         if isQuiet { return }
         let now = ContinuousClock.now
         let isDue = state.withLock { state in
@@ -48,7 +50,7 @@ final class ProgressLine: Sendable {
     }
 
     /// Clears the line.
-    func end() {
+    public func end() {
         if isTerminal, state.withLock({ $0.isDrawn }) { Output.write("\r\u{1B}[K", to: 2) }
     }
 }
