@@ -45,8 +45,24 @@ extension RegistryStorage {
             var collection = RepositoryCollection(self, name, rules, now: now, dryRun: dryRun)
             try collection.run(&result)
         }
+        // Names of blobs there have a colon.
+        if !dryRun { try sweep("\(root)/_bare", now: now.milliseconds / 1000) { !$0.contains(":") } }
         result.store = try store.collectGarbage(grace: rules.grace, dryRun: dryRun)
         return result
+    }
+
+    /// Removes files that were on their way when a process was killed, once they are an hour old.
+    ///
+    /// - Parameter now: seconds since 1970.
+    fileprivate func sweep(_ directory: String, now: Int64, _ isTemporary: (String) -> Bool) throws {
+        for entry in try Files.list(directory) where isTemporary(entry) {
+            var information = stat()
+            let path = "\(directory)/\(entry)"
+            guard stat(path, &information) == 0, now - Int64(information.st_mtim.tv_sec) > 3600 else {
+                continue
+            }
+            try Files.remove(path)
+        }
     }
 
     /// Every directory that is a repository, also without manifests.
@@ -96,8 +112,9 @@ private struct RepositoryCollection {
     mutating func run(_ result: inout CollectionResult) throws {
         if !dryRun {
             result.uploads += try storage.removeUploads(olderThan: rules.uploads, now: now, in: name)
-            for entry in try Files.list(directory) where entry.hasPrefix("_new-") {
-                if age("\(directory)/\(entry)") > 3600 { try Files.remove("\(directory)/\(entry)") }
+            try storage.sweep(directory, now: now) { $0.hasPrefix("_new-") }
+            for part in ["_blobs", "_manifests"] {
+                try storage.sweep("\(directory)/\(part)", now: now) { $0.hasSuffix(".tmp") }
             }
         }
         // Most is read while pushes go on; what came meanwhile is read with the lock.
