@@ -190,8 +190,9 @@ let package = Package(
         .target(
             name: "RegistryEngine",
             dependencies: [
-                "RegistryAccess", "VoltOCI", "VoltStore", "VoltServer", "VoltPages", "VoltCore", "VoltSystem",
-                "CVoltSystem",
+                "RegistryAccess", "VoltOCI", "VoltRegistry", "VoltStore", "VoltServer", "VoltPages",
+                "VoltCore",
+                "VoltSystem", "CVoltSystem",
             ],
             path: "Sources/volt-registry/Engine", swiftSettings: settings),
         program(
@@ -223,14 +224,16 @@ let package = Package(
         tests(
             "RegistryServerTests",
             [
-                "RegistryAccess", "RegistryEngine", "VoltCrypto", "VoltOCI", "VoltServer", "VoltStore",
+                "RegistryAccess", "RegistryEngine", "VoltCrypto", "VoltOCI", "VoltRegistry", "VoltServer",
+                "VoltStore",
                 "VoltSystem", "volt-registry",
             ]),
         tests("VoltOCITests", ["VoltOCI", "VoltCore"]),
         tests(
             "RegistryClientTests",
             [
-                "VoltOCI", "VoltRegistry", "VoltCore", "VoltSystem", "volt-container", "volt-container--pull",
+                "VoltOCI", "VoltRegistry", "VoltServer", "VoltCore", "VoltSystem", "volt-container",
+                "volt-container--pull",
                 "volt-registry",
             ]),
         tests("VoltCryptoTests", ["VoltCrypto", "VoltCore"]),

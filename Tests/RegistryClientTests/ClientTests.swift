@@ -64,16 +64,23 @@ final class Bench {
         )
     }
 
-    deinit {
+    deinit { stop() }
+
+    /// Ends the registry.
+    func stop() {
         guard pid > 0 else { return }
         kill(pid, SIGKILL)
         waitpid(pid, nil, 0)
+        pid = 0
     }
 
     var host: String { "localhost:\(port)" }
 
     @discardableResult
-    func ok(_ words: String..., input: String = "") throws -> String {
+    func ok(_ words: String..., input: String = "") throws -> String { try ok(words, input: input) }
+
+    @discardableResult
+    func ok(_ words: [String], input: String = "") throws -> String {
         let result = try run.run(words, input: input)
         try #require(result.status == 0, "\(words): \(result.stdout)\(result.stderr)")
         return result.stdout

@@ -13,6 +13,11 @@ public struct RetentionRules: Sendable {
     public var untagged: Duration?
     /// A blob that no manifest names stays so long: its manifest may be on the way.
     public var grace: Duration = .seconds(3600)
+    /// What is kept of another registry goes when nobody asked for it for so long; nil keeps it. The rules above are not
+    /// for it.
+    public var upstreamKeep: Duration?
+    /// What the blobs that are kept of other registries may have; more goes, what was not asked for the longest first.
+    public var upstreamSize: UInt64?
     /// An upload that brought nothing for so long goes.
     public var uploads: Duration = .seconds(86_400)
 
@@ -41,6 +46,11 @@ extension RegistryStorage {
     /// - Parameter dryRun: only say what would go; of the store only what nobody refers to now is counted.
     public func collect(_ rules: RetentionRules, now: Timestamp, dryRun: Bool) throws -> CollectionResult {
         var result = CollectionResult()
+        if rules.upstreamKeep != nil || rules.upstreamSize != nil {
+            var kept: [OCIRepositoryName] = []
+            try Self.walk(root) { name in if isKept(name) { kept.append(name) } }
+            try KeptCollection(self, kept, now: now).run(rules, dryRun: dryRun, &result)
+        }
         try Self.walk(root) { name in
             var collection = RepositoryCollection(self, name, rules, now: now, dryRun: dryRun)
             try collection.run(&result)
@@ -121,8 +131,10 @@ private struct RepositoryCollection {
         try readManifests()
         let lock = try storage.lockAlone(name)
         try readManifests()
-        try removeTags(&result)
-        try removeManifests(&result)
+        if !storage.isKept(name) {
+            try removeTags(&result)
+            try removeManifests(&result)
+        }
         try removeBlobs(&result)
         lock.keep()
     }

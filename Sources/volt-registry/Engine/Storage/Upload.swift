@@ -117,6 +117,13 @@ final class Upload: @unchecked Sendable {
         return (sha256, other)
     }
 
+    /// Another descriptor of the file, which the caller closes.
+    func duplicate() throws(VoltError) -> Int32 {
+        let copy = fcntl(descriptor, F_DUPFD_CLOEXEC, 0)
+        guard copy >= 0 else { throw SystemError.current.during("cannot open '\(path)'") }
+        return copy
+    }
+
     /// Makes the bytes durable.
     func sync() throws(VoltError) {
         guard fdatasync(descriptor) == 0 else { throw SystemError.current.during("cannot sync '\(path)'") }
