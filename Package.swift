@@ -192,7 +192,7 @@ let package = Package(
             dependencies: [
                 "RegistryAccess", "VoltOCI", "VoltRegistry", "VoltStore", "VoltServer", "VoltPages",
                 "VoltCore",
-                "VoltSystem", "CVoltSystem",
+                "VoltSystem", "VoltYAML", "CVoltSystem",
             ],
             path: "Sources/volt-registry/Engine", swiftSettings: settings),
         program(
@@ -232,7 +232,8 @@ let package = Package(
         tests(
             "RegistryClientTests",
             [
-                "VoltOCI", "VoltRegistry", "VoltServer", "VoltCore", "VoltSystem", "volt-container",
+                "RegistryEngine", "VoltOCI", "VoltRegistry", "VoltServer", "VoltCore", "VoltSystem",
+                "volt-container",
                 "volt-container--pull",
                 "volt-registry",
             ]),

@@ -167,8 +167,8 @@ enum Layout {
         Module(
             "volt-registry/Engine",
             [
-                "RegistryAccess", "VoltOCI", "VoltRegistry", "VoltStore", "VoltServer", "VoltPages", "VoltCore",
-                "VoltSystem", "CVoltSystem", "FoundationEssentials",
+                "RegistryAccess", "VoltOCI", "VoltRegistry", "VoltStore", "VoltServer", "VoltPages",
+                "VoltCore", "VoltSystem", "VoltYAML", "CVoltSystem", "FoundationEssentials",
             ], isEngine: true),
         Module(
             "volt-registry/CLI",
