@@ -168,7 +168,8 @@ enum Layout {
             "volt-registry/Engine",
             [
                 "RegistryAccess", "VoltOCI", "VoltRegistry", "VoltStore", "VoltServer", "VoltPages",
-                "VoltCore", "VoltSystem", "VoltYAML", "CVoltSystem", "FoundationEssentials",
+                "VoltCore", "VoltSystem", "VoltYAML", "CVoltSystem", "Dispatch",
+                "FoundationEssentials",
             ], isEngine: true),
         Module(
             "volt-registry/CLI",
