@@ -95,6 +95,7 @@ let package = Package(
                 "VoltOCI", "VoltHTTP", "VoltPlugin", "VoltArchive", "VoltCore", "VoltCrypto", "VoltSystem",
                 "CVoltSystem",
             ]),
+        kit("S3", "VoltS3", ["VoltHTTP", "VoltCore", "VoltCrypto"]),
         kit("Workload", "VoltWorkload", ["VoltCore", "VoltYAML"]),
         kit("Kit", "VoltKit", ["VoltCore", "VoltSystem", "VoltPlugin", "VoltCLI"]),
         kit("TestKit", "VoltTestKit", ["VoltCore", "VoltSystem", "CVoltSystem"]),
@@ -238,6 +239,7 @@ let package = Package(
                 "volt-registry",
             ]),
         tests("VoltCryptoTests", ["VoltCrypto", "VoltCore"]),
+        tests("VoltS3Tests", ["VoltS3", "VoltCore", "VoltSystem"]),
         tests("VoltPasswordTests", ["VoltPassword", "VoltCore"]),
         tests(
             "RegistryAccessTests",

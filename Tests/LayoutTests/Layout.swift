@@ -58,6 +58,7 @@ enum Layout {
                 "CVoltSystem",
                 "Dispatch", "FoundationEssentials",
             ], isEngine: true),
+        Module("VoltKit/S3", ["VoltHTTP", "VoltCore", "VoltCrypto"], isEngine: true),
         Module("VoltKit/SQLite", ["VoltCore", "CSQLite"]),
         Module("VoltKit/HTTP", ["VoltCore", "VoltSystem", "CVoltSystem", "CCurl"]),
         Module("VoltKit/Pages", ["VoltServer", "VoltCore", "VoltCrypto"]),

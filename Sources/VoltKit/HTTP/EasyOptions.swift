@@ -74,6 +74,11 @@ struct EasyOptions {
             fields = curl_slist_append(fields, value.isEmpty ? "\(name);" : "\(name): \(value)")
         }
         try check(volt_curl_set_headers(handle, fields), CURLOPT_HTTPHEADER)
+        if let signing = request.signing {
+            try set(CURLOPT_AWS_SIGV4, "aws:amz:\(signing.region):\(signing.service)")
+            try set(CURLOPT_USERNAME, signing.keyID)
+            try set(CURLOPT_PASSWORD, signing.secret)
+        }
     }
 
     private static func isToken(_ name: String) -> Bool {

@@ -149,6 +149,7 @@ public final class WebClient {
                     hint: "give the address of the server that takes it")
             }
             next.secretHeaders = []
+            next.signing = nil
         } else if next.method != request.method || (status < 303 && request.method == "POST") {
             // Nobody wants a POST that has silently become a GET.
             guard status == 303 else {

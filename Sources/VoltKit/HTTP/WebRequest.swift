@@ -13,6 +13,8 @@ public struct WebRequest: Sendable {
     public var body: [UInt8]
     /// A part of an open file that is sent in place of the body.
     public var upload: WebUpload?
+    /// How it is signed; nil for not at all. It goes to the origin of `url` and to no other one.
+    public var signing: WebSigning?
 
     /// - Parameters: see the properties.
     public init(
@@ -41,6 +43,26 @@ public struct WebUpload: Sendable {
         self.descriptor = descriptor
         self.offset = offset
         self.count = count
+    }
+}
+
+/// A signature of Amazon's form (Signature Version 4), made by libcurl.
+public struct WebSigning: Sendable {
+    /// Such as `us-east-1`.
+    public var region: String
+    /// Such as `s3`.
+    public var service: String
+    /// The name of the key.
+    public var keyID: String
+    /// The key.
+    public var secret: String
+
+    /// - Parameters: see the properties.
+    public init(region: String, service: String, keyID: String, secret: String) {
+        self.region = region
+        self.service = service
+        self.keyID = keyID
+        self.secret = secret
     }
 }
 
