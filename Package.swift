@@ -95,7 +95,7 @@ let package = Package(
                 "VoltOCI", "VoltHTTP", "VoltPlugin", "VoltArchive", "VoltCore", "VoltCrypto", "VoltSystem",
                 "CVoltSystem",
             ]),
-        kit("S3", "VoltS3", ["VoltHTTP", "VoltCore", "VoltCrypto"]),
+        kit("S3", "VoltS3", ["VoltHTTP", "VoltCore", "VoltCrypto", "VoltSystem"]),
         kit("Workload", "VoltWorkload", ["VoltCore", "VoltYAML"]),
         kit("Kit", "VoltKit", ["VoltCore", "VoltSystem", "VoltPlugin", "VoltCLI"]),
         kit("TestKit", "VoltTestKit", ["VoltCore", "VoltSystem", "CVoltSystem"]),
@@ -191,7 +191,7 @@ let package = Package(
         .target(
             name: "RegistryEngine",
             dependencies: [
-                "RegistryAccess", "VoltOCI", "VoltRegistry", "VoltStore", "VoltServer", "VoltPages",
+                "RegistryAccess", "VoltOCI", "VoltRegistry", "VoltS3", "VoltStore", "VoltServer", "VoltPages",
                 "VoltCore",
                 "VoltSystem", "VoltYAML", "CVoltSystem",
             ],
@@ -199,7 +199,8 @@ let package = Package(
         program(
             "volt-registry", path: "Sources/volt-registry/CLI",
             [
-                "RegistryAccess", "RegistryEngine", "VoltOCI", "VoltRegistry", "VoltServer", "VoltStore",
+                "RegistryAccess", "RegistryEngine", "VoltOCI", "VoltRegistry", "VoltS3", "VoltServer",
+                "VoltStore",
                 "VoltCLI",
                 "VoltCore",
                 "VoltSystem",

@@ -58,7 +58,7 @@ enum Layout {
                 "CVoltSystem",
                 "Dispatch", "FoundationEssentials",
             ], isEngine: true),
-        Module("VoltKit/S3", ["VoltHTTP", "VoltCore", "VoltCrypto"], isEngine: true),
+        Module("VoltKit/S3", ["VoltHTTP", "VoltCore", "VoltCrypto", "VoltSystem"], isEngine: true),
         Module("VoltKit/SQLite", ["VoltCore", "CSQLite"]),
         Module("VoltKit/HTTP", ["VoltCore", "VoltSystem", "CVoltSystem", "CCurl"]),
         Module("VoltKit/Pages", ["VoltServer", "VoltCore", "VoltCrypto"]),
@@ -168,14 +168,15 @@ enum Layout {
         Module(
             "volt-registry/Engine",
             [
-                "RegistryAccess", "VoltOCI", "VoltRegistry", "VoltStore", "VoltServer", "VoltPages",
+                "RegistryAccess", "VoltOCI", "VoltRegistry", "VoltS3", "VoltStore", "VoltServer", "VoltPages",
                 "VoltCore", "VoltSystem", "VoltYAML", "CVoltSystem", "Dispatch",
                 "FoundationEssentials",
             ], isEngine: true),
         Module(
             "volt-registry/CLI",
             [
-                "RegistryAccess", "RegistryEngine", "VoltOCI", "VoltRegistry", "VoltServer", "VoltStore",
+                "RegistryAccess", "RegistryEngine", "VoltOCI", "VoltRegistry", "VoltS3", "VoltServer",
+                "VoltStore",
                 "VoltCLI",
                 "VoltCore",
                 "VoltSystem",

@@ -170,7 +170,6 @@ public final class S3Client {
 
     /// Writes an object from an open file; it is there as a whole, or not at all.
     public func put(_ key: String, from descriptor: Int32, size: UInt64) throws(VoltError) {
-        if size == 0 { throw VoltError(.failed, "an object has at least one byte") }
         if size > Self.part { return try putParts(key, descriptor, size) }
         try _ = putPart(key, [], descriptor, 0, size)
     }

@@ -20,11 +20,15 @@ struct GC: ParsableCommand {
     @OptionGroup var store: StoreOptions
     @OptionGroup var retention: RetentionOptions
     @Flag(help: "Only say what would go.") var dryRun = false
+    @OptionGroup(title: "S3") var bucket: BucketOptions
     @OptionGroup var output: OutputOptions
 
     func run() throws {
-        let (storage, context) = try store.open(makes: false)
-        let result = try storage.collect(try retention.rules(), now: context.clock.now(), dryRun: dryRun)
+        let (storage, context) = try store.open(makes: bucket.s3 != nil)
+        let (rules, now) = (try retention.rules(), context.clock.now())
+        let result =
+            try bucket.open(storage, context.environment)?.collect(rules, now: now, dryRun: dryRun)
+            ?? storage.collect(rules, now: now, dryRun: dryRun)
         if output.format == .json { return print(try Output.json(result)) }
         let word = dryRun ? "would remove" : "removed"
         for tag in result.tags { print("\(word) tag \(tag)") }

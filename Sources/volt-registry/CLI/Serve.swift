@@ -48,6 +48,7 @@ struct Serve: ParsableCommand {
     var quota: String?
 
     @OptionGroup(title: "Other registries") var upstream: UpstreamOptions
+    @OptionGroup(title: "S3") var bucket: BucketOptions
 
     func validate() throws {
         guard (tlsCert == nil) == (tlsKey == nil) else {
@@ -56,11 +57,16 @@ struct Serve: ParsableCommand {
         guard clientCa == nil || tlsCert != nil else {
             throw ValidationError("--client-ca is given with --tls-cert")
         }
+        guard bucket.s3 == nil || upstream.upstreams.isEmpty else {
+            throw ValidationError(
+                "what is kept of other registries lies on this host: --upstream is not given with --s3")
+        }
         guard (0...65535).contains(port) else { throw ValidationError("'\(port)' is not a port") }
     }
 
     func run() throws {
         let (storage, context) = try store.open(makes: true)
+        let bucket = try bucket.open(storage, context.environment)
         var settings = RegistrySettings()
         settings.isReadOnly = readOnly
         settings.largestBlob = try maxBlob.map { (text) throws(VoltError) in try ByteSize(text).bytes }
@@ -93,7 +99,8 @@ struct Serve: ParsableCommand {
         }
         let signals = try ServerSignal.install()
         let server = try RegistryServer(
-            storage, address: listen == "*" ? nil : listen, port: port, settings: settings, tls: tls,
+            storage, bucket: bucket, address: listen == "*" ? nil : listen, port: port, settings: settings,
+            tls: tls,
             access: access, clock: clock, report: log)
         if policy == nil, !["127.0.0.1", "::1", "localhost"].contains(listen) {
             log("warning: whoever reaches this address may pull, push and delete everything: give a --policy")

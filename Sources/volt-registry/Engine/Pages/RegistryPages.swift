@@ -14,7 +14,7 @@ struct RegistryPages {
     /// Bytes of a manifest's text.
     private static let textLimit = 64 << 10
 
-    let storage: RegistryStorage
+    let storage: any Repositories
     let now: Timestamp
     /// Whether the reader may pull from a repository.
     let mayPull: (OCIRepositoryName) -> Bool
@@ -32,7 +32,7 @@ struct RegistryPages {
             guard let digest = OCIDigest(parsing: parts[parts.count - 1]) else { return nil }
             return try manifest(name, digest)
         }
-        guard let name = OCIRepositoryName(parsing: rest), mayPull(name), storage.exists(name) else {
+        guard let name = OCIRepositoryName(parsing: rest), mayPull(name), try storage.exists(name) else {
             return nil
         }
         return try repository(name)

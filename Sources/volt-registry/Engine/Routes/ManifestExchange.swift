@@ -127,7 +127,7 @@ final class ManifestExchange: HTTPExchange {
             guard wanted == digest else { throw RegistryError.digestMismatch(wanted, is: digest) }
         }
         let subject = try service.storage.put(
-            bytes, document, mediaType: type, digest: digest, tags: tags, in: name)
+            bytes, document, mediaType: type, digest: digest, tags: tags, in: name, needsBlobs: true)
         var headers = [
             ("Location", "/v2/\(name)/manifests/\(digest)"), ("Docker-Content-Digest", digest.description),
         ]

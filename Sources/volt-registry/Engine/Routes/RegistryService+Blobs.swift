@@ -7,8 +7,9 @@ internal import VoltSystem
 
 extension RegistryService {
     func blob(_ name: OCIRepositoryName, _ digest: OCIDigest, _ request: HTTPRequest) throws -> HTTPResponse {
-        guard let sha256 = storage.blob(digest, in: name) else {
-            throw storage.exists(name) ? RegistryError.blobUnknown(digest) : RegistryError.nameUnknown(name)
+        guard let sha256 = try storage.blob(digest, in: name) else {
+            throw try storage.exists(name)
+                ? RegistryError.blobUnknown(digest) : RegistryError.nameUnknown(name)
         }
         if Self.matches(request, digest.description) {
             return HTTPResponse(304, headers: Self.headers(digest))
@@ -69,7 +70,7 @@ extension RegistryService {
         }
         if let text = query["digest"], query["mount"] == nil {
             guard let digest = OCIDigest(parsing: text) else { throw RegistryError.digestInvalid(text) }
-            let upload = try storage.beginUpload(digest.algorithm, in: name)
+            let upload = try local.beginUpload(digest.algorithm, in: name)
             return .exchange(try UploadExchange(self, request, name, upload, digest))
         }
         let (source, text) = (query["from"], query["mount"])
@@ -79,17 +80,17 @@ extension RegistryService {
                 if let source = source.flatMap({ OCIRepositoryName(parsing: $0) }),
                     grant.may(.pull, source),
                     let digest = text.flatMap({ OCIDigest(parsing: $0) }),
-                    let sha256 = self.storage.blob(digest, in: source),
+                    let sha256 = try self.storage.blob(digest, in: source),
                     try self.adding(
-                        OCIDigest(sha256), try self.storage.store.size(of: sha256), to: name,
+                        OCIDigest(sha256), try self.storage.size(of: sha256, in: source), to: name,
                         {
                             try self.storage.mount(digest, from: source, to: name)
                         })
                 {
                     return Self.created(name, digest)
                 }
-                let upload = try self.storage.beginUpload(algorithm, in: name)
-                defer { self.storage.uploads.give(back: upload) }
+                let upload = try self.local.beginUpload(algorithm, in: name)
+                defer { self.local.uploads.give(back: upload) }
                 return HTTPResponse(202, headers: Self.place(name, upload))
             }
         }
@@ -97,7 +98,7 @@ extension RegistryService {
 
     /// Takes an upload to work on it.
     func take(_ name: OCIRepositoryName, _ id: String) throws -> Upload {
-        switch try storage.uploads.take(storage.uploadPath(id, in: name), id: id) {
+        switch try local.uploads.take(local.uploadPath(id, in: name), id: id) {
         case .upload(let upload): return upload
         case .unknown: throw RegistryError.uploadUnknown
         case .busy:
@@ -107,14 +108,14 @@ extension RegistryService {
 
     func status(_ name: OCIRepositoryName, _ id: String) throws -> HTTPResponse {
         let upload = try take(name, id)
-        defer { storage.uploads.give(back: upload) }
+        defer { local.uploads.give(back: upload) }
         return HTTPResponse(204, headers: Self.place(name, upload))
     }
 
     func cancel(_ name: OCIRepositoryName, _ id: String) throws -> HTTPResponse {
         let upload = try take(name, id)
         upload.remove()
-        storage.uploads.release(upload.path)
+        local.uploads.release(upload.path)
         return HTTPResponse(204, headers: [])
     }
 

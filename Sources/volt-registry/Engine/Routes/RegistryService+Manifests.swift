@@ -8,7 +8,7 @@ extension RegistryService {
         _ name: OCIRepositoryName, _ reference: RegistryStorage.Reference, _ request: HTTPRequest
     ) throws -> HTTPResponse {
         guard let found = try storage.manifest(reference, in: name) else {
-            throw storage.exists(name)
+            throw try storage.exists(name)
                 ? RegistryError.manifestUnknown(reference.text) : RegistryError.nameUnknown(name)
         }
         return response(found, request)
@@ -74,7 +74,7 @@ extension RegistryService {
     }
 
     func tags(_ name: OCIRepositoryName, _ query: Query) throws -> HTTPResponse {
-        guard storage.exists(name) else { throw RegistryError.nameUnknown(name) }
+        guard try storage.exists(name) else { throw RegistryError.nameUnknown(name) }
         return try response(try storage.tags(in: name).map(\.description), of: name, query)
     }
 

@@ -10,7 +10,9 @@ internal import VoltSystem
 
 /// Answers the requests of the API.
 final class RegistryService: Sendable {
-    let storage: RegistryStorage
+    let storage: any Repositories
+    /// For uploads, and for what is kept of other registries.
+    let local: RegistryStorage
     let workers: HTTPWorkers
     /// Threads that may wait for other registries.
     let fetchers: HTTPWorkers
@@ -25,11 +27,13 @@ final class RegistryService: Sendable {
 
     /// - Parameter report: told in a line for people what failed here.
     init(
-        _ storage: RegistryStorage, workers: HTTPWorkers, fetchers: HTTPWorkers, settings: RegistrySettings,
+        _ storage: any Repositories, local: RegistryStorage, workers: HTTPWorkers, fetchers: HTTPWorkers,
+        settings: RegistrySettings,
         access: AccessControl,
         isEncrypted: Bool, clock: any WallClock, report: @escaping @Sendable (String) -> Void
     ) {
         self.storage = storage
+        self.local = local
         self.workers = workers
         self.fetchers = fetchers
         upstreams = Upstreams(settings.upstreams)
@@ -47,7 +51,7 @@ final class RegistryService: Sendable {
     func adding<Result>(
         _ digest: OCIDigest, _ bytes: UInt64, to name: OCIRepositoryName, _ body: () throws -> Result
     ) throws -> Result {
-        guard let quota, storage.blob(digest, in: name) == nil else { return try body() }
+        guard let quota, try storage.blob(digest, in: name) == nil else { return try body() }
         return try quota.adding(bytes, to: name, in: storage, body)
     }
 
@@ -94,13 +98,13 @@ final class RegistryService: Sendable {
         case (.referrers(let name, let digest), _) where isReading:
             return work { try self.referrers(name, digest, query) }
         case (.manifest(let name, let reference), _) where isReading:
-            return .answer(try manifest(name, reference, request))
+            return try reading { try self.manifest(name, reference, request) }
         case (.manifest(let name, let reference), "PUT"):
             return .exchange(try ManifestExchange(self, request, name, reference, query))
         case (.manifest(let name, let reference), "DELETE"):
             return work { try self.deleteManifest(name, reference) }
         case (.blob(let name, let digest), _) where isReading:
-            return .answer(try blob(name, digest, request))
+            return try reading { try self.blob(name, digest, request) }
         case (.blob(let name, let digest), "DELETE"): return work { try self.deleteBlob(name, digest) }
         case (.uploads(let name), "POST"): return try beginUpload(request, name, query, grant)
         case (.upload(let name, let id), _) where isReading: return work { try self.status(name, id) }
@@ -128,7 +132,7 @@ final class RegistryService: Sendable {
         case .manifest(_, let reference):
             return fetching { try self.manifest(repository, reference, request) }
         case .blob(let name, let digest):
-            if storage.blob(digest, in: name) != nil { return nil }
+            if try storage.blob(digest, in: name) != nil { return nil }
             return blob(repository, digest, request)
         case .tags(let name):
             return fetching { try self.response(try self.tags(repository), of: name, query) }
@@ -175,6 +179,11 @@ final class RegistryService: Sendable {
         }
     }
 
+    /// Work that is done at once where that is fast.
+    private func reading(_ body: @escaping @Sendable () throws -> HTTPResponse) throws -> HTTPOpening {
+        storage.isRemote ? fetching(body) : .answer(try body())
+    }
+
     /// Work that reads or writes the disk.
     private func work(_ body: @escaping @Sendable () throws -> HTTPResponse) -> HTTPOpening {
         .work { reply in self.run(reply, body) }
@@ -207,7 +216,7 @@ final class RegistryService: Sendable {
 
     private var isFull: Bool {
         var information = statvfs()
-        return statvfs(storage.store.path, &information) == 0
+        return statvfs(local.store.path, &information) == 0
             && UInt64(information.f_bavail) * UInt64(information.f_frsize) < 1 << 20
     }
 

@@ -79,9 +79,9 @@ final class UploadExchange: HTTPExchange {
         isOver = true
         if isNew {
             upload.remove()
-            service.storage.uploads.release(upload.path)
+            service.local.uploads.release(upload.path)
         } else {
-            service.storage.uploads.give(back: upload)
+            service.local.uploads.give(back: upload)
         }
     }
 
@@ -109,7 +109,7 @@ final class UploadExchange: HTTPExchange {
         _ upload: Upload, _ digest: OCIDigest, _ service: RegistryService, _ name: OCIRepositoryName
     ) throws -> HTTPResponse {
         let storage = service.storage
-        defer { storage.uploads.release(upload.path) }
+        defer { service.local.uploads.release(upload.path) }
         let (sha256, actual) = try upload.finish(digest.algorithm)
         guard actual == digest else {
             // It cannot become right by going on.

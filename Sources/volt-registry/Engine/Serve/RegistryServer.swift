@@ -11,7 +11,9 @@ public final class RegistryServer: Sendable {
     private let server: HTTPServer
     private let workers: HTTPWorkers
     private let fetchers: HTTPWorkers
-    private let storage: RegistryStorage
+    private let storage: any Repositories
+    private let local: RegistryStorage
+    private let place: String
     private let settings: RegistrySettings
     private let tls: TLSIdentity?
     private let access: AccessControl
@@ -26,6 +28,8 @@ public final class RegistryServer: Sendable {
     /// Starts to listen.
     ///
     /// - Parameters:
+    ///   - local: what is served, or the part of this host where a bucket is served.
+    ///   - bucket: what is served in place of it.
     ///   - address: an address of this host, or nil for every one.
     ///   - port: 0 for a free one.
     ///   - tls: the certificate; nil for plain HTTP.
@@ -33,14 +37,16 @@ public final class RegistryServer: Sendable {
     ///   - clock: says how old something is.
     ///   - report: told in a line for people what failed.
     public init(
-        _ storage: RegistryStorage, address: String?, port: Int, settings: RegistrySettings,
+        _ local: RegistryStorage, bucket: BucketStorage? = nil, address: String?, port: Int,
+        settings: RegistrySettings,
         tls: TLSIdentity?, access: AccessControl = .everybody(), clock: any WallClock,
         report: @escaping @Sendable (String) -> Void
     ) throws {
         let workers = HTTPWorkers(threads: 16)
-        let fetchers = HTTPWorkers(threads: settings.upstreams.isEmpty ? 1 : 32)
+        let fetchers = HTTPWorkers(threads: settings.upstreams.isEmpty && bucket == nil ? 1 : 32)
+        let storage: any Repositories = bucket ?? local
         let service = RegistryService(
-            storage, workers: workers, fetchers: fetchers, settings: settings, access: access,
+            storage, local: local, workers: workers, fetchers: fetchers, settings: settings, access: access,
             isEncrypted: tls != nil,
             clock: clock, report: report)
         let observer = Observer(log: settings.accessLog, clock: clock)
@@ -53,7 +59,7 @@ public final class RegistryServer: Sendable {
         }
         var limits = HTTPLimits()
         limits.connections = 4096
-        let numbers: @Sendable () -> String = { observer.text(storage: storage, settings.upstreams) }
+        let numbers: @Sendable () -> String = { observer.text(storage: local, settings.upstreams) }
         var routes = [
             route("/v2/**") { service.open($0, $1) }, route("/v2") { service.open($0, $1) },
             route("/token") { service.token($0, $1) },
@@ -68,6 +74,10 @@ public final class RegistryServer: Sendable {
         self.workers = workers
         self.fetchers = fetchers
         self.storage = storage
+        self.local = local
+        place =
+            bucket.map { "bucket '\($0.bucket)', store '\(local.store.path)'" }
+            ?? "store '\(local.store.path)'"
         self.settings = settings
         self.tls = tls
         self.access = access
@@ -100,7 +110,7 @@ public final class RegistryServer: Sendable {
     /// - Parameter manager: told when it is ready, and that it lives.
     public func run(until signals: ServerSignal, manager: ServiceManager) {
         let interval = min(60_000, manager.watchdogInterval.map { $0.milliseconds } ?? 60_000)
-        report("listening on \(url), store '\(storage.store.path)'")
+        report("listening on \(url), \(place)")
         manager.ready(status: "listening on \(url)")
         var due = settings.collectionInterval.map { ContinuousClock.now + $0 }
         while true {
@@ -111,7 +121,7 @@ public final class RegistryServer: Sendable {
                 if signals.stops() { break }
                 renew()
             }
-            storage.uploads.closeIdle(for: .seconds(600))
+            local.uploads.closeIdle(for: .seconds(600))
             for problem in access.takeProblems() { report("error: \(problem.message)") }
             if let interval = settings.collectionInterval, let time = due, time <= .now {
                 due = .now + interval

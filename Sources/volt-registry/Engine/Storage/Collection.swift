@@ -64,7 +64,7 @@ extension RegistryStorage {
     /// Removes files that were on their way when a process was killed, once they are an hour old.
     ///
     /// - Parameter now: seconds since 1970.
-    fileprivate func sweep(_ directory: String, now: Int64, _ isTemporary: (String) -> Bool) throws {
+    func sweep(_ directory: String, now: Int64, _ isTemporary: (String) -> Bool) throws {
         for entry in try Files.list(directory) where isTemporary(entry) {
             var information = stat()
             let path = "\(directory)/\(entry)"

@@ -24,7 +24,7 @@ final class Quota: Sendable {
     ///
     /// - Throws: `RegistryError` when there is none.
     func adding<Result>(
-        _ bytes: UInt64, to name: OCIRepositoryName, in storage: RegistryStorage, _ body: () throws -> Result
+        _ bytes: UInt64, to name: OCIRepositoryName, in storage: any Repositories, _ body: () throws -> Result
     ) throws -> Result {
         let usage = try usage(name, storage)
         let hasRoom = state.withLock { state in
@@ -48,7 +48,9 @@ final class Quota: Sendable {
     }
 
     /// What the blobs have that are there: counted anew when somebody, this process or another one, added or removed one.
-    private func usage(_ name: OCIRepositoryName, _ storage: RegistryStorage) throws -> UInt64 {
+    private func usage(_ name: OCIRepositoryName, _ storage: any Repositories) throws -> UInt64 {
+        // What a server far away has is counted each time.
+        guard let storage = storage as? RegistryStorage else { return try storage.usage(of: name).bytes }
         var information = stat()
         guard stat("\(storage.directory(name))/_blobs", &information) == 0 else { return 0 }
         let changed = information.st_mtim

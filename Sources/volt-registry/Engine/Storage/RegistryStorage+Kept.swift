@@ -1,5 +1,7 @@
 internal import Glibc
+internal import VoltCore
 internal import VoltOCI
+internal import VoltStore
 internal import VoltSystem
 
 /// Repositories that are kept of other registries.
@@ -15,6 +17,18 @@ extension RegistryStorage {
 
     /// Whether a repository is one of another registry.
     func isKept(_ name: OCIRepositoryName) -> Bool { Files.exists(markPath(name)) }
+
+    /// The files of a directory and the bytes of the blobs that they name, those first that were used the longest ago.
+    func leastUsed(_ directory: String) throws -> [(path: String, size: UInt64)] {
+        var found: [(path: String, size: UInt64, used: Int)] = []
+        for entry in try Files.list(directory) {
+            let path = "\(directory)/\(entry)"
+            var information = stat()
+            guard let digest = try? Digest(entry), stat(path, &information) == 0 else { continue }
+            found.append((path, (try? store.size(of: digest)) ?? 0, information.st_mtim.tv_sec))
+        }
+        return found.sorted { $0.used < $1.used }.map { ($0.path, $0.size) }
+    }
 
     private func markPath(_ name: OCIRepositoryName) -> String { "\(directory(name))/_upstream" }
 

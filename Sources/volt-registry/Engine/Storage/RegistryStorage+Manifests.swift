@@ -61,7 +61,7 @@ extension RegistryStorage {
     /// - Throws: `Refusal` when it names what the repository does not have.
     func put(
         _ bytes: [UInt8], _ document: OCIDocument, mediaType: String, digest: OCIDigest, tags: [OCITagName],
-        in name: OCIRepositoryName, needsBlobs: Bool = true
+        in name: OCIRepositoryName, needsBlobs: Bool
     ) throws -> OCIDigest? {
         try sharing(name) {
             if needsBlobs { try requireBlobs(document, in: name) }
@@ -86,14 +86,26 @@ extension RegistryStorage {
     }
 
     private func requireBlobs(_ document: OCIDocument, in name: OCIRepositoryName) throws {
-        var errors: [RegistryError] = []
+        let missing = try Self.needs(document).lazy.filter { self.blob($0, in: name) == nil }
+        let errors = missing.prefix(32).map { RegistryError.manifestBlobUnknown($0) }
+        if !errors.isEmpty { throw Refusal(errors: Array(errors)) }
+    }
+
+    /// The blobs that a manifest names and that have to be where it is.
+    static func blobs(_ document: OCIDocument) -> [OCIDigest] {
         // What can be had elsewhere need not be here ("descriptor.md", `urls`).
+        document.blobs.filter { $0.urls?.isEmpty ?? true }.compactMap { OCIDigest(parsing: $0.digest) }
+    }
+
+    /// The same; what it names has to be named by digests.
+    ///
+    /// - Throws: `Refusal`.
+    static func needs(_ document: OCIDocument) throws -> [OCIDigest] {
+        var errors: [RegistryError] = []
         for descriptor in document.blobs where descriptor.urls?.isEmpty ?? true {
-            guard let digest = OCIDigest(parsing: descriptor.digest) else {
+            if OCIDigest(parsing: descriptor.digest) == nil {
                 errors.append(.digestInvalid(descriptor.digest))
-                continue
             }
-            if blob(digest, in: name) == nil { errors.append(.manifestBlobUnknown(digest)) }
             if errors.count >= 32 { break }
         }
         for descriptor in document.manifests + (document.subject.map { [$0] } ?? [])
@@ -102,6 +114,7 @@ extension RegistryStorage {
             if errors.count >= 32 { break }
         }
         if !errors.isEmpty { throw Refusal(errors: errors) }
+        return blobs(document)
     }
 
     /// Takes a manifest away, its tags first, so that none is left that names nothing.
@@ -165,16 +178,23 @@ extension RegistryStorage {
 
     // MARK: Referrers
 
-    private func addReferrer(
-        _ bytes: [UInt8], _ document: OCIDocument, _ mediaType: String, _ digest: OCIDigest,
-        to subject: OCIDigest, in name: OCIRepositoryName
-    ) throws {
+    /// What the list of what is about others has of a manifest.
+    static func referrer(
+        _ bytes: [UInt8], _ document: OCIDocument, _ mediaType: String, _ digest: OCIDigest
+    ) throws -> [UInt8] {
         let descriptor = OCIDescriptor(
             mediaType: mediaType, digest: digest.description, size: UInt64(bytes.count),
             annotations: document.annotations, artifactType: document.referrerType)
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        let json = try encoder.encode(descriptor)
+        return Array(try encoder.encode(descriptor))
+    }
+
+    private func addReferrer(
+        _ bytes: [UInt8], _ document: OCIDocument, _ mediaType: String, _ digest: OCIDigest,
+        to subject: OCIDigest, in name: OCIRepositoryName
+    ) throws {
+        let json = try Self.referrer(bytes, document, mediaType, digest)
         try within(name, "_referrers/\(subject)") { directory in
             try replace("\(directory)/\(digest)", json, in: name)
         }

@@ -20,7 +20,7 @@ extension RegistryService {
     ) throws -> HTTPResponse {
         switch reference {
         case .digest(let digest):
-            guard let kept = try storage.manifest(reference, in: repository.name) else {
+            guard let kept = try local.manifest(reference, in: repository.name) else {
                 return response(try fetch(digest, tag: nil, repository), request)
             }
             return response(use(kept, .kept, repository), request)
@@ -34,7 +34,7 @@ extension RegistryService {
     {
         let (upstream, name) = (repository.upstream, repository.name)
         let what = "\(name):\(tag)"
-        let kept = try storage.manifest(.tag(tag), in: name)
+        let kept = try local.manifest(.tag(tag), in: name)
         if let kept, upstream.isFresh(what, settings.upstreamFresh) {
             return response(use(kept, .kept, repository), request)
         }
@@ -54,13 +54,13 @@ extension RegistryService {
             return response
         }
         guard let digest else {
-            if kept != nil { _ = try storage.removeTag(tag, in: name) }
+            if kept != nil { _ = try local.removeTag(tag, in: name) }
             throw missing(repository, tag.description)
         }
         upstream.note(what)
         if let kept, kept.digest == digest { return response(use(kept, .kept, repository), request) }
-        if let other = try storage.manifest(.digest(digest), in: name) {
-            try storage.setTag(tag, to: digest, in: name)
+        if let other = try local.manifest(.digest(digest), in: name) {
+            try local.setTag(tag, to: digest, in: name)
             return response(use(other, .kept, repository), request)
         }
         return response(try fetch(digest, tag: tag, repository), request)
@@ -71,7 +71,7 @@ extension RegistryService {
     )
         -> StoredManifest
     {
-        storage.use(manifest.digest, in: repository.name)
+        local.use(manifest.digest, in: repository.name)
         repository.upstream.count(outcome)
         return manifest
     }
@@ -90,8 +90,8 @@ extension RegistryService {
             throw failed(error, repository)
         }
         upstream.count(.fetched)
-        try storage.mark(name, as: upstream.rule.host)
-        _ = try storage.put(
+        try local.mark(name, as: upstream.rule.host)
+        _ = try local.put(
             fetched.bytes, fetched.document, mediaType: fetched.mediaType, digest: fetched.digest,
             tags: tag.map { [$0] } ?? [], in: name, needsBlobs: false)
         return StoredManifest(
@@ -139,11 +139,11 @@ extension RegistryService {
             }
         } catch {
             if error.code == .notFound { throw RegistryError.nameUnknown(repository.name) }
-            guard error.code == .tryAgain, storage.exists(repository.name) else {
+            guard error.code == .tryAgain, local.exists(repository.name) else {
                 throw failed(error, repository)
             }
             repository.upstream.count(.stale)
-            return try storage.tags(in: repository.name).map(\.description)
+            return try local.tags(in: repository.name).map(\.description)
         }
     }
 
@@ -159,7 +159,7 @@ extension RegistryService {
         } catch {
             guard error.code == .tryAgain else { throw failed(error, repository) }
             repository.upstream.count(.stale)
-            return try storage.referrers(to: subject, type: type, in: repository.name)
+            return try local.referrers(to: subject, type: type, in: repository.name)
         }
     }
 
@@ -215,13 +215,13 @@ extension RegistryService {
         let name = repository.name
         do {
             // It may have come since it was looked for.
-            if let sha256 = storage.blob(digest, in: name), let opened = try storage.open(sha256, in: name) {
+            if let sha256 = local.blob(digest, in: name), let opened = try local.open(sha256, in: name) {
                 fetch.begin(opened.descriptor, size: opened.size)
                 fetch.reach(opened.size)
             } else {
-                try storage.mark(name, as: repository.upstream.rule.host)
-                let upload = try storage.beginUpload(digest.algorithm, in: name)
-                defer { storage.uploads.release(upload.path) }
+                try local.mark(name, as: repository.upstream.rule.host)
+                let upload = try local.beginUpload(digest.algorithm, in: name)
+                defer { local.uploads.release(upload.path) }
                 do {
                     try fill(upload, fetch, digest, repository)
                 } catch {
@@ -268,7 +268,7 @@ extension RegistryService {
         }
         try upload.sync()
         try adding(OCIDigest(sha256), size, to: name) {
-            try storage.takeIn(upload.path, as: sha256, alias: digest, in: name)
+            try local.takeIn(upload.path, as: sha256, alias: digest, in: name)
         }
         fetch.reach(size)
     }
