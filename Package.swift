@@ -226,7 +226,7 @@ let package = Package(
         tests(
             "RegistryServerTests",
             [
-                "RegistryAccess", "RegistryEngine", "VoltCrypto", "VoltOCI", "VoltRegistry", "VoltServer",
+                "RegistryAccess", "RegistryEngine", "VoltCrypto", "VoltOCI", "VoltRegistry", "VoltS3", "VoltServer",
                 "VoltStore",
                 "VoltSystem", "volt-registry",
             ]),

@@ -5,6 +5,7 @@ import RegistryEngine
 import Synchronization
 import Testing
 import VoltOCI
+import VoltS3
 import VoltServer
 import VoltStore
 import VoltSystem
@@ -15,6 +16,7 @@ final class Subject {
     let scratch: ScratchDirectory
     let store: String
     let storage: RegistryStorage
+    let bucket: BucketStorage?
     let server: RegistryServer
     let said = Said()
 
@@ -44,8 +46,10 @@ final class Subject {
             access = try .open(policy: "\(scratch.path)/policy.yaml", now: SystemClock().now())
         }
         let said = said
+        bucket = try Backend.current?.bucket(local: storage)
         server = try RegistryServer(
-            storage, address: "127.0.0.1", port: 0, settings: settings, tls: nil, access: access,
+            storage, bucket: bucket, address: "127.0.0.1", port: 0, settings: settings, tls: nil,
+            access: access,
             clock: SystemClock(),
             report: { line in said.lines.withLock { $0.append(line) } })
     }
@@ -111,6 +115,29 @@ final class Subject {
         let answer = try put(image, tag, in: repository)
         try #require(answer.status == 201, "\(answer.text)")
         return OCIDigest.of(image)
+    }
+}
+
+/// An S3 server on which registries are, each below a prefix of its own.
+final class Backend: Sendable {
+    /// Where the registries of a test are; nil is a directory.
+    @TaskLocal static var current: Backend?
+    let server: S3Server
+    static let environment = ["AWS_ACCESS_KEY_ID": "volt", "AWS_SECRET_ACCESS_KEY": "secret"]
+
+    init(in directory: String) throws {
+        server = try S3Server(in: directory)
+        let made = try HTTPClient(port: server.port).request("PUT", "/bucket")
+        try #require(made.status == 200, "\(made.text)")
+    }
+
+    var endpoint: String { "http://127.0.0.1:\(server.port)" }
+
+    func bucket(local: RegistryStorage) throws -> BucketStorage {
+        let bucket = try S3Bucket(
+            "s3://bucket/\(UInt64.random(in: 0...UInt64.max))", endpoint: endpoint, region: "us-east-1",
+            account: S3Bucket.Account(environment: Self.environment))
+        return BucketStorage(bucket, local: local, cacheLimit: 1 << 30)
     }
 }
 

@@ -2,7 +2,7 @@ internal import Glibc
 internal import VoltSystem
 
 /// An S3 server that others made (moto), on a port of the loopback. `scripts/setup test` installs it.
-public final class S3Server {
+public final class S3Server: Sendable {
     /// Its port.
     public let port: UInt16
     private let pid: Int32
