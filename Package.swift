@@ -89,10 +89,11 @@ let package = Package(
         kit("Pages", "VoltPages", ["VoltServer", "VoltCore", "VoltCrypto"]),
         kit("Store", "VoltStore", ["VoltCore", "VoltSystem", "VoltCrypto", "CVoltSystem", "CZstd"]),
         kit("OCI", "VoltOCI", ["VoltCore", "VoltSystem", "VoltCrypto"]),
+        kit("Signing", "VoltSigning", ["VoltOCI", "VoltCore", "VoltCrypto"]),
         kit(
             "Registry", "VoltRegistry",
             [
-                "VoltOCI", "VoltHTTP", "VoltPlugin", "VoltArchive", "VoltCore", "VoltCrypto", "VoltSystem",
+                "VoltOCI", "VoltSigning", "VoltHTTP", "VoltPlugin", "VoltArchive", "VoltCore", "VoltCrypto", "VoltSystem",
                 "CVoltSystem",
             ]),
         kit("Workload", "VoltWorkload", ["VoltCore", "VoltYAML"]),
@@ -197,9 +198,10 @@ let package = Package(
         program(
             "volt-registry", path: "Sources/volt-registry/CLI",
             [
-                "RegistryAccess", "RegistryEngine", "VoltOCI", "VoltRegistry", "VoltServer", "VoltStore",
+                "RegistryAccess", "RegistryEngine", "VoltOCI", "VoltRegistry", "VoltServer", "VoltSigning",
+                "VoltStore",
                 "VoltCLI",
-                "VoltCore",
+                "VoltCore", "VoltCrypto",
                 "VoltSystem",
                 argumentParser,
             ]),
@@ -230,8 +232,8 @@ let package = Package(
         tests(
             "RegistryClientTests",
             [
-                "VoltOCI", "VoltRegistry", "VoltCore", "VoltSystem", "volt-container", "volt-container--pull",
-                "volt-registry",
+                "VoltOCI", "VoltRegistry", "VoltSigning", "VoltCore", "VoltCrypto", "VoltSystem",
+                "volt-container", "volt-container--pull", "volt-registry",
             ]),
         tests("VoltCryptoTests", ["VoltCrypto", "VoltCore"]),
         tests("VoltPasswordTests", ["VoltPassword", "VoltCore"]),

@@ -52,9 +52,11 @@ enum Layout {
         Module("VoltKit/Archive", ["VoltCore", "VoltSystem", "VoltCrypto", "CVoltSystem", "CArchive"]),
         Module("VoltKit/OCI", ["VoltCore", "VoltSystem", "VoltCrypto", "FoundationEssentials"]),
         Module(
+            "VoltKit/Signing", ["VoltOCI", "VoltCore", "VoltCrypto", "FoundationEssentials"], isEngine: true),
+        Module(
             "VoltKit/Registry",
             [
-                "VoltOCI", "VoltHTTP", "VoltPlugin", "VoltArchive", "VoltCore", "VoltCrypto", "VoltSystem",
+                "VoltOCI", "VoltSigning", "VoltHTTP", "VoltPlugin", "VoltArchive", "VoltCore", "VoltCrypto", "VoltSystem",
                 "CVoltSystem",
                 "Dispatch", "FoundationEssentials",
             ], isEngine: true),
@@ -174,9 +176,10 @@ enum Layout {
         Module(
             "volt-registry/CLI",
             [
-                "RegistryAccess", "RegistryEngine", "VoltOCI", "VoltRegistry", "VoltServer", "VoltStore",
+                "RegistryAccess", "RegistryEngine", "VoltOCI", "VoltRegistry", "VoltServer", "VoltSigning",
+                "VoltStore",
                 "VoltCLI",
-                "VoltCore",
+                "VoltCore", "VoltCrypto",
                 "VoltSystem",
                 "ArgumentParser",
             ]),

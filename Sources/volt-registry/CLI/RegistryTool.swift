@@ -19,6 +19,7 @@ internal import VoltCore
                     Backup.self,
                     Restore.self,
                 ]),
+            CommandGroup(name: "Signatures", subcommands: [Sign.self, Verify.self, KeyCommand.self]),
             CommandGroup(
                 name: "Names and content",
                 subcommands: [

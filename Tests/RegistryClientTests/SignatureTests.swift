@@ -1,0 +1,255 @@
+import Glibc
+import Testing
+import VoltCore
+import VoltCrypto
+import VoltOCI
+import VoltSystem
+import VoltTestKit
+
+extension Bench {
+    /// A policy of skopeo that takes images of this registry with a signature of the key alone.
+    func skopeoCopy(_ name: String, signedBy key: String, to directory: String) throws -> ToolRunner.Result {
+        try Files.makeDirectory("\(scratch.path)/registries.d")
+        try Files.replace(
+            "\(scratch.path)/registries.d/here.yaml",
+            with: "docker:\n  \(host):\n    use-sigstore-attachments: true\n".utf8)
+        try Files.replace(
+            "\(scratch.path)/policy.json",
+            with: """
+                {"default": [{"type": "reject"}], "transports": {"docker": {"\(host)": [{
+                    "type": "sigstoreSigned", "keyPath": "\(scratch.path)/\(key)",
+                    "signedIdentity": {"type": "matchRepository"}}]}}}
+                """.utf8)
+        return try run.run([
+            "skopeo", "--policy", "policy.json", "--registries.d", "\(scratch.path)/registries.d", "copy",
+            "--src-tls-verify=false", "docker://\(host)/\(name)", "dir:\(directory)",
+        ])
+    }
+
+    /// Pushes a signature that OpenSSL made over a payload in cosign's form, below cosign's tag.
+    func signByOpenSSL(_ key: String, payload: String, of digest: String, to name: String) throws {
+        try Files.replace("\(scratch.path)/payload.json", with: payload.utf8)
+        try ok("openssl", "dgst", "-sha256", "-sign", key, "-out", "signature", "payload.json")
+        let signature = Base64.encode(try Files.read("\(scratch.path)/signature"))
+        let blob = OCIDigest.of(Array(payload.utf8))
+        try ok("volt-registry", "blob", "push", "\(host)/\(name)", "payload.json")
+        let config =
+            #"{"architecture":"","created":"0001-01-01T00:00:00Z","history":[{"created":"0001-01-01T00:00:00Z"}],"#
+            + #""os":"","rootfs":{"type":"layers","diff_ids":["\#(blob)"]},"config":{}}"#
+        try Files.replace("\(scratch.path)/config.json", with: config.utf8)
+        try ok("volt-registry", "blob", "push", "\(host)/\(name)", "config.json")
+        let manifest = """
+            {"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":\
+            {"mediaType":"application/vnd.oci.image.config.v1+json","size":\(config.utf8.count),\
+            "digest":"\(OCIDigest.of(Array(config.utf8)))"},"layers":[\
+            {"mediaType":"application/vnd.dev.cosign.simplesigning.v1+json","size":\(payload.utf8.count),\
+            "digest":"\(blob)","annotations":{"dev.cosignproject.cosign/signature":"\(signature)"}}]}
+            """
+        try Files.replace("\(scratch.path)/manifest.json", with: manifest.utf8)
+        let tag = "\(digest.replacing(":", with: "-")).sig"
+        let url = "http://\(host)/v2/\(name)/manifests/\(tag)"
+        try ok(
+            "curl", "-sSf", "-X", "PUT", "-H", "Content-Type: application/vnd.oci.image.manifest.v1+json",
+            "--data-binary", "@manifest.json", url)
+    }
+
+    func opensslKey(_ name: String) throws {
+        try ok(
+            "openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out",
+            "\(name).key")
+        try ok("openssl", "pkey", "-in", "\(name).key", "-pubout", "-out", "\(name).pub")
+    }
+
+    /// An image in a repository; its digest.
+    func pushedImage(_ name: String) throws -> String {
+        try image()
+        let text = try ok("volt-registry", "copy", "oci:img:a", "\(host)/\(name)")
+        return String(text.prefix { $0 != "\n" })
+    }
+}
+
+/// cosign's payload, byte by byte.
+private func payload(_ name: String, _ digest: String, type: String = "cosign container image signature")
+    -> String
+{
+    #"{"critical":{"identity":{"docker-reference":"\#(name)"},"image":{"docker-manifest-digest":"\#(digest)"},"#
+        + #""type":"\#(type)"},"optional":null}"#
+}
+
+@Suite(
+    .timeLimit(.minutes(5)),
+    .enabled(
+        if: ["docker-registry", "skopeo", "umoci", "openssl", "curl"].allSatisfy {
+            Files.exists("/usr/bin/\($0)")
+        },
+        "needs the packages docker-registry, skopeo, umoci, openssl and curl"))
+struct SignatureTests {
+    @Test(
+        "skopeo takes an image that was signed here, and refuses it for another key or without a signature",
+        arguments: Kind.allCases)
+    func skopeo(kind: Kind) throws {
+        let bench = try Bench(kind)
+        let digest = try bench.pushedImage("team/web:1")
+        try bench.ok("volt-registry", "key", "create", "--output", "team")
+        try bench.ok("volt-registry", "key", "create", "--output", "other")
+        let name = "\(bench.host)/team/web:1"
+        let unsigned = try bench.skopeoCopy("team/web:1", signedBy: "team.pub", to: "x")
+        #expect(unsigned.status != 0 && unsigned.stderr.contains("signature"), "\(unsigned.stderr)")
+        #expect(try bench.ok("volt-registry", "sign", "--key", "team.key", name) == "\(digest)\n")
+        let taken = try bench.skopeoCopy("team/web:1", signedBy: "team.pub", to: "y")
+        #expect(taken.status == 0, "\(taken.stderr)")
+        let refused = try bench.skopeoCopy("team/web:1", signedBy: "other.pub", to: "z")
+        #expect(refused.status != 0, "\(refused.stderr)")
+        // A second key adds its own, and the first one stays.
+        try bench.ok("volt-registry", "sign", "--key", "other.key", "-a", "stage=test", name)
+        for key in ["team.pub", "other.pub"] {
+            let taken = try bench.skopeoCopy("team/web:1", signedBy: key, to: "by-\(key)")
+            #expect(taken.status == 0, "\(taken.stderr)")
+        }
+    }
+
+    @Test("OpenSSL verifies what was signed here, over the bytes that lie in the registry")
+    func openssl() throws {
+        let bench = try Bench(.docker)
+        let digest = try bench.pushedImage("team/web:1")
+        try bench.opensslKey("team")
+        try bench.ok("volt-registry", "sign", "--key", "team.key", "\(bench.host)/team/web:1")
+        let tag = "\(digest.replacing(":", with: "-")).sig"
+        let manifest = try bench.ok(
+            "skopeo", "inspect", "--raw", "--tls-verify=false", "docker://\(bench.host)/team/web:\(tag)")
+        let expected = payload("\(bench.host)/team/web", digest)
+        let blob = OCIDigest.of(Array(expected.utf8))
+        #expect(
+            manifest.contains(#""digest":"\#(blob)""#) && manifest.contains(#""config":{"digest":"#),
+            "\(manifest)")
+        try bench.ok(
+            "curl", "-sSf", "-o", "bytes", "http://\(bench.host)/v2/team/web/blobs/\(blob)")
+        #expect(try Files.read("\(bench.scratch.path)/bytes") == Array(expected.utf8))
+        // "KEY":"VALUE": the value stands two quotes behind the key.
+        let words = manifest.split(separator: "\"")
+        let place = try #require(words.firstIndex(of: "dev.cosignproject.cosign/signature"))
+        let signature = try #require(Base64.decode(words[place + 2]))
+        try Files.replace("\(bench.scratch.path)/signature", with: signature)
+        let verified = try bench.ok(
+            "openssl", "dgst", "-sha256", "-verify", "team.pub", "-signature", "signature", "bytes")
+        #expect(verified == "Verified OK\n")
+    }
+
+    @Test(
+        "a signature that OpenSSL made is taken, and one for another digest, type, name or key is not",
+        arguments: Kind.allCases)
+    func fixtures(kind: Kind) throws {
+        let bench = try Bench(kind)
+        let digest = try bench.pushedImage("team/web:1")
+        let name = "\(bench.host)/team/web"
+        try bench.opensslKey("team")
+        try bench.opensslKey("other")
+        func verify(_ words: String...) throws -> ToolRunner.Result {
+            try bench.run.run(["volt-registry", "verify", "--key", "team.pub"] + words + ["\(name):1"])
+        }
+        let none = try verify()
+        #expect(none.status == 5 && none.stderr.contains("it has no signature"), "\(none.stderr)")
+        let good = payload(name, digest)
+        try bench.signByOpenSSL("team.key", payload: good, of: digest, to: "team/web")
+        let taken = try verify("-o", "json")
+        #expect(
+            taken.status == 0 && taken.stdout.contains(digest) && taken.stdout.contains("team.pub"),
+            "\(taken.stdout)\(taken.stderr)")
+        #expect(try verify("--identity", name).status == 0)
+        let foreign = try verify("--identity", "registry.example/team/web")
+        #expect(foreign.status == 5 && foreign.stderr.contains("is for '\(name)'"), "\(foreign.stderr)")
+        try bench.signByOpenSSL("other.key", payload: good, of: digest, to: "team/web")
+        let unknown = try verify()
+        #expect(unknown.status == 5 && unknown.stderr.contains("of another key"), "\(unknown.stderr)")
+        let another = "sha256:\(String(repeating: "0", count: 64))"
+        for (text, reason) in [
+            (payload(name, another), "is about '\(another)'"),
+            (payload(name, digest, type: "atomic container signature"), "is of type"),
+            ("{}", "no text about an image"),
+        ] {
+            try bench.signByOpenSSL("team.key", payload: text, of: digest, to: "team/web")
+            let refused = try verify()
+            #expect(refused.status == 5 && refused.stderr.contains(reason), "\(refused.stderr)")
+        }
+        // The payload's bytes were signed, and others lie there.
+        try bench.signByOpenSSL("team.key", payload: good, of: digest, to: "team/web")
+        #expect(try verify().status == 0)
+        let missing = try bench.volt("verify", "--key", "team.pub", "\(name):none")
+        #expect(missing.status == 3)
+    }
+
+    @Test(
+        "signing again adds nothing, another key adds one, and the referrers say the same",
+        arguments: Kind.allCases)
+    func again(kind: Kind) throws {
+        let bench = try Bench(kind)
+        let digest = try bench.pushedImage("team/web:1")
+        let name = "\(bench.host)/team/web:1"
+        try bench.ok("volt-registry", "key", "create", "--output", "team")
+        try bench.opensslKey("other")
+        for round in 0..<2 {
+            let result = try bench.volt("sign", "-o", "json", "--key", "team.key", name)
+            #expect(result.stdout.contains("\"added\" : \(round == 0)"), "\(result.stdout)\(result.stderr)")
+        }
+        func count(_ text: String, _ word: String) -> Int { text.split(separator: word).count - 1 }
+        let type = "application/vnd.dev.cosign.artifact.sig.v1+json"
+        #expect(count(try bench.ok("volt-registry", "discover", name), type) == 1)
+        try bench.ok("volt-registry", "sign", "--key", "other.key", "-a", "a=b", name)
+        #expect(count(try bench.ok("volt-registry", "discover", name), type) == 2)
+        let both = try bench.volt("verify", "-o", "json", "--key", "team.pub", "--key", "other.pub", name)
+        #expect(
+            count(both.stdout, "\"fingerprint\"") == 2 && both.stdout.contains("\"a\" : \"b\""),
+            "\(both.stdout)")
+        let wanted = try bench.volt("verify", "--key", "team.pub", "-a", "a=b", name)
+        #expect(wanted.status == 5 && wanted.stderr.contains("does not say 'a=b'"), "\(wanted.stderr)")
+        // Without the tag the referrers are enough, and without the referrers the tag is.
+        try bench.ok("volt-registry", "copy", "--referrers", name, "oci:copy:1")
+        #expect(try bench.volt("verify", "--key", "team.pub", "--key", "other.pub", "oci:copy:1").status == 0)
+        let tag = "\(digest.replacing(":", with: "-")).sig"
+        try bench.ok("volt-registry", "copy", name, "\(bench.host)/tagged:1")
+        #expect(try bench.volt("verify", "--key", "team.pub", "\(bench.host)/tagged:1").status == 5)
+        try bench.ok("volt-registry", "copy", "\(bench.host)/team/web:\(tag)", "\(bench.host)/tagged:\(tag)")
+        #expect(try bench.volt("verify", "--key", "team.pub", "\(bench.host)/tagged:1").status == 0)
+    }
+
+    @Test("keys of other kinds sign, and what cannot be read is said with what to do")
+    func keys() throws {
+        let bench = try Bench(.volt)
+        _ = try bench.pushedImage("team/web:1")
+        let name = "\(bench.host)/team/web:1"
+        try bench.ok("openssl", "genpkey", "-algorithm", "ed25519", "-out", "ed.key")
+        try bench.ok("openssl", "genrsa", "-traditional", "-out", "rsa.key", "2048")
+        try bench.ok("openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", "sec1.key")
+        for key in ["ed", "rsa", "sec1"] {
+            try bench.ok("openssl", "pkey", "-in", "\(key).key", "-pubout", "-out", "\(key).pub")
+            try bench.ok("volt-registry", "sign", "--key", "\(key).key", name)
+            try bench.ok("volt-registry", "verify", "--key", "\(key).pub", name)
+        }
+        try Files.replace("\(bench.scratch.path)/pass", with: "long words\n".utf8)
+        try bench.ok(
+            "openssl", "pkcs8", "-topk8", "-v2", "aes-256-cbc", "-passout", "file:pass", "-in", "sec1.key",
+            "-out", "locked.key")
+        let locked = try bench.volt("sign", "--key", "locked.key", name)
+        #expect(
+            locked.status == 5 && locked.stderr.contains("encrypted with a passphrase"), "\(locked.stderr)")
+        let opened = try bench.volt(
+            "sign", "-o", "json", "--key", "locked.key", "--passphrase-file", "pass", name)
+        #expect(opened.stdout.contains("\"added\" : false"), "\(opened.stdout)\(opened.stderr)")
+        try Files.replace("\(bench.scratch.path)/pass", with: "other words\n".utf8)
+        #expect(try bench.volt("sign", "--key", "locked.key", "--passphrase-file", "pass", name).status == 5)
+        try Files.replace(
+            "\(bench.scratch.path)/cosign.key",
+            with:
+                "-----BEGIN ENCRYPTED SIGSTORE PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED SIGSTORE PRIVATE KEY-----\n"
+                .utf8)
+        let own = try bench.volt("sign", "--key", "cosign.key", name)
+        #expect(own.status == 5 && own.stderr.contains("form of cosign's own"), "\(own.stderr)")
+        try bench.ok("volt-registry", "key", "create", "--output", "team")
+        var information = stat()
+        #expect(
+            stat("\(bench.scratch.path)/team.key", &information) == 0 && information.st_mode & 0o777 == 0o600)
+        try bench.ok("openssl", "pkey", "-in", "team.key", "-noout", "-check")
+        let twice = try bench.volt("key", "create", "--output", "team")
+        #expect(twice.status == 4 && twice.stderr.contains("team.key"))
+    }
+}
