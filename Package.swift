@@ -90,10 +90,12 @@ let package = Package(
         kit("Store", "VoltStore", ["VoltCore", "VoltSystem", "VoltCrypto", "CVoltSystem", "CZstd"]),
         kit("OCI", "VoltOCI", ["VoltCore", "VoltSystem", "VoltCrypto"]),
         kit("Signing", "VoltSigning", ["VoltOCI", "VoltCore", "VoltCrypto"]),
+        kit("Trust", "VoltTrust", ["VoltSigning", "VoltOCI", "VoltYAML", "VoltCore", "VoltSystem"]),
         kit(
             "Registry", "VoltRegistry",
             [
-                "VoltOCI", "VoltSigning", "VoltHTTP", "VoltPlugin", "VoltArchive", "VoltCore", "VoltCrypto", "VoltSystem",
+                "VoltOCI", "VoltSigning", "VoltHTTP", "VoltPlugin", "VoltArchive", "VoltCore", "VoltCrypto",
+                "VoltSystem",
                 "CVoltSystem",
             ]),
         kit("Workload", "VoltWorkload", ["VoltCore", "VoltYAML"]),
@@ -108,7 +110,7 @@ let package = Package(
             name: "ContainerEngine",
             dependencies: [
                 "ContainerSandbox", "ContainerSecrets", "VoltCore", "VoltSystem", "VoltCrypto", "VoltArchive",
-                "VoltOCI", "VoltStore", "VoltWorkload", "CVoltSystem",
+                "VoltOCI", "VoltSigning", "VoltStore", "VoltTrust", "VoltWorkload", "CVoltSystem",
             ],
             path: "Sources/volt-container/Engine", swiftSettings: settings),
         .target(
@@ -125,7 +127,7 @@ let package = Package(
             path: "Sources/volt-container/Sandbox", swiftSettings: settings),
         program(
             "volt-container--pull", path: "Sources/volt-container/pull",
-            ["VoltOCI", "VoltRegistry", "VoltCore", "VoltSystem"]),
+            ["VoltOCI", "VoltRegistry", "VoltSigning", "VoltCore", "VoltSystem"]),
         staticProgram(
             "volt-container--port", path: "Sources/volt-container/port",
             ["ContainerSandbox", "VoltCore", "VoltSystem", "CVoltSystem"]),
@@ -229,6 +231,7 @@ let package = Package(
                 "VoltSystem", "volt-registry",
             ]),
         tests("VoltOCITests", ["VoltOCI", "VoltCore"]),
+        tests("VoltTrustTests", ["VoltTrust", "VoltSigning", "VoltOCI", "VoltCore", "VoltCrypto"]),
         tests(
             "RegistryClientTests",
             [
@@ -257,8 +260,9 @@ let package = Package(
             dependencies: [
                 "ContainerSecrets", "GitopsEngine", "GitopsSource", "RegistryAccess", "VoltArchive",
                 "VoltCore",
-                "VoltCrypto", "VoltOCI", "RegistryEngine", "VoltRegistry", "VoltStore", "VoltSystem",
-                "VoltWorkload", "VoltYAML",
+                "VoltCrypto", "VoltOCI", "RegistryEngine", "VoltRegistry", "VoltSigning", "VoltStore",
+                "VoltSystem",
+                "VoltTrust", "VoltWorkload", "VoltYAML",
             ], path: "Tests/FuzzTargets", swiftSettings: settings),
         .testTarget(
             name: "FuzzTests", dependencies: ["FuzzTargets", "VoltCore", "VoltSystem", "VoltTestKit"],

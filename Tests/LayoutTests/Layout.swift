@@ -54,9 +54,12 @@ enum Layout {
         Module(
             "VoltKit/Signing", ["VoltOCI", "VoltCore", "VoltCrypto", "FoundationEssentials"], isEngine: true),
         Module(
+            "VoltKit/Trust", ["VoltSigning", "VoltOCI", "VoltYAML", "VoltCore", "VoltSystem"], isEngine: true),
+        Module(
             "VoltKit/Registry",
             [
-                "VoltOCI", "VoltSigning", "VoltHTTP", "VoltPlugin", "VoltArchive", "VoltCore", "VoltCrypto", "VoltSystem",
+                "VoltOCI", "VoltSigning", "VoltHTTP", "VoltPlugin", "VoltArchive", "VoltCore", "VoltCrypto",
+                "VoltSystem",
                 "CVoltSystem",
                 "Dispatch", "FoundationEssentials",
             ], isEngine: true),
@@ -84,7 +87,7 @@ enum Layout {
             "volt-container/Engine",
             [
                 "ContainerSandbox", "ContainerSecrets", "VoltCore", "VoltSystem", "VoltCrypto", "VoltArchive",
-                "VoltOCI", "VoltStore",
+                "VoltOCI", "VoltSigning", "VoltStore", "VoltTrust",
                 "VoltWorkload", "CVoltSystem", "FoundationEssentials", "Dispatch",
             ], isEngine: true),
         Module(
@@ -105,7 +108,7 @@ enum Layout {
         Module("volt-container/init", ["ContainerSandbox", "VoltCore", "VoltSystem", "CVoltSystem"]),
         Module(
             "volt-container/pull",
-            ["VoltOCI", "VoltRegistry", "VoltCore", "VoltSystem", "FoundationEssentials"]),
+            ["VoltOCI", "VoltRegistry", "VoltSigning", "VoltCore", "VoltSystem", "FoundationEssentials"]),
         Module("volt-container/port", ["ContainerSandbox", "VoltCore", "VoltSystem", "CVoltSystem"]),
         Module("volt-container/run", ["ContainerSandbox", "VoltCore", "VoltSystem", "CVoltSystem"]),
 
