@@ -81,7 +81,7 @@ import VoltTrust
             (rule("name: registry.example/x, accept: false"), "expected true"),
             (rule("name: registry.example/x, signedBy: []"), "no key is named"),
             (rule("name: registry.example/x, signedBy: keys/team.pub"), "expected a list"),
-            (rule("name: registry.example/x, signedBy: [keys/broken]"), "4:42: '/etc/volt/keys/broken'"),
+            (rule("name: registry.example/x, signedBy: [keys/broken]"), "4:43: '/etc/volt/keys/broken'"),
             (rule("name: registry.example/x, accept: true, identity: any"), "belongs to 'signedBy'"),
             (
                 rule("name: registry.example/x, signedBy: [a], identity: x"),
