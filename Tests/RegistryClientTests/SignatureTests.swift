@@ -245,6 +245,73 @@ struct SignatureTests {
         #expect(try bench.volt("verify", "--key", "team.pub", "\(bench.host)/tagged:1").status == 0)
     }
 
+    @Test("broken and foreign signatures hide no good one, and no more than a hundred are looked at")
+    func limits() throws {
+        let bench = try Bench(.volt)
+        let digest = try bench.pushedImage("team/web:1")
+        let name = "\(bench.host)/team/web"
+        try bench.opensslKey("team")
+        func put(_ layers: [String], config: String, tag: String) throws {
+            let manifest =
+                #"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{"mediaType":"#
+                + #""application/vnd.oci.image.config.v1+json","size":2,"digest":"\#(config)"},"layers":[\#(layers.joined(separator: ","))]}"#
+            try Files.replace("\(bench.scratch.path)/many.json", with: manifest.utf8)
+            try bench.ok("volt-registry", "manifest", "push", "\(name):\(tag)", "many.json")
+        }
+        func layer(_ digest: OCIDigest, _ size: Int, _ signature: String) -> String {
+            #"{"mediaType":"application/vnd.dev.cosign.simplesigning.v1+json","size":\#(size),"digest":"\#(digest)","#
+                + #""annotations":{"dev.cosignproject.cosign/signature":"\#(signature)"}}"#
+        }
+        let good = payload(name, digest)
+        try Files.replace("\(bench.scratch.path)/payload", with: good.utf8)
+        try bench.ok("openssl", "dgst", "-sha256", "-sign", "team.key", "-out", "signature", "payload")
+        let signature = Base64.encode(try Files.read("\(bench.scratch.path)/signature"))
+        try Files.replace("\(bench.scratch.path)/empty", with: "{}".utf8)
+        try Files.replace("\(bench.scratch.path)/huge", with: [UInt8](repeating: 32, count: 100_000))
+        for file in ["payload", "empty", "huge"] { try bench.ok("volt-registry", "blob", "push", name, file) }
+        let config = OCIDigest.of(Array("{}".utf8)).description
+        let blob = OCIDigest.of(Array(good.utf8))
+        let huge = OCIDigest.of([UInt8](repeating: 32, count: 100_000))
+        let own = layer(blob, good.utf8.count, signature)
+        let tag = "\(digest.replacing(":", with: "-")).sig"
+        var layers = [layer(huge, 100_000, signature), layer(blob, good.utf8.count, "%%%")]
+        try put(layers, config: config, tag: tag)
+        let refused = try bench.volt("verify", "--key", "team.pub", "\(name):1")
+        #expect(
+            refused.status == 5 && refused.stderr.contains("at most 65536 are read")
+                && refused.stderr.contains("is not Base64"), "\(refused.stderr)")
+        try put(layers + [own], config: config, tag: tag)
+        #expect(try bench.volt("verify", "--key", "team.pub", "\(name):1").status == 0)
+        for number in 0..<100 {
+            layers.append(layer(blob, good.utf8.count, Base64.encode(Array("signature \(number)".utf8))))
+        }
+        try put(layers + [own], config: config, tag: tag)
+        let many = try bench.volt("verify", "--key", "team.pub", "\(name):1")
+        #expect(
+            many.status == 5 && many.stderr.contains("98 signatures are of other keys")
+                && many.stderr.contains("only the first 100"), "\(many.stderr)")
+    }
+
+    @Test("podman's way of an index: each image of it can be signed as well")
+    func recursive() throws {
+        let bench = try Bench(.volt)
+        let digest = try bench.pushedImage("team/web:1")
+        let name = "\(bench.host)/team/web"
+        let size = try bench.ok("volt-registry", "manifest", "fetch", "\(name):1").utf8.count
+        let index =
+            #"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[{"mediaType":"#
+            + #""application/vnd.oci.image.manifest.v1+json","size":\#(size),"digest":"\#(digest)","#
+            + #""platform":{"architecture":"amd64","os":"linux"}}]}"#
+        try Files.replace("\(bench.scratch.path)/index.json", with: index.utf8)
+        try bench.ok("volt-registry", "manifest", "push", "\(name):2", "index.json")
+        try bench.ok("volt-registry", "key", "create", "--output", "team")
+        try bench.ok("volt-registry", "sign", "--key", "team.key", "\(name):2")
+        #expect(try bench.volt("verify", "--key", "team.pub", "\(name):2").status == 0)
+        #expect(try bench.volt("verify", "--key", "team.pub", "\(name):1").status == 5)
+        try bench.ok("volt-registry", "sign", "--recursive", "--key", "team.key", "\(name):2")
+        #expect(try bench.volt("verify", "--key", "team.pub", "\(name):1").status == 0)
+    }
+
     @Test("keys of other kinds sign, and what cannot be read is said with what to do")
     func keys() throws {
         let bench = try Bench(.volt)

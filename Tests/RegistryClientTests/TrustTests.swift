@@ -118,7 +118,22 @@ struct TrustTests {
         // The rule names another key now.
         try bench.trust(signedBy: "other")
         let changed = try bench.container("create", "--name", "e", bench.web, "/bin/x")
-        #expect(changed.status != 0, "\(changed.stdout)")
+        #expect(
+            changed.status == 75 && changed.stderr.contains("\(bench.policyPath):4")
+                && changed.stderr.contains("its registry cannot be asked"), "\(changed.stderr)")
+    }
+
+    @Test("the tag is asked for once: what was verified is what is pulled")
+    func once() throws {
+        let bench = try bench()
+        try bench.trust(signedBy: "team")
+        try bench.ok("volt-registry", "sign", "--key", "team.key", bench.web)
+        let digest = try bench.ok("volt-registry", "resolve", bench.web).filter { $0 != "\n" }
+        let before = try bench.accessLog().count
+        #expect(try bench.container("pull", bench.web).status == 0)
+        let lines = try bench.accessLog().dropFirst(before)
+        #expect(lines.filter { $0.contains("/manifests/1\"") }.count == 1, "\(lines)")
+        #expect(lines.contains { $0.contains("GET /v2/web/manifests/\(digest)\"") }, "\(lines)")
     }
 
     @Test("a policy that cannot be understood or read lets no image pass, and says where it is wrong")

@@ -31,15 +31,21 @@ public struct ImageSource: Sendable {
     public func image(_ name: String, pulls: () -> Void = {}) throws(VoltError) -> Image {
         switch try look(for: name) {
         case .here(let image): return image
-        case .elsewhere(let puller):
+        case .elsewhere(let puller, let doubt):
             pulls()
-            return try puller.pull(name).image
+            do throws(VoltError) { return try puller.pull(name).image } catch {
+                guard let doubt, error.code == .tryAgain else { throw error }
+                throw VoltError(
+                    error.code, "\(doubt.message), and its registry cannot be asked: \(error.message)",
+                    hint: error.hint ?? doubt.hint)
+            }
         }
     }
 
     private enum Place {
         case here(Image)
-        case elsewhere(ImagePuller)
+        /// - Parameter doubt: why the image that is here is not enough; nil when there is none.
+        case elsewhere(ImagePuller, doubt: VoltError?)
     }
 
     private func look(for name: String) throws(VoltError) -> Place {
@@ -52,21 +58,22 @@ public struct ImageSource: Sendable {
             case .refuse(let rule): throw TrustPolicy.refusal(of: name, rule: rule)
             case .signed(let requirement):
                 let pulled = store.pulled()[try ImageReference(name).stored]
-                if let image = try stored(name), let pulled, pulled.image == image.digest,
-                    pulled.meets(requirement)
-                {
+                let image = try stored(name)
+                if let image, let pulled, pulled.image == image.digest, pulled.meets(requirement) {
                     return .here(image)
                 }
+                let doubt = requirement.refusal(
+                    of: name, found: "no signature was verified when it was pulled")
                 // Its signature may have come meanwhile, or the rule is newer than the image.
-                if let puller { return .elsewhere(puller) }
-                throw requirement.refusal(of: name, found: "no signature was verified when it was pulled")
+                if let puller { return .elsewhere(puller, doubt: image == nil ? nil : doubt) }
+                throw image == nil ? try missing(name) : doubt
             }
         }
         if let image = try stored(name) {
             if !Self.hasHost(name), let policy { try check(image, named: name, policy) }
             return .here(image)
         }
-        if let puller, Self.hasHost(name) { return .elsewhere(puller) }
+        if let puller, Self.hasHost(name) { return .elsewhere(puller, doubt: nil) }
         return .here(try store.resolve(name))
     }
 
@@ -86,6 +93,12 @@ public struct ImageSource: Sendable {
             }
         }
         if let refusal { throw refusal }
+    }
+
+    /// The error for what is not in the store.
+    private func missing(_ name: String) throws(VoltError) -> VoltError {
+        do throws(VoltError) { _ = try store.resolve(name) } catch { return error }
+        return VoltError(.tryAgain, "image '\(name)' came just now", hint: "run the command again")
     }
 
     /// Nil when it is not in the store.
