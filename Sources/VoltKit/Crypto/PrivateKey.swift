@@ -60,7 +60,7 @@ public final class PrivateKey: Sendable {
         if label.hasSuffix("SIGSTORE PRIVATE KEY") || label.hasSuffix("COSIGN PRIVATE KEY") {
             return VoltError(
                 .refused, "'\(name)' is encrypted in a form of cosign's own, which is not read here",
-                hint: "take a key in PKCS #8, such as one that cosign imported, or make one")
+                hint: "make one with 'volt registry key create': cosign takes its public key as well")
         }
         if label == "ENCRYPTED PRIVATE KEY" {
             return VoltError(
