@@ -18,7 +18,9 @@ extension FuzzTarget {
             #"{"critical":{"identity":{"docker-reference":""#,
             #"},"image":{"docker-manifest-digest":"sha256:"#,
             #""type":"cosign container image signature"}"#, #","optional":null}"#, #""optional":{"a":"b"}"#,
-            "1e999", #"\u0000"#, "[", "}",
+            #"{"mediaType":"application/vnd.dev.sigstore.bundle.v0.3+json","dsseEnvelope":{"payload":""#,
+            #"","payloadType":"application/vnd.in-toto+json","signatures":[{"sig":""#, "1e999", #"\u0000"#,
+            "[", "}",
         ]
     ) { bytes throws(FuzzFailure) in
         guard let key else { throw FuzzFailure("there is no key") }
@@ -28,6 +30,12 @@ extension FuzzTarget {
             switch check.finding(of: candidate) {
             case .unknownKey, .broken: break
             case .good, .unfit: throw FuzzFailure("a signature that nobody made")
+            }
+        }
+        if let candidate = try? SignatureBundle.candidate(bytes) {
+            switch check.finding(of: candidate) {
+            case .unknownKey, .broken: break
+            case .good, .unfit: throw FuzzFailure("a bundle that nobody signed")
             }
         }
         guard let payload = try? SigningPayload(bytes) else { return }

@@ -250,6 +250,52 @@ struct SignatureTests {
         #expect(try bench.volt("verify", "--key", "team.pub", "\(bench.host)/tagged:1").status == 0)
     }
 
+    @Test(
+        "the bundle of cosign 3 is taken, but for where a name is wanted, and an attestation is no signature")
+    func bundles() throws {
+        let bench = try Bench(.docker)
+        let digest = try bench.pushedImage("team/web:1")
+        let name = "\(bench.host)/team/web"
+        try bench.opensslKey("team")
+        let type = "application/vnd.dev.sigstore.bundle.v0.3+json"
+        func attach(_ digest: String, _ predicate: String) throws {
+            let statement =
+                #"{"_type":"https://in-toto.io/Statement/v1","subject":[{"digest":{"sha256":"\#(digest.dropFirst(7))"},"#
+                + #""annotations":{"stage":"test"}}],"predicateType":"\#(predicate)","predicate":{}}"#
+            let kind = "application/vnd.in-toto+json"
+            // The pre-authentication encoding of DSSE.
+            try Files.replace(
+                "\(bench.scratch.path)/signed",
+                with: "DSSEv1 \(kind.utf8.count) \(kind) \(statement.utf8.count) \(statement)".utf8)
+            try bench.ok("openssl", "dgst", "-sha256", "-sign", "team.key", "-out", "signature", "signed")
+            let signature = Base64.encode(try Files.read("\(bench.scratch.path)/signature"))
+            try Files.replace(
+                "\(bench.scratch.path)/bundle.json",
+                with: #"""
+                    {"mediaType":"\#(type)","verificationMaterial":{"publicKey":{"hint":"x"}},"dsseEnvelope":
+                    {"payload":"\#(Base64.encode(Array(statement.utf8)))","payloadType":"\#(kind)",
+                    "signatures":[{"sig":"\#(signature)"}]}}
+                    """#.utf8)
+            try bench.ok(
+                "volt-registry", "attach", "--artifact-type", type, "\(name):1", "bundle.json:\(type)")
+        }
+        let sign = "https://sigstore.dev/cosign/sign/v1"
+        let another = "sha256:\(String(repeating: "0", count: 64))"
+        try attach(digest, "https://slsa.dev/provenance/v1")
+        try attach(another, sign)
+        let refused = try bench.volt("verify", "--key", "team.pub", "\(name):1")
+        #expect(
+            refused.status == 5 && refused.stderr.contains("attestation of 'https://slsa.dev/provenance/v1'")
+                && refused.stderr.contains("is about '\(another)'"), "\(refused.stderr)")
+        try attach(digest, sign)
+        let taken = try bench.volt("verify", "--key", "team.pub", "-a", "stage=test", "\(name):1")
+        #expect(taken.status == 0 && taken.stdout.contains("stage=test"), "\(taken.stdout)\(taken.stderr)")
+        let named = try bench.volt("verify", "--key", "team.pub", "--identity", name, "\(name):1")
+        #expect(named.status == 5 && named.stderr.contains("names no repository"), "\(named.stderr)")
+        try bench.opensslKey("other")
+        #expect(try bench.volt("verify", "--key", "other.pub", "\(name):1").status == 5)
+    }
+
     @Test("broken and foreign signatures hide no good one, and no more than a hundred are looked at")
     func limits() throws {
         let bench = try Bench(.volt)

@@ -39,6 +39,18 @@ import VoltSigning
         }
     }
 
+    @Test("what a report says steers no terminal and has an end")
+    func report() {
+        var report = SignatureReport(digest: Self.digest)
+        #expect(report.found == "it has no signature")
+        report.add(.unfit("a\u{1b}[2J\n"))
+        report.add(.unfit("a\u{1b}[2J\n"))
+        for number in 0..<1000 { report.add(.broken(String(repeating: "x", count: 1000 + number))) }
+        report.add(.unknownKey)
+        #expect(report.found.hasPrefix("its signature is of another key; a?[2J?; xxx"))
+        #expect(report.found.utf8.count < 6000 && report.reasons.count == 2)
+    }
+
     @Test("a payload is parsed only when a key has signed its bytes")
     func order() throws {
         let key = try PrivateKey(pem: PrivateKey.newP256(), named: "a")

@@ -23,14 +23,11 @@ public struct ImageSignatures {
         try judge((tagged ?? nil)?.document.layers ?? [], check, &seen, &report)
         let referrers =
             try tolerant(&report) { () throws(VoltError) in try place.referrers(to: check.digest) } ?? []
-        for (count, referrer) in referrers.enumerated() {
-            let type = referrer.artifactType ?? ""
-            if type.hasPrefix(SignatureForm.bundleType) { report.bundles += 1 }
-            guard type == SignatureForm.artifactType else { continue }
-            guard count < Self.most, seen.count < Self.most else {
-                report.note("only the first \(Self.most) signatures were looked at")
-                break
-            }
+        let signatures = referrers.filter(Self.mayBeSignature)
+        if signatures.count > Self.most {
+            report.note("only the first \(Self.most) referrers were looked at")
+        }
+        for referrer in signatures.prefix(Self.most) {
             let manifest = try tolerant(&report) { () throws(VoltError) in
                 try place.manifest(referrer.digest)
             }
@@ -43,20 +40,34 @@ public struct ImageSignatures {
         _ layers: [OCIDescriptor], _ check: SignatureCheck, _ seen: inout Set<OCIDescriptor>,
         _ report: inout SignatureReport
     ) throws(VoltError) {
-        for layer in layers where layer.mediaType == SignatureForm.payloadType {
-            guard let signature = layer.annotations?[SignatureForm.signatureKey] else { continue }
-            let key = SignatureForm.descriptor(layer.digest, layer.size, signature: signature)
+        for layer in layers {
+            let isBundle = layer.mediaType?.hasPrefix(SignatureBundle.type) ?? false
+            let signature = layer.annotations?[SignatureForm.signatureKey]
+            guard isBundle || (layer.mediaType == SignatureForm.payloadType && signature != nil) else {
+                continue
+            }
+            let key = SignatureForm.descriptor(layer.digest, layer.size, signature: signature ?? "")
             guard !seen.contains(key) else { continue }
             guard seen.count < Self.most else {
                 return report.note("only the first \(Self.most) signatures were looked at")
             }
             seen.insert(key)
-            let payload = try tolerant(&report) { () throws(VoltError) in
-                try place.bytes(of: layer, limit: SigningPayload.longest)
+            let candidate = try tolerant(&report) { () throws(VoltError) in
+                let bytes = try place.bytes(of: layer, limit: SigningPayload.longest)
+                return isBundle
+                    ? try SignatureBundle.candidate(bytes)
+                    : SignatureCandidate(payload: bytes, signature: signature ?? "")
             }
-            guard let payload else { continue }
-            report.add(check.finding(of: SignatureCandidate(payload: payload, signature: signature)))
+            if let candidate { report.add(check.finding(of: candidate)) }
         }
+    }
+
+    /// Whether a referrer is one of signatures; what it says of itself only saves a look.
+    private static func mayBeSignature(_ referrer: OCIDescriptor) -> Bool {
+        let type = referrer.artifactType ?? ""
+        let predicate = referrer.annotations?[SignatureBundle.predicateKey] ?? SignatureBundle.predicateType
+        return type == SignatureForm.artifactType
+            || (type.hasPrefix(SignatureBundle.type) && predicate == SignatureBundle.predicateType)
     }
 
     /// What is broken does not hide what is good; what may pass when tried again is no answer.

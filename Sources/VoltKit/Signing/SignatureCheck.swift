@@ -28,15 +28,34 @@ public struct TrustedKey: Sendable {
 
 /// A payload with a signature, of which nothing is believed yet.
 public struct SignatureCandidate: Sendable {
-    /// The bytes that were signed.
+    /// What says what was signed.
     public let payload: [UInt8]
     /// The signature in Base64.
     public let signature: String
+    private let isStatement: Bool
 
+    /// Simple signing.
+    ///
     /// - Parameters: see the properties.
     public init(payload: [UInt8], signature: String) {
         self.payload = payload
         self.signature = signature
+        isStatement = false
+    }
+
+    /// A statement of a bundle.
+    init(statement: [UInt8], signature: String) {
+        payload = statement
+        self.signature = signature
+        isStatement = true
+    }
+
+    /// The bytes that the signature is over.
+    var signed: [UInt8] { isStatement ? SignatureBundle.encoding(of: payload) : payload }
+
+    /// Reads what was signed, once it is verified.
+    func parsed() throws(VoltError) -> SigningPayload {
+        isStatement ? try SigningPayload(statement: payload) : try SigningPayload(payload)
     }
 }
 
@@ -89,17 +108,23 @@ public struct SignatureCheck: Sendable {
         guard candidate.payload.count <= SigningPayload.longest else {
             return .broken("what was signed is longer than \(SigningPayload.longest) bytes")
         }
-        guard let key = keys.first(where: { $0.key.verifiesASN1(signature, of: candidate.payload) }) else {
+        let signed = candidate.signed
+        guard let key = keys.first(where: { $0.key.verifiesASN1(signature, of: signed) }) else {
             return .unknownKey
         }
         let payload: SigningPayload
-        do throws(VoltError) { payload = try SigningPayload(candidate.payload) } catch {
+        do throws(VoltError) { payload = try candidate.parsed() } catch {
             return .unfit(error.message)
         }
         guard payload.digest == digest else {
             return .unfit("the signature of key '\(key.name)' is about '\(payload.digest)'")
         }
         if case .repository(let wanted) = identity, !Self.names(payload.identity, wanted) {
+            guard !payload.identity.isEmpty else {
+                return .unfit(
+                    "the signature of key '\(key.name)' is in a bundle, which names no repository: only 'identity: any' takes it"
+                )
+            }
             return .unfit(
                 "the signature of key '\(key.name)' is for '\(payload.identity.prefix(300))', and not for '\(wanted)'"
             )

@@ -8,8 +8,6 @@ public enum SignatureForm {
     public static let payloadType = "application/vnd.dev.cosign.simplesigning.v1+json"
     /// A manifest of signatures that is about the image (OCI 1.1).
     public static let artifactType = "application/vnd.dev.cosign.artifact.sig.v1+json"
-    /// The start of the types of sigstore's bundles, another form of signatures.
-    public static let bundleType = "application/vnd.dev.sigstore.bundle"
     /// The annotation of a layer that has the signature.
     public static let signatureKey = "dev.cosignproject.cosign/signature"
     /// RSA of 8192 bits has 1368 letters.

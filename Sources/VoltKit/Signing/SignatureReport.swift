@@ -19,8 +19,6 @@ public struct SignatureReport: Sendable {
     public private(set) var unknown = 0
     /// Why others are not good, each reason once.
     public private(set) var reasons: [String] = []
-    /// Signatures in the form of sigstore's bundles, which is not read.
-    public var bundles = 0
 
     /// A report without any signature.
     public init(digest: OCIDigest) { self.digest = digest }
@@ -40,6 +38,8 @@ public struct SignatureReport: Sendable {
 
     /// Adds a reason why something is not good.
     public mutating func note(_ reason: String) {
+        // It may have words of the registry, or of whoever signed.
+        let reason = RegistryText.plain(reason, longest: 500)
         if reasons.count < 10, !reasons.contains(reason) { reasons.append(reason) }
     }
 
@@ -53,9 +53,6 @@ public struct SignatureReport: Sendable {
             )
         }
         parts += reasons
-        if bundles > 0 {
-            parts.append("it has \(bundles) signatures as sigstore bundles, which are not read")
-        }
         return parts.isEmpty ? "it has no signature" : parts.joined(separator: "; ")
     }
 

@@ -10,7 +10,8 @@ public struct SigningPayload: Sendable, Equatable {
     /// A payload is some hundred bytes; nobody writes a book into annotations.
     public static let longest = 64 << 10
 
-    /// The name of the image as whoever signed it had it, such as `registry.example/team/web`.
+    /// The name of the image as whoever signed it had it, such as `registry.example/team/web`; empty when the signature
+    /// names none, as those in bundles.
     public var identity: String
     /// The digest of its manifest, or of the index.
     public var digest: OCIDigest
@@ -52,7 +53,7 @@ public struct SigningPayload: Sendable, Equatable {
     }
 
     /// A value of `optional`, of which only texts, numbers and truths are shown.
-    private enum Scalar: Codable {
+    enum Scalar: Codable {
         case text(String)
         case other
 
@@ -69,6 +70,11 @@ public struct SigningPayload: Sendable, Equatable {
             } else {
                 self = .other
             }
+        }
+
+        /// Those that can be shown.
+        static func texts(_ values: [String: Scalar]) -> [String: String] {
+            values.compactMapValues { if case .text(let text) = $0 { text } else { nil } }
         }
 
         func encode(to encoder: any Encoder) throws {
@@ -115,8 +121,6 @@ public struct SigningPayload: Sendable, Equatable {
         }
         self.digest = digest
         identity = document.critical.identity.reference
-        annotations = (document.optional ?? [:]).compactMapValues {
-            if case .text(let text) = $0 { text } else { nil }
-        }
+        annotations = Scalar.texts(document.optional ?? [:])
     }
 }

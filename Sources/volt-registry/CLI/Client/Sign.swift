@@ -120,7 +120,7 @@ struct Verify: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Show who signed an image, or refuse it.",
         discussion: """
-            Signatures in the form of cosign are looked for as referrers of the image and below the tag \
+            Signatures in the forms of cosign are looked for as referrers of the image and below the tag \
             'sha256-HEX.sig'. One that a given key made over the digest that the tag has now is enough. Ends with 5 \
             when there is none, and with 3 when there is no image.
 
@@ -182,12 +182,13 @@ struct Verify: ParsableCommand {
             let annotations = good.payload.annotations.sorted { $0.key < $1.key }
                 .map { "\($0.key)=\($0.value)" }
             table.add([
-                good.key.name, good.key.fingerprint.short, good.payload.identity,
+                good.key.name, good.key.fingerprint.short,
+                good.payload.identity.isEmpty ? "-" : good.payload.identity,
                 annotations.joined(separator: " "),
             ])
         }
         print(table.text(), terminator: "")
-        for good in report.good where isForeign(good) {
+        for good in report.good where !good.payload.identity.isEmpty && isForeign(good) {
             Output.note(
                 "note: the signature of '\(good.key.name)' is for '\(RegistryText.plain(good.payload.identity, longest: 300))': require a name with --identity"
             )
