@@ -343,6 +343,47 @@ struct SignatureTests {
                 && many.stderr.contains("only the first 100"), "\(many.stderr)")
     }
 
+    @Test("several who sign at once lose nothing, and signing again mends the tag")
+    func atOnce() throws {
+        let bench = try Bench(.volt)
+        let digest = try bench.pushedImage("team/web:1")
+        let name = "\(bench.host)/team/web:1"
+        let keys = (1...4).map { "key\($0)" }
+        for key in keys { try bench.ok("volt-registry", "key", "create", "--output", key) }
+        let all = keys.map { "volt-registry sign --key \($0).key \(name) &" }.joined(separator: " ")
+        try bench.ok("sh", "-c", "\(all) wait")
+        for key in keys { try bench.ok("volt-registry", "verify", "--key", "\(key).pub", name) }
+        for key in keys { try bench.ok("volt-registry", "sign", "--key", "\(key).key", name) }
+        let tag = "\(digest.replacing(":", with: "-")).sig"
+        let manifest = try bench.ok(
+            "volt-registry", "manifest", "fetch", "\(bench.host)/team/web:\(tag)")
+        #expect(manifest.split(separator: "dev.cosignproject.cosign/signature").count == 5, "\(manifest)")
+        let shown = try bench.ok("volt-registry", "discover", name)
+        #expect(shown.split(separator: "cosign.artifact.sig").count == 5, "\(shown)")
+    }
+
+    @Test("an image of a layout is signed for the name that it will have, and takes its signature along")
+    func layout() throws {
+        let bench = try Bench(.docker)
+        try bench.image()
+        try bench.ok("volt-registry", "key", "create", "--output", "team")
+        let nameless = try bench.volt("sign", "--key", "team.key", "oci:img:a")
+        #expect(nameless.status == 64 && nameless.stderr.contains("--identity"), "\(nameless.stderr)")
+        let name = "\(bench.host)/team/web"
+        for round in 0..<2 {
+            let signed = try bench.volt(
+                "sign", "-o", "json", "--key", "team.key", "--identity", name, "oci:img:a")
+            #expect(signed.stdout.contains("\"added\" : \(round == 0)"), "\(signed.stdout)\(signed.stderr)")
+        }
+        try bench.ok("volt-registry", "verify", "--key", "team.pub", "oci:img:a")
+        try bench.ok("volt-registry", "copy", "--referrers", "oci:img:a", "\(name):1")
+        try bench.ok("volt-registry", "verify", "--key", "team.pub", "--identity", name, "\(name):1")
+        try bench.ok("volt-registry", "restore", "oci:img", "\(bench.host)/all/web")
+        let tags = try bench.ok("volt-registry", "ls", "\(bench.host)/all/web")
+        #expect(tags.contains(".sig\n"), "\(tags)")
+        try bench.ok("volt-registry", "verify", "--key", "team.pub", "\(bench.host)/all/web:a")
+    }
+
     @Test("podman's way of an index: each image of it can be signed as well")
     func recursive() throws {
         let bench = try Bench(.volt)
