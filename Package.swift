@@ -193,8 +193,9 @@ let package = Package(
         .target(
             name: "RegistryEngine",
             dependencies: [
-                "RegistryAccess", "VoltOCI", "VoltStore", "VoltServer", "VoltPages", "VoltCore", "VoltSystem",
-                "CVoltSystem",
+                "RegistryAccess", "VoltOCI", "VoltRegistry", "VoltStore", "VoltServer", "VoltPages",
+                "VoltCore",
+                "VoltSystem", "VoltYAML", "CVoltSystem",
             ],
             path: "Sources/volt-registry/Engine", swiftSettings: settings),
         program(
@@ -227,7 +228,8 @@ let package = Package(
         tests(
             "RegistryServerTests",
             [
-                "RegistryAccess", "RegistryEngine", "VoltCrypto", "VoltOCI", "VoltServer", "VoltStore",
+                "RegistryAccess", "RegistryEngine", "VoltCrypto", "VoltOCI", "VoltRegistry", "VoltServer",
+                "VoltStore",
                 "VoltSystem", "volt-registry",
             ]),
         tests("VoltOCITests", ["VoltOCI", "VoltCore"]),
@@ -235,8 +237,11 @@ let package = Package(
         tests(
             "RegistryClientTests",
             [
-                "VoltOCI", "VoltRegistry", "VoltSigning", "VoltCore", "VoltCrypto", "VoltSystem",
-                "volt-container", "volt-container--pull", "volt-registry",
+                "RegistryEngine", "VoltOCI", "VoltRegistry", "VoltServer", "VoltSigning", "VoltCore",
+                "VoltCrypto", "VoltSystem",
+                "volt-container",
+                "volt-container--pull",
+                "volt-registry",
             ]),
         tests("VoltCryptoTests", ["VoltCrypto", "VoltCore"]),
         tests("VoltPasswordTests", ["VoltPassword", "VoltCore"]),

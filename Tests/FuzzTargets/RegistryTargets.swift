@@ -57,4 +57,34 @@ extension FuzzTarget {
             try require(chunk.upperBound < 1 << 62, "\(chunk) overflows with one more")
         }
     }
+
+    /// `--upstream`: what is taken reads back as itself.
+    static let upstreamRule = FuzzTarget(
+        name: "upstream-rule", words: ["=", "/", "docker.io", "hub", "..", ":5000", "/=", "[::1]"]
+    ) { bytes throws(FuzzFailure) in
+        guard let rule = try? UpstreamRule(String(decoding: bytes, as: UTF8.self)) else { return }
+        let again = try? UpstreamRule(rule.description)
+        try require(
+            again?.description == rule.description,
+            "'\(rule)' reads back as '\(again?.description ?? "nothing")'")
+    }
+
+    /// The file of `volt registry sync`.
+    static let syncFile = FuzzTarget(
+        name: "sync-file",
+        words: [
+            "version: 1\n", "sync:\n", "  - ", "from: ", "to: ", "oci:", "/**", "tags: [", "newest: ",
+            "platform: ",
+            "linux/amd64", "docker.io",
+        ]
+    ) { bytes throws(FuzzFailure) in
+        guard let file = try? SyncFile.read(bytes, path: "/etc/sync.yaml") else { return }
+        for entry in file.entries {
+            if case .registry(_, let prefix) = entry.from, !prefix.isEmpty {
+                try require(OCIRepositoryName(parsing: prefix) != nil, "'\(prefix)' is no name")
+            }
+            let there = ["1.2.3", "v2", "latest", "3.20-rc1"]
+            try require(Set(entry.select(there)).isSubset(of: there), "tags that are not there")
+        }
+    }
 }

@@ -172,8 +172,8 @@ enum Layout {
         Module(
             "volt-registry/Engine",
             [
-                "RegistryAccess", "VoltOCI", "VoltStore", "VoltServer", "VoltPages", "VoltCore", "VoltSystem",
-                "CVoltSystem",
+                "RegistryAccess", "VoltOCI", "VoltRegistry", "VoltStore", "VoltServer", "VoltPages",
+                "VoltCore", "VoltSystem", "VoltYAML", "CVoltSystem", "Dispatch",
                 "FoundationEssentials",
             ], isEngine: true),
         Module(

@@ -82,7 +82,10 @@ final class Bench {
     var host: String { "localhost:\(port)" }
 
     @discardableResult
-    func ok(_ words: String..., input: String = "") throws -> String {
+    func ok(_ words: String..., input: String = "") throws -> String { try ok(words, input: input) }
+
+    @discardableResult
+    func ok(_ words: [String], input: String = "") throws -> String {
         let result = try run.run(words, input: input)
         try #require(result.status == 0, "\(words): \(result.stdout)\(result.stderr)")
         return result.stdout
@@ -240,6 +243,25 @@ struct ClientTests {
         #expect(try tree("\(bench.host)/again:1") == wanted)
         let json = try bench.ok("volt-registry", "discover", "-o", "json", "\(bench.host)/again:1")
         #expect(json.contains("\"artifactType\" : \"application/x.signature\""))
+        // What is deleted is not listed any more, also where the client keeps the list.
+        try bench.ok("volt-registry", "manifest", "delete", "--force", "\(bench.host)/web@\(sbom)")
+        #expect(try tree("\(bench.host)/web:1").isEmpty)
+    }
+
+    @Test("a tag that is no list of referrers, but has the name of one, is left alone")
+    func foreignList() throws {
+        let bench = try Bench(.docker)
+        try bench.image()
+        try bench.ok("volt-registry", "copy", "oci:img:a", "\(bench.host)/web:1")
+        let digest = try bench.ok("volt-registry", "resolve", "\(bench.host)/web:1").dropLast()
+        let tag = digest.split(separator: ":").joined(separator: "-")
+        try bench.ok("volt-registry", "tag", "\(bench.host)/web:1", tag)
+        try Files.replace("\(bench.scratch.path)/note", with: "note".utf8)
+        let refused = try bench.volt("attach", "--artifact-type", "a/note", "\(bench.host)/web:1", "note")
+        #expect(
+            refused.status == 4 && refused.stderr.contains("give what it names another tag"),
+            "\(refused.stderr)")
+        #expect(try bench.ok("volt-registry", "resolve", "\(bench.host)/web:\(tag)").dropLast() == digest)
     }
 
     @Test("a repository is backed up with all tags and restored", arguments: Kind.allCases)

@@ -139,6 +139,24 @@ import VoltTestKit
         #expect(try client.receive().status == 202)
     }
 
+    @Test("what killed processes left goes, and what is under way stays")
+    func leftovers() throws {
+        let subject = try Subject()
+        let image = try subject.tag("v1", in: "a")
+        let root = "\(subject.store)/references/registry"
+        try Files.makeDirectory("\(root)/_bare")
+        let left = ["a/_new-7", "a/_blobs/\(image).1.2.tmp", "a/_manifests/\(image).1.2.tmp", "_bare/77"]
+        for name in left { try Files.replace("\(root)/\(name)", with: [1]) }
+        let now = SystemClock().now()
+        _ = try subject.storage.collect(RetentionRules(), now: now, dryRun: false)
+        #expect(left.allSatisfy { Files.exists("\(root)/\($0)") })
+        _ = try collect(subject, dryRun: true)
+        #expect(left.allSatisfy { Files.exists("\(root)/\($0)") })
+        _ = try collect(subject)
+        #expect(left.allSatisfy { !Files.exists("\(root)/\($0)") })
+        #expect(try has(subject, "a/manifests/v1"))
+    }
+
     @Test("a manifest that is pushed while blobs are collected has all of its blobs, or is refused")
     func beside() throws {
         let subject = try Subject()

@@ -204,6 +204,29 @@ import VoltTestKit
         #expect(try OCIDocument(answer.body).manifests.map(\.artifactType) == [OCIMediaType.config])
     }
 
+    @Test("an index without an artifact type is listed without one")
+    func indexWithoutType() throws {
+        let subject = try Subject()
+        let image = try subject.tag("v1", in: "a")
+        let about = "{\"mediaType\":\"\(OCIMediaType.manifest)\",\"digest\":\"\(image)\",\"size\":7}"
+        let index = Array(
+            "{\"schemaVersion\":2,\"mediaType\":\"\(OCIMediaType.index)\",\"manifests\":[],\"subject\":\(about)}"
+                .utf8)
+        try #require(try subject.put(index, "v2", in: "a", type: OCIMediaType.index).status == 201)
+        let answer = try subject.request("GET", "/v2/a/referrers/\(image)")
+        #expect(!answer.text.contains("artifactType"))
+        #expect(try OCIDocument(answer.body).manifests.map(\.mediaType) == [OCIMediaType.index])
+    }
+
+    @Test("parameters of the Content-Type of a manifest do not count")
+    func typeParameters() throws {
+        let subject = try Subject()
+        let image = try subject.image("one", in: "a")
+        let type = OCIMediaType.manifest
+        try #require(try subject.put(image, "v1", in: "a", type: "\(type); charset=utf-8").status == 201)
+        #expect(try subject.request("HEAD", "/v2/a/manifests/v1").headers["content-type"] == type)
+    }
+
     @Test("of what nothing is about the list is empty, and of what is no digest there is none")
     func noReferrers() throws {
         let subject = try Subject()

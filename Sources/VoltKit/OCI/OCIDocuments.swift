@@ -1,3 +1,5 @@
+public import VoltCore
+
 /// Media types of the OCI Image Format Specification 1.1 ("media-types.md"), and of Docker where they mean the same.
 public enum OCIMediaType {
     /// An image or artifact.
@@ -75,6 +77,17 @@ public struct OCIPlatform: Codable, Sendable, Hashable, CustomStringConvertible 
         self.architecture = architecture
         self.os = os
         self.variant = variant
+    }
+
+    /// - Parameter text: `os/architecture[/variant]`.
+    public init(_ text: String) throws(VoltError) {
+        let parts = text.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
+        guard (2...3).contains(parts.count), parts.allSatisfy({ !$0.isEmpty }) else {
+            throw VoltError(
+                .usage, "'\(text.prefix(100))' is no platform",
+                hint: "write os/architecture[/variant], such as linux/arm64")
+        }
+        self.init(architecture: parts[1], os: parts[0], variant: parts.count > 2 ? parts[2] : nil)
     }
 
     /// `linux/arm64/v8`.

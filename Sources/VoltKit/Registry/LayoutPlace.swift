@@ -10,6 +10,8 @@ internal import VoltSystem
 /// What is in `index.json` was made durable before. Several processes may add to one layout.
 public final class LayoutPlace: ContentPlace {
     private static let nameKey = "org.opencontainers.image.ref.name"
+    /// What is not whole yet, so that `blobs` has nothing that is not named by its digest.
+    private static let incoming = ".incoming"
     private let directory: String
 
     /// - Parameters:
@@ -17,13 +19,18 @@ public final class LayoutPlace: ContentPlace {
     ///   - makes: whether it is made when it is not there.
     public init(_ directory: String, makes: Bool) throws(VoltError) {
         self.directory = directory
+        if makes { Self.sweep("\(directory)/\(Self.incoming)") }
         if OCILayout.isLayout(directory) { return }
         guard makes else {
             throw VoltError(
                 .notFound, "'\(directory)' is no OCI image layout",
                 hint: "name a directory with oci-layout and index.json")
         }
-        guard try Files.list(directory).allSatisfy({ ["blobs", ".lock", "oci-layout"].contains($0) }) else {
+        guard
+            try Files.list(directory).allSatisfy({
+                ["blobs", ".lock", Self.incoming, "oci-layout"].contains($0)
+            })
+        else {
             throw VoltError(
                 .conflict, "'\(directory)' is no OCI image layout and not empty",
                 hint: "name a layout, an empty directory, or one that is not there")
@@ -35,6 +42,15 @@ public final class LayoutPlace: ContentPlace {
 
     /// For messages.
     public var name: String { "oci:\(directory)" }
+
+    /// Removes what somebody left that was killed: nothing is written to for an hour without an end.
+    private static func sweep(_ directory: String) {
+        for entry in (try? Files.list(directory)) ?? [] {
+            var information = stat()
+            let path = "\(directory)/\(entry)"
+            if stat(path, &information) == 0, time(nil) - information.st_mtim.tv_sec > 3600 { unlink(path) }
+        }
+    }
 
     private func path(_ digest: OCIDigest) -> String { "blobs/\(digest.algorithm.rawValue)/\(digest.hex)" }
 
@@ -150,7 +166,8 @@ public final class LayoutPlace: ContentPlace {
         let path = "\(directory)/\(path(digest))"
         let parent = Files.parent(of: path)
         try Files.makeDirectory(parent)
-        let temporary = "\(parent)/.\(getpid()).\(UInt32.random(in: 0...UInt32.max)).tmp"
+        try Files.makeDirectory("\(directory)/\(Self.incoming)")
+        let temporary = "\(directory)/\(Self.incoming)/\(getpid()).\(UInt32.random(in: 0...UInt32.max))"
         let output = volt_open(temporary, O_WRONLY | O_CREAT | O_EXCL, 0o644)
         guard output >= 0 else { throw SystemError.current.during("cannot write '\(name)'") }
         do throws(VoltError) {

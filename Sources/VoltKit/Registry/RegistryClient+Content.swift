@@ -123,6 +123,18 @@ extension RegistryClient {
         return true
     }
 
+    /// The bytes that a blob has, or nil when it is not there.
+    public func size(of digest: OCIDigest, in name: OCIRepositoryName) throws(VoltError) -> UInt64? {
+        let answer = try send(
+            Call(method: "HEAD", path: "/v2/\(name)/blobs/\(digest)", scope: Self.pull(name)))
+        if answer.status == 404 { return nil }
+        guard answer.isSuccess else { throw failure(answer, "look for blob '\(digest)'") }
+        guard let size = answer["content-length"].flatMap({ UInt64($0) }) else {
+            throw VoltError(.failed, "'\(endpoint.host)' does not say how large blob '\(digest)' is")
+        }
+        return size
+    }
+
     /// Fetches a blob, verified at its end. A connection that breaks is made again, and goes on where the other ended.
     ///
     /// - Parameter size: what a descriptor says; more is refused.

@@ -121,7 +121,15 @@ extension RegistryClient {
     private func tagged(_ digest: OCIDigest, _ name: OCIRepositoryName) throws(VoltError) -> OCIDocument? {
         let tag = Self.fallbackTag(digest)
         guard try resolve(tag, in: name) != nil else { return nil }
-        return try manifest(tag, in: name).document
+        let found = try manifest(tag, in: name)
+        // Whoever reads the list expects an index, and what else is there belongs to somebody else.
+        guard found.mediaType == OCIMediaType.index else {
+            throw VoltError(
+                .conflict,
+                "tag '\(tag)' of '\(endpoint.host)/\(name)' is '\(found.mediaType)', and not the list of what is about '\(digest)'",
+                hint: "give what it names another tag, and take '\(tag)' away with 'volt registry untag'")
+        }
+        return found.document
     }
 
     /// Pushes a manifest that is about another one, and adds it to the tag's list where the registry keeps none.
@@ -141,8 +149,25 @@ extension RegistryClient {
         var list = try tagged(about, name)?.manifests ?? []
         guard !list.contains(where: { $0.digest == descriptor.digest }) else { return }
         list.append(descriptor)
+        try putList(list, about, name)
+    }
+
+    private func putList(_ list: [OCIDescriptor], _ about: OCIDigest, _ name: OCIRepositoryName)
+        throws(VoltError)
+    {
         let bytes = try OCIJSON.encode(OCIIndex(manifests: list))
         try put(bytes, mediaType: OCIMediaType.index, as: Self.fallbackTag(about), in: name)
+    }
+
+    /// Takes a manifest that is gone from the tag's list of what is about another one, where the registry keeps none.
+    public func removeReferrer(_ manifest: FetchedManifest, in name: OCIRepositoryName) throws(VoltError) {
+        guard let subject = manifest.document.subject, let about = OCIDigest(parsing: subject.digest) else {
+            return
+        }
+        if endpoint.hasReferrers == nil { endpoint.hasReferrers = try listed(about, nil, name) != nil }
+        guard endpoint.hasReferrers == false, let list = try tagged(about, name)?.manifests else { return }
+        let left = list.filter { $0.digest != manifest.digest.description }
+        if left.count < list.count { try putList(left, about, name) }
     }
 }
 

@@ -369,8 +369,24 @@ final class HTTPConnection: ChannelInboundHandler {
     private func sendPiece(_ sending: Sending) {
         let file = sending.file
         guard let context, sending.begun < file.count else { return }
-        let count = Int(min(file.count - sending.begun, isEncrypted ? 128 << 10 : 1 << 20))
+        var count = Int(min(file.count - sending.begun, isEncrypted ? 128 << 10 : 1 << 20))
         let start = Int(file.offset + sending.begun)
+        if let growth = file.growth {
+            let loop = context.eventLoop
+            let bound = NIOLoopBound((self, sending), eventLoop: loop)
+            let reach = growth.reach(beyond: UInt64(start)) {
+                loop.execute {
+                    let (connection, sending) = bound.value
+                    connection.sendPiece(sending)
+                    connection.context?.flush()
+                }
+            }
+            switch reach {
+            case .end(let end): count = min(count, Int(end) - start)
+            case .later: return expire(after: limits.stallSeconds)
+            case .never: return context.close(promise: nil)
+            }
+        }
         let part: IOData
         if isEncrypted {
             var buffer = context.channel.allocator.buffer(capacity: count)

@@ -53,49 +53,6 @@ public struct HTTPResponse: Sendable {
     }
 }
 
-/// A part of an open file, sent by the kernel where the connection is not encrypted.
-public final class HTTPFile: Sendable {
-    private let opened: OpenFile
-    let offset: UInt64
-    /// The bytes to send.
-    public let count: UInt64
-
-    /// - Parameters:
-    ///   - descriptor: closed with the last user of this value.
-    ///   - offset: where it begins.
-    ///   - count: its bytes, which the file must have.
-    public init(descriptor: Int32, offset: UInt64, count: UInt64) {
-        opened = OpenFile(descriptor)
-        self.offset = offset
-        self.count = count
-    }
-
-    private init(_ opened: OpenFile, offset: UInt64, count: UInt64) {
-        self.opened = opened
-        self.offset = offset
-        self.count = count
-    }
-
-    /// A part of this part.
-    public func part(_ range: Range<UInt64>) -> HTTPFile {
-        HTTPFile(opened, offset: offset + range.lowerBound, count: range.upperBound - range.lowerBound)
-    }
-
-    var handle: NIOFileHandle { opened.handle }
-}
-
-/// A descriptor, closed with its last user.
-private final class OpenFile: Sendable {
-    let handle: NIOFileHandle
-
-    init(_ descriptor: Int32) {
-        // Named so because NIO wants files to be opened by itself; there is no other one for a descriptor.
-        handle = NIOFileHandle(_deprecatedTakingOwnershipOfDescriptor: descriptor)
-    }
-
-    deinit { try? handle.close() }
-}
-
 /// What takes one request whose body is handed over as it comes, on one thread.
 public protocol HTTPExchange: AnyObject {
     /// A part of the body. Do not block for long: other connections wait.

@@ -44,6 +44,16 @@ struct RetentionOptions: ParsableArguments {
     var untagged: String?
     @Option(help: ArgumentHelp("Keep blobs that no manifest names for so long.", valueName: "time"))
     var grace = "1h"
+    @Option(
+        help: ArgumentHelp(
+            "Remove what is kept of other registries when nobody asked for it for so long, such as 30d.",
+            valueName: "time"))
+    var upstreamKeep: String?
+    @Option(
+        help: ArgumentHelp(
+            "What may be kept of other registries, such as 50G; what was not asked for the longest goes first.",
+            valueName: "size"))
+    var upstreamSize: String?
     @Option(help: ArgumentHelp("Give uploads up that brought nothing for so long.", valueName: "time"))
     var uploads = "1d"
 
@@ -56,6 +66,8 @@ struct RetentionOptions: ParsableArguments {
         rules.keepTags = keepTags
         rules.untagged = try untagged.map { (text) throws(VoltError) in try DurationText.parse(text) }
         rules.grace = try DurationText.parse(grace)
+        rules.upstreamKeep = try upstreamKeep.map { (text) throws(VoltError) in try DurationText.parse(text) }
+        rules.upstreamSize = try upstreamSize.map { (text) throws(VoltError) in try ByteSize(text).bytes }
         rules.uploads = try DurationText.parse(uploads)
         return rules
     }

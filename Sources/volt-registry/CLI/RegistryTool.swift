@@ -16,8 +16,7 @@ internal import VoltCore
                 name: "Images and artifacts",
                 subcommands: [
                     CopyImage.self, PushArtifact.self, PullArtifact.self, Attach.self, Discover.self,
-                    Backup.self,
-                    Restore.self,
+                    Backup.self, Restore.self, Sync.self,
                 ]),
             CommandGroup(name: "Signatures", subcommands: [Sign.self, Verify.self, KeyCommand.self]),
             CommandGroup(

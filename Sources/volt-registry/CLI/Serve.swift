@@ -47,6 +47,8 @@ struct Serve: ParsableCommand {
         help: ArgumentHelp("What the blobs of a repository may have, such as 100G.", valueName: "size"))
     var quota: String?
 
+    @OptionGroup(title: "Other registries") var upstream: UpstreamOptions
+
     func validate() throws {
         guard (tlsCert == nil) == (tlsKey == nil) else {
             throw ValidationError("--tls-cert and --tls-key are given together")
@@ -70,6 +72,7 @@ struct Serve: ParsableCommand {
         settings.retention = try retention.rules()
         let interval = try DurationText.parse(gcEvery)
         settings.collectionInterval = interval > .zero ? interval : nil
+        try upstream.apply(to: &settings, context.environment)
         var tls: TLSIdentity?
         if let tlsCert, let tlsKey {
             let here = Files.currentDirectory

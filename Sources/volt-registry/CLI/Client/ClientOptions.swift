@@ -101,9 +101,7 @@ struct PlatformArgument: ExpressibleByArgument {
     let platform: OCIPlatform
 
     init?(argument: String) {
-        let parts = argument.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
-        guard (2...3).contains(parts.count), parts.allSatisfy({ !$0.isEmpty }) else { return nil }
-        platform = OCIPlatform(
-            architecture: parts[1], os: parts[0], variant: parts.count > 2 ? parts[2] : nil)
+        guard let platform = try? OCIPlatform(argument) else { return nil }
+        self.platform = platform
     }
 }

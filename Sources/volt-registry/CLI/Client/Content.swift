@@ -79,7 +79,9 @@ struct ManifestCommand: ParsableCommand {
                     .usage, "'\(host)/\(name)@\(digest)' would go with all of its tags",
                     hint: "say so with --force, or take a tag away with 'volt registry untag'")
             }
+            let manifest = try registry.manifest(digest.description, in: name)
             try registry.deleteManifest(digest.description, in: name)
+            try registry.removeReferrer(manifest, in: name)
         }
     }
 }

@@ -77,6 +77,19 @@ enum Endpoint: Sendable {
         }
     }
 
+    /// The same of another repository.
+    func `in`(_ name: OCIRepositoryName) -> Endpoint {
+        switch self {
+        case .base, .catalog: self
+        case .tags: .tags(name)
+        case .manifest(_, let reference): .manifest(name, reference)
+        case .blob(_, let digest): .blob(name, digest)
+        case .uploads: .uploads(name)
+        case .upload(_, let id): .upload(name, id: id)
+        case .referrers(_, let digest): .referrers(name, digest)
+        }
+    }
+
     /// The path without escapes; nil when one of them is a slash, so that no name has a part that is not seen here.
     private static func decoded(_ text: String) -> String? {
         guard let path = Percent.decode(text),

@@ -10,17 +10,28 @@ extension RegistryService {
         guard let sha256 = storage.blob(digest, in: name) else {
             throw storage.exists(name) ? RegistryError.blobUnknown(digest) : RegistryError.nameUnknown(name)
         }
-        var headers = [
+        if Self.matches(request, digest.description) {
+            return HTTPResponse(304, headers: Self.headers(digest))
+        }
+        guard let (descriptor, size) = try storage.open(sha256, in: name) else {
+            throw RegistryError.blobUnknown(digest)
+        }
+        return response(HTTPFile(descriptor: descriptor, offset: 0, count: size), digest, request)
+    }
+
+    static func headers(_ digest: OCIDigest) -> [(name: String, value: String)] {
+        [
             ("Content-Type", "application/octet-stream"), ("Docker-Content-Digest", digest.description),
             ("ETag", "\"\(digest)\""), ("Accept-Ranges", "bytes"),
             // What a digest names never changes.
             ("Cache-Control", "max-age=31536000, immutable"),
         ]
-        if Self.matches(request, digest.description) { return HTTPResponse(304, headers: headers) }
-        guard let (descriptor, size) = try storage.open(sha256, in: name) else {
-            throw RegistryError.blobUnknown(digest)
-        }
-        let whole = HTTPFile(descriptor: descriptor, offset: 0, count: size)
+    }
+
+    /// Answers with a blob, or a part of it.
+    func response(_ whole: HTTPFile, _ digest: OCIDigest, _ request: HTTPRequest) -> HTTPResponse {
+        var headers = Self.headers(digest)
+        let size = whole.count
         var range = ByteRange(request["range"], of: size)
         if let condition = request["if-range"], condition != "\"\(digest)\"" { range = .all }
         var response = HTTPResponse(200, headers: headers)

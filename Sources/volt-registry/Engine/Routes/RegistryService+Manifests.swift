@@ -11,6 +11,10 @@ extension RegistryService {
             throw storage.exists(name)
                 ? RegistryError.manifestUnknown(reference.text) : RegistryError.nameUnknown(name)
         }
+        return response(found, request)
+    }
+
+    func response(_ found: StoredManifest, _ request: HTTPRequest) -> HTTPResponse {
         let digest = found.digest.description
         let headers = [
             ("Content-Type", found.mediaType), ("Docker-Content-Digest", digest), ("ETag", "\"\(digest)\""),
@@ -71,7 +75,10 @@ extension RegistryService {
 
     func tags(_ name: OCIRepositoryName, _ query: Query) throws -> HTTPResponse {
         guard storage.exists(name) else { throw RegistryError.nameUnknown(name) }
-        let tags = try storage.tags(in: name).map(\.description)
+        return try response(try storage.tags(in: name).map(\.description), of: name, query)
+    }
+
+    func response(_ tags: [String], of name: OCIRepositoryName, _ query: Query) throws -> HTTPResponse {
         let (page, headers) = try Self.cut(tags, "/v2/\(name)/tags/list", query)
         struct Body: Encodable {
             let name: String
@@ -92,8 +99,15 @@ extension RegistryService {
     }
 
     func referrers(_ name: OCIRepositoryName, _ subject: OCIDigest, _ query: Query) throws -> HTTPResponse {
+        let found = try storage.referrers(to: subject, type: query["artifactType"], in: name)
+        return try response(found, to: subject, in: name, query)
+    }
+
+    func response(
+        _ found: [OCIDescriptor], to subject: OCIDigest, in name: OCIRepositoryName, _ query: Query
+    ) throws -> HTTPResponse {
         let type = query["artifactType"]
-        var found = try storage.referrers(to: subject, type: type, in: name)
+        var found = found
         if let last = query["last"] { found = Array(found.drop { $0.digest <= last }) }
         // A list is a manifest and no larger than one.
         var size = 0

@@ -12,21 +12,27 @@ internal import VoltSystem
 final class RegistryService: Sendable {
     let storage: RegistryStorage
     let workers: HTTPWorkers
+    /// Threads that may wait for other registries.
+    let fetchers: HTTPWorkers
+    let upstreams: Upstreams
     let settings: RegistrySettings
     private let quota: Quota?
     let bodies = BodyBudget(limit: 64 << 20)
     let access: AccessControl
     let isEncrypted: Bool
     let clock: any WallClock
-    private let report: @Sendable (String) -> Void
+    let report: @Sendable (String) -> Void
 
     /// - Parameter report: told in a line for people what failed here.
     init(
-        _ storage: RegistryStorage, workers: HTTPWorkers, settings: RegistrySettings, access: AccessControl,
+        _ storage: RegistryStorage, workers: HTTPWorkers, fetchers: HTTPWorkers, settings: RegistrySettings,
+        access: AccessControl,
         isEncrypted: Bool, clock: any WallClock, report: @escaping @Sendable (String) -> Void
     ) {
         self.storage = storage
         self.workers = workers
+        self.fetchers = fetchers
+        upstreams = Upstreams(settings.upstreams)
         self.settings = settings
         quota = settings.quota.map { Quota(limit: $0) }
         self.access = access
@@ -48,9 +54,10 @@ final class RegistryService: Sendable {
     /// What becomes of a request.
     func open(_ request: HTTPRequest, _ caller: Caller) -> HTTPOpening {
         do {
-            let endpoint = try Endpoint(request.path)
+            let query = Query(request.query)
+            let endpoint = named(try Endpoint(request.path), query)
             return authorized(request, Self.wants(endpoint, request.method), caller) { grant in
-                do { return try self.route(request, endpoint, grant) } catch {
+                do { return try self.route(request, endpoint, query, grant) } catch {
                     return .answer(self.answer { throw error })
                 }
             }
@@ -59,14 +66,26 @@ final class RegistryService: Sendable {
         }
     }
 
-    private func route(_ request: HTTPRequest, _ endpoint: Endpoint, _ grant: AccessGrant) throws
-        -> HTTPOpening
-    {
+    /// The repository that is meant when a client says which registry it wants one of.
+    private func named(_ endpoint: Endpoint, _ query: Query) -> Endpoint {
+        guard let host = query["ns"], let name = endpoint.repository,
+            let here = upstreams.name(name, of: host)
+        else { return endpoint }
+        return endpoint.in(here)
+    }
+
+    private func route(
+        _ request: HTTPRequest, _ endpoint: Endpoint, _ query: Query, _ grant: AccessGrant
+    ) throws -> HTTPOpening {
         let isReading = request.method == "GET" || request.method == "HEAD"
         if !isReading, settings.isReadOnly {
             throw RegistryError.unsupported("the registry is read-only")
         }
-        let query = Query(request.query)
+        if let repository = endpoint.repository.flatMap({ upstreams.repository($0) }),
+            let opening = try route(request, endpoint, query, repository)
+        {
+            return opening
+        }
         switch (endpoint, request.method) {
         case (.base, _) where isReading:
             return .answer(Self.base)
@@ -92,6 +111,33 @@ final class RegistryService: Sendable {
             return .exchange(try UploadExchange(self, request, name, try take(name, id), digest))
         case (.upload(let name, let id), "DELETE"): return work { try self.cancel(name, id) }
         default: throw RegistryError.unsupported("\(request.method) is not of this endpoint")
+        }
+    }
+
+    /// What is asked for of a repository of another registry; nil when it is done as with any other.
+    private func route(
+        _ request: HTTPRequest, _ endpoint: Endpoint, _ query: Query, _ repository: Upstreams.Repository
+    ) throws -> HTTPOpening? {
+        guard request.method == "GET" || request.method == "HEAD" else {
+            // What is kept of it may go.
+            if request.method == "DELETE" { return nil }
+            throw RegistryError.unsupported(
+                "'\(repository.name)' is kept of '\(repository.upstream.rule.host)': push it there")
+        }
+        switch endpoint {
+        case .manifest(_, let reference):
+            return fetching { try self.manifest(repository, reference, request) }
+        case .blob(let name, let digest):
+            if storage.blob(digest, in: name) != nil { return nil }
+            return blob(repository, digest, request)
+        case .tags(let name):
+            return fetching { try self.response(try self.tags(repository), of: name, query) }
+        case .referrers(let name, let subject):
+            return fetching {
+                let found = try self.referrers(repository, subject, type: query["artifactType"])
+                return try self.response(found, to: subject, in: name, query)
+            }
+        default: return nil
         }
     }
 
@@ -193,6 +239,10 @@ public struct RegistrySettings: Sendable {
     public var collectionInterval: Duration?
     /// Whether there are pages for people.
     public var hasPages = false
+    /// Other registries, whose repositories are kept here as they are asked for.
+    public var upstreams: [Upstream] = []
+    /// So long a tag of another registry is not looked for again.
+    public var upstreamFresh: Duration = .seconds(60)
     /// Where each answer is written down.
     public var accessLog: AccessLog?
 

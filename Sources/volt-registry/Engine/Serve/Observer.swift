@@ -92,7 +92,7 @@ final class Observer: Sendable {
     }
 
     /// The numbers now.
-    func text(storage: RegistryStorage) -> String {
+    func text(storage: RegistryStorage, _ upstreams: [Upstream]) -> String {
         let counts = counts.withLock { $0 }
         var page = MetricsPage()
         page.family("volt_registry_info", "gauge", "The version of this program.")
@@ -112,6 +112,18 @@ final class Observer: Sendable {
         page.family(
             "volt_registry_received_bytes_total", "counter", "Bytes of blobs and manifests that came.")
         page.sample("volt_registry_received_bytes_total", [], Int64(clamping: counts.received))
+        if !upstreams.isEmpty {
+            page.family(
+                "volt_registry_upstream_requests_total", "counter",
+                "Requests of repositories of other registries, by what became of them.")
+        }
+        for upstream in upstreams {
+            for (outcome, count) in upstream.counts {
+                page.sample(
+                    "volt_registry_upstream_requests_total",
+                    [("upstream", upstream.rule.description), ("outcome", outcome.rawValue)], count)
+            }
+        }
         var information = statvfs()
         if statvfs(storage.root, &information) == 0
             || statvfs(Files.parent(of: storage.root), &information) == 0

@@ -10,6 +10,7 @@ public import VoltSystem
 public final class RegistryServer: Sendable {
     private let server: HTTPServer
     private let workers: HTTPWorkers
+    private let fetchers: HTTPWorkers
     private let storage: RegistryStorage
     private let settings: RegistrySettings
     private let tls: TLSIdentity?
@@ -37,8 +38,10 @@ public final class RegistryServer: Sendable {
         report: @escaping @Sendable (String) -> Void
     ) throws {
         let workers = HTTPWorkers(threads: 16)
+        let fetchers = HTTPWorkers(threads: settings.upstreams.isEmpty ? 1 : 32)
         let service = RegistryService(
-            storage, workers: workers, settings: settings, access: access, isEncrypted: tls != nil,
+            storage, workers: workers, fetchers: fetchers, settings: settings, access: access,
+            isEncrypted: tls != nil,
             clock: clock, report: report)
         let observer = Observer(log: settings.accessLog, clock: clock)
         typealias Handler = @Sendable (HTTPRequest, Caller) -> HTTPOpening
@@ -50,7 +53,7 @@ public final class RegistryServer: Sendable {
         }
         var limits = HTTPLimits()
         limits.connections = 4096
-        let numbers: @Sendable () -> String = { observer.text(storage: storage) }
+        let numbers: @Sendable () -> String = { observer.text(storage: storage, settings.upstreams) }
         var routes = [
             route("/v2/**") { service.open($0, $1) }, route("/v2") { service.open($0, $1) },
             route("/token") { service.token($0, $1) },
@@ -63,6 +66,7 @@ public final class RegistryServer: Sendable {
         }
         server = try Self.listen(address, port, routes, limits, tls, report)
         self.workers = workers
+        self.fetchers = fetchers
         self.storage = storage
         self.settings = settings
         self.tls = tls
@@ -155,6 +159,8 @@ public final class RegistryServer: Sendable {
     /// Stops to listen and lets the requests that are being answered end.
     public func stop() {
         server.stop()
+        for upstream in settings.upstreams { upstream.stop() }
+        fetchers.stop()
         workers.stop()
     }
 }

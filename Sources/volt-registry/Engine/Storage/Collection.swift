@@ -13,6 +13,11 @@ public struct RetentionRules: Sendable {
     public var untagged: Duration?
     /// A blob that no manifest names stays so long: its manifest may be on the way.
     public var grace: Duration = .seconds(3600)
+    /// What is kept of another registry goes when nobody asked for it for so long; nil keeps it. The rules above are not
+    /// for it.
+    public var upstreamKeep: Duration?
+    /// What the blobs that are kept of other registries may have; more goes, what was not asked for the longest first.
+    public var upstreamSize: UInt64?
     /// An upload that brought nothing for so long goes.
     public var uploads: Duration = .seconds(86_400)
 
@@ -41,12 +46,33 @@ extension RegistryStorage {
     /// - Parameter dryRun: only say what would go; of the store only what nobody refers to now is counted.
     public func collect(_ rules: RetentionRules, now: Timestamp, dryRun: Bool) throws -> CollectionResult {
         var result = CollectionResult()
+        if rules.upstreamKeep != nil || rules.upstreamSize != nil {
+            var kept: [OCIRepositoryName] = []
+            try Self.walk(root) { name in if isKept(name) { kept.append(name) } }
+            try KeptCollection(self, kept, now: now).run(rules, dryRun: dryRun, &result)
+        }
         try Self.walk(root) { name in
             var collection = RepositoryCollection(self, name, rules, now: now, dryRun: dryRun)
             try collection.run(&result)
         }
+        // Names of blobs there have a colon.
+        if !dryRun { try sweep("\(root)/_bare", now: now.milliseconds / 1000) { !$0.contains(":") } }
         result.store = try store.collectGarbage(grace: rules.grace, dryRun: dryRun)
         return result
+    }
+
+    /// Removes files that were on their way when a process was killed, once they are an hour old.
+    ///
+    /// - Parameter now: seconds since 1970.
+    fileprivate func sweep(_ directory: String, now: Int64, _ isTemporary: (String) -> Bool) throws {
+        for entry in try Files.list(directory) where isTemporary(entry) {
+            var information = stat()
+            let path = "\(directory)/\(entry)"
+            guard stat(path, &information) == 0, now - Int64(information.st_mtim.tv_sec) > 3600 else {
+                continue
+            }
+            try Files.remove(path)
+        }
     }
 
     /// Every directory that is a repository, also without manifests.
@@ -96,16 +122,19 @@ private struct RepositoryCollection {
     mutating func run(_ result: inout CollectionResult) throws {
         if !dryRun {
             result.uploads += try storage.removeUploads(olderThan: rules.uploads, now: now, in: name)
-            for entry in try Files.list(directory) where entry.hasPrefix("_new-") {
-                if age("\(directory)/\(entry)") > 3600 { try Files.remove("\(directory)/\(entry)") }
+            try storage.sweep(directory, now: now) { $0.hasPrefix("_new-") }
+            for part in ["_blobs", "_manifests"] {
+                try storage.sweep("\(directory)/\(part)", now: now) { $0.hasSuffix(".tmp") }
             }
         }
         // Most is read while pushes go on; what came meanwhile is read with the lock.
         try readManifests()
         let lock = try storage.lockAlone(name)
         try readManifests()
-        try removeTags(&result)
-        try removeManifests(&result)
+        if !storage.isKept(name) {
+            try removeTags(&result)
+            try removeManifests(&result)
+        }
         try removeBlobs(&result)
         lock.keep()
     }

@@ -56,14 +56,15 @@ extension RegistryStorage {
     /// - Parameters:
     ///   - digest: of the bytes, in the algorithm that the client wants.
     ///   - mediaType: what the client says that it is.
+    ///   - needsBlobs: whether what it names has to be here.
     /// - Returns: what the manifest is about, or nil.
     /// - Throws: `Refusal` when it names what the repository does not have.
     func put(
         _ bytes: [UInt8], _ document: OCIDocument, mediaType: String, digest: OCIDigest, tags: [OCITagName],
-        in name: OCIRepositoryName
+        in name: OCIRepositoryName, needsBlobs: Bool = true
     ) throws -> OCIDigest? {
         try sharing(name) {
-            try requireBlobs(document, in: name)
+            if needsBlobs { try requireBlobs(document, in: name) }
             let sha256 = digest.sha256 ?? OCIDigest.of(bytes).sha256
             guard let sha256 else { throw VoltError(.failed, "a manifest has no digest") }
             let file = "\(directory(name))/_new-\(UInt64.random(in: 0...UInt64.max))"

@@ -15,7 +15,7 @@ final class Upload: @unchecked Sendable {
     /// The bytes that came.
     private(set) var count: UInt64
     /// Of all bytes so far; nil when some of them came to another process.
-    private var hasher: OCIHasher?
+    private var digest: TrailingDigest?
     /// Up to where writing to the disk was begun.
     private var flushed: UInt64 = 0
 
@@ -27,17 +27,16 @@ final class Upload: @unchecked Sendable {
         self.id = id
         self.path = path
         count = 0
-        hasher = OCIHasher(algorithm)
         descriptor = volt_open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600)
         guard descriptor >= 0 else { throw SystemError.current.during("cannot write '\(path)'") }
         _ = flock(descriptor, LOCK_EX | LOCK_NB)
+        digest = try TrailingDigest(algorithm, of: descriptor, path: path)
     }
 
     /// Goes on with one that is there; nil when there is none, or when another process writes to it.
     init?(opening path: String, id: String) throws {
         self.id = id
         self.path = path
-        hasher = nil
         count = 0
         descriptor = volt_open(path, O_RDWR | O_NOFOLLOW, 0)
         guard descriptor >= 0 else {
@@ -45,7 +44,7 @@ final class Upload: @unchecked Sendable {
             throw SystemError.current.during("cannot open '\(path)'")
         }
         guard resume() else { return nil }
-        if count == 0 { hasher = OCIHasher() }
+        if count == 0 { digest = try TrailingDigest(.sha256, of: descriptor, path: path) }
     }
 
     /// Works on it again; false when it is gone, or another process works on it.
@@ -56,7 +55,7 @@ final class Upload: @unchecked Sendable {
         else { return false }
         let size = UInt64(information.st_size)
         // Another process went on with it meanwhile.
-        if size != count { hasher = nil }
+        if size != count { digest = nil }
         count = size
         flushed = min(flushed, size)
         return true
@@ -80,8 +79,8 @@ final class Upload: @unchecked Sendable {
             }
             done += written
         }
-        hasher?.update(bytes)
         count += UInt64(bytes.count)
+        digest?.wrote(bytes)
         if count - flushed >= Self.flushStep {
             volt_start_writeback(descriptor, Int64(flushed), Int64(count - flushed))
             flushed = count
@@ -93,8 +92,8 @@ final class Upload: @unchecked Sendable {
     /// This reads the file again when not all of it came to this process, or in another algorithm.
     func finish(_ wanted: OCIDigest.Algorithm) throws -> (sha256: OCIDigest, wanted: OCIDigest) {
         var known: [OCIDigest.Algorithm: OCIDigest] = [:]
-        if let hasher { known[hasher.algorithm] = hasher.finish() }
-        hasher = nil
+        if let digest { known[digest.algorithm] = try digest.finish() }
+        digest = nil
         let missing = Set([wanted, .sha256]).filter { known[$0] == nil }
         if !missing.isEmpty {
             let hashers = missing.map { OCIHasher($0) }
@@ -115,6 +114,13 @@ final class Upload: @unchecked Sendable {
             throw VoltError(.failed, "cannot compute the digest of '\(path)'")
         }
         return (sha256, other)
+    }
+
+    /// Another descriptor of the file, which the caller closes.
+    func duplicate() throws(VoltError) -> Int32 {
+        let copy = fcntl(descriptor, F_DUPFD_CLOEXEC, 0)
+        guard copy >= 0 else { throw SystemError.current.during("cannot open '\(path)'") }
+        return copy
     }
 
     /// Makes the bytes durable.

@@ -1,0 +1,156 @@
+internal import Glibc
+public import VoltCore
+public import VoltOCI
+public import VoltRegistry
+internal import VoltSystem
+
+/// Makes repositories at one place what they are at another one.
+public struct Synchronizer {
+    /// What became of a tag, or of a repository whose tags could not be listed.
+    public struct Item: Sendable, Codable {
+        /// As it is found there.
+        public var from: String
+        /// As it is found here.
+        public var to: String
+        /// `copied`, `unchanged`, `would copy` or `failed`.
+        public var result: String
+        /// Of the manifest.
+        public var digest: String?
+        /// Bytes of the blobs that were moved.
+        public var bytes: UInt64 = 0
+        /// Why it failed.
+        public var error: String?
+    }
+
+    private let dryRun: Bool
+    private let copy: (ContentCopy.Options) -> ContentCopy
+    private let client: (String) throws -> RegistryClient
+    private let report: (Item) -> Void
+
+    /// - Parameters:
+    ///   - dryRun: whether nothing is copied.
+    ///   - copy: how blobs are moved.
+    ///   - client: gives the client of a registry.
+    ///   - report: told of each tag.
+    public init(
+        dryRun: Bool, copy: @escaping (ContentCopy.Options) -> ContentCopy,
+        client: @escaping (String) throws -> RegistryClient, report: @escaping (Item) -> Void
+    ) {
+        self.dryRun = dryRun
+        self.copy = copy
+        self.client = client
+        self.report = report
+    }
+
+    /// Does what an entry says. What fails does not keep the others from their turn.
+    public func run(_ entry: SyncFile.Entry) {
+        guard entry.isTree else { return tags(entry, nil) }
+        do {
+            for name in try repositories(entry.from) { tags(entry, name) }
+        } catch {
+            let (from, to) = (Self.text(entry.from, "**"), Self.text(entry.to, "**"))
+            report(Item(from: from, to: to, result: "failed", error: Self.reason(error)))
+        }
+    }
+
+    /// The names of the repositories below a place, without what they begin with there.
+    private func repositories(_ place: SyncFile.Place) throws -> [String] {
+        switch place {
+        case .registry(let host, let prefix):
+            let names = try client(host).repositories()
+            if prefix.isEmpty { return names }
+            return names.filter { $0.hasPrefix("\(prefix)/") }.map { String($0.dropFirst(prefix.count + 1)) }
+        case .layouts(let directory):
+            var found: [String] = []
+            try Self.layouts(directory, "", &found)
+            return found.sorted()
+        }
+    }
+
+    private static func layouts(_ directory: String, _ name: String, _ found: inout [String]) throws {
+        if !name.isEmpty {
+            guard OCIRepositoryName(parsing: name) != nil else { return }
+            if OCILayout.isLayout(directory) { found.append(name) }
+        }
+        for entry in try Files.list(directory) where entry != "blobs" && !entry.hasPrefix(".") {
+            let path = "\(directory)/\(entry)"
+            guard Files.isDirectory(path) else { continue }
+            try layouts(path, name.isEmpty ? entry : "\(name)/\(entry)", &found)
+        }
+    }
+
+    private func open(_ place: SyncFile.Place, _ name: String?, makes: Bool) throws -> any ContentPlace {
+        switch place {
+        case .registry(let host, let prefix):
+            let full = [prefix, name ?? ""].filter { !$0.isEmpty }.joined(separator: "/")
+            return RepositoryPlace(try client(host), try OCIRepositoryName(full))
+        case .layouts(let directory):
+            return try LayoutPlace(name.map { "\(directory)/\($0)" } ?? directory, makes: makes)
+        }
+    }
+
+    private func tags(_ entry: SyncFile.Entry, _ name: String?) {
+        var item = Item(from: Self.text(entry.from, name), to: Self.text(entry.to, name), result: "failed")
+        do {
+            let from = try open(entry.from, name, makes: false)
+            let tags = entry.select(try from.tags().filter { !RegistryClient.isReferrersTag($0) })
+            if tags.isEmpty { return }
+            let to: (any ContentPlace)?
+            if dryRun {
+                // A layout that is not there has nothing.
+                to = try? open(entry.to, name, makes: false)
+            } else {
+                to = try open(entry.to, name, makes: true)
+            }
+            for tag in tags { report(self.tag(tag, entry, item, from, to)) }
+        } catch {
+            item.error = Self.reason(error)
+            report(item)
+        }
+    }
+
+    private func tag(
+        _ text: String, _ entry: SyncFile.Entry, _ item: Item, _ from: any ContentPlace,
+        _ to: (any ContentPlace)?
+    ) -> Item {
+        var item = item
+        item.from += ":\(text)"
+        item.to += ":\(text)"
+        do {
+            let tag = try OCITagName(text)
+            let there = try to?.resolve(text)
+            // A tag is given last: what it names is whole. What is about it may be new all the same.
+            if entry.platform == nil, !entry.referrers || dryRun, let there, try from.resolve(text) == there {
+                item.digest = there.description
+                item.result = "unchanged"
+                return item
+            }
+            guard !dryRun, let to else {
+                item.digest = try from.resolve(text)?.description
+                item.result = "would copy"
+                return item
+            }
+            var options = ContentCopy.Options()
+            options.platform = entry.platform
+            options.referrers = entry.referrers
+            let result = try copy(options).run(text, from: from, to: to, tag: tag)
+            item.digest = result.digest.description
+            item.bytes = result.bytes
+            item.result = result.blobs == 0 && there == result.digest ? "unchanged" : "copied"
+        } catch {
+            item.result = "failed"
+            item.error = Self.reason(error)
+        }
+        return item
+    }
+
+    private static func text(_ place: SyncFile.Place, _ name: String?) -> String {
+        switch place {
+        case .registry(let host, let prefix):
+            [host, prefix, name ?? ""].filter { !$0.isEmpty }.joined(separator: "/")
+        case .layouts(let directory): "oci:\(directory)" + (name.map { "/\($0)" } ?? "")
+        }
+    }
+
+    private static func reason(_ error: any Error) -> String { (error as? VoltError)?.message ?? "\(error)" }
+}

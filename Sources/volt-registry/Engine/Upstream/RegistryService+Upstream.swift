@@ -1,0 +1,275 @@
+internal import Glibc
+internal import VoltCore
+internal import VoltOCI
+internal import VoltRegistry
+internal import VoltServer
+internal import VoltStore
+internal import VoltSystem
+
+/// What is asked for of the repositories of other registries.
+extension RegistryService {
+    /// Does something on a thread that may wait for another registry.
+    func fetching(_ body: @escaping @Sendable () throws -> HTTPResponse) -> HTTPOpening {
+        .work { reply in self.fetchers.run { reply(self.answer(body)) } }
+    }
+
+    // MARK: Manifests
+
+    func manifest(
+        _ repository: Upstreams.Repository, _ reference: RegistryStorage.Reference, _ request: HTTPRequest
+    ) throws -> HTTPResponse {
+        switch reference {
+        case .digest(let digest):
+            guard let kept = try storage.manifest(reference, in: repository.name) else {
+                return response(try fetch(digest, tag: nil, repository), request)
+            }
+            return response(use(kept, .kept, repository), request)
+        case .tag(let tag): return try manifest(repository, tag, request)
+        }
+    }
+
+    private func manifest(_ repository: Upstreams.Repository, _ tag: OCITagName, _ request: HTTPRequest)
+        throws
+        -> HTTPResponse
+    {
+        let (upstream, name) = (repository.upstream, repository.name)
+        let what = "\(name):\(tag)"
+        let kept = try storage.manifest(.tag(tag), in: name)
+        if let kept, upstream.isFresh(what, settings.upstreamFresh) {
+            return response(use(kept, .kept, repository), request)
+        }
+        let digest: OCIDigest?
+        do throws(VoltError) {
+            digest = try upstream.ask { client throws(VoltError) in
+                try client.resolve(tag.description, in: repository.remote)
+            }
+        } catch {
+            // What was kept is better than nothing while the other registry has a bad day, and only then.
+            guard error.code == .tryAgain, let kept else { throw failed(error, repository) }
+            report("debug: \(error.message): '\(what)' is what was kept")
+            var response = response(use(kept, .stale, repository), request)
+            // Section "Warnings".
+            let text = "\(upstream.rule.host) cannot be reached: this is what was kept of it"
+            response.headers.append(("Warning", "299 - \"\(text)\""))
+            return response
+        }
+        guard let digest else {
+            if kept != nil { _ = try storage.removeTag(tag, in: name) }
+            throw missing(repository, tag.description)
+        }
+        upstream.note(what)
+        if let kept, kept.digest == digest { return response(use(kept, .kept, repository), request) }
+        if let other = try storage.manifest(.digest(digest), in: name) {
+            try storage.setTag(tag, to: digest, in: name)
+            return response(use(other, .kept, repository), request)
+        }
+        return response(try fetch(digest, tag: tag, repository), request)
+    }
+
+    private func use(
+        _ manifest: StoredManifest, _ outcome: Upstream.Outcome, _ repository: Upstreams.Repository
+    )
+        -> StoredManifest
+    {
+        storage.use(manifest.digest, in: repository.name)
+        repository.upstream.count(outcome)
+        return manifest
+    }
+
+    private func fetch(_ digest: OCIDigest, tag: OCITagName?, _ repository: Upstreams.Repository) throws
+        -> StoredManifest
+    {
+        let (upstream, name) = (repository.upstream, repository.name)
+        let fetched: FetchedManifest
+        do throws(VoltError) {
+            fetched = try upstream.ask { client throws(VoltError) in
+                try client.manifest(digest.description, in: repository.remote)
+            }
+        } catch {
+            if error.code == .notFound { throw missing(repository, digest.description) }
+            throw failed(error, repository)
+        }
+        upstream.count(.fetched)
+        try storage.mark(name, as: upstream.rule.host)
+        _ = try storage.put(
+            fetched.bytes, fetched.document, mediaType: fetched.mediaType, digest: fetched.digest,
+            tags: tag.map { [$0] } ?? [], in: name, needsBlobs: false)
+        return StoredManifest(
+            digest: fetched.digest, mediaType: fetched.mediaType, bytes: fetched.bytes)
+    }
+
+    private func missing(_ repository: Upstreams.Repository, _ reference: String) -> RegistryError {
+        repository.upstream.count(.missing)
+        return .manifestUnknown(reference)
+    }
+
+    /// The answer when the other registry does not do what it should; the log has the reason.
+    private func failed(_ error: VoltError, _ repository: Upstreams.Repository) -> RegistryError {
+        repository.upstream.count(.failed)
+        report("error: \(error.message)")
+        return refusal(error, repository)
+    }
+
+    private func refusal(_ error: VoltError, _ repository: Upstreams.Repository) -> RegistryError {
+        let host = repository.upstream.rule.host
+        return switch error.code {
+        case .tryAgain:
+            RegistryError(status: 503, code: "UNKNOWN", message: "'\(host)' cannot be reached now: try again")
+        case .refused:
+            RegistryError(
+                status: 502, code: "DENIED",
+                message:
+                    "'\(host)' does not give this to the registry, or not as it should be; its log says why")
+        default:
+            RegistryError(
+                status: 502, code: "UNKNOWN", message: "'\(host)' failed; the log of the registry says why")
+        }
+    }
+
+    // MARK: Lists
+
+    /// The tags that the other registry has, or the ones kept when it cannot be reached.
+    func tags(_ repository: Upstreams.Repository) throws -> [String] {
+        do throws(VoltError) {
+            return try repository.upstream.list("\(repository.name)", settings.upstreamFresh) {
+                () throws(VoltError) in
+                try repository.upstream.ask { client throws(VoltError) in
+                    try client.tags(of: repository.remote).sorted()
+                }
+            }
+        } catch {
+            if error.code == .notFound { throw RegistryError.nameUnknown(repository.name) }
+            guard error.code == .tryAgain, storage.exists(repository.name) else {
+                throw failed(error, repository)
+            }
+            repository.upstream.count(.stale)
+            return try storage.tags(in: repository.name).map(\.description)
+        }
+    }
+
+    /// What is about a manifest there, and here when it cannot be reached.
+    func referrers(_ repository: Upstreams.Repository, _ subject: OCIDigest, type: String?) throws
+        -> [OCIDescriptor]
+    {
+        do throws(VoltError) {
+            let found = try repository.upstream.ask { client throws(VoltError) in
+                try client.referrers(to: subject, type: type, in: repository.remote)
+            }
+            return found.sorted { $0.digest < $1.digest }
+        } catch {
+            guard error.code == .tryAgain else { throw failed(error, repository) }
+            repository.upstream.count(.stale)
+            return try storage.referrers(to: subject, type: type, in: repository.name)
+        }
+    }
+
+    // MARK: Blobs
+
+    /// Answers with a blob that is not here: it is sent while it comes.
+    func blob(_ repository: Upstreams.Repository, _ digest: OCIDigest, _ request: HTTPRequest) -> HTTPOpening
+    {
+        if request.method == "HEAD" {
+            return fetching {
+                var response = HTTPResponse(200, headers: Self.headers(digest))
+                response.length = try self.size(digest, repository)
+                return response
+            }
+        }
+        let (fetch, isNew) = upstreams.fetches.fetch(digest, in: repository.name)
+        if isNew { fetchers.run { self.run(fetch, digest, repository) } }
+        return .work { reply in
+            fetch.whenBegun { begun in
+                reply(
+                    self.answer {
+                        switch begun {
+                        case .success(let begun):
+                            return self.response(
+                                HTTPFile(
+                                    descriptor: begun.descriptor, offset: 0, count: begun.size,
+                                    growth: begun.growth), digest, request)
+                        case .failure(let error):
+                            if error.code == .notFound { throw RegistryError.blobUnknown(digest) }
+                            throw self.refusal(error, repository)
+                        }
+                    })
+            }
+        }
+    }
+
+    private func size(_ digest: OCIDigest, _ repository: Upstreams.Repository) throws -> UInt64 {
+        let size: UInt64?
+        do throws(VoltError) {
+            size = try repository.upstream.ask { client throws(VoltError) in
+                try client.size(of: digest, in: repository.remote)
+            }
+        } catch { throw failed(error, repository) }
+        guard let size else {
+            repository.upstream.count(.missing)
+            throw RegistryError.blobUnknown(digest)
+        }
+        return size
+    }
+
+    /// Fetches a blob into the store.
+    private func run(_ fetch: BlobFetch, _ digest: OCIDigest, _ repository: Upstreams.Repository) {
+        let name = repository.name
+        do {
+            // It may have come since it was looked for.
+            if let sha256 = storage.blob(digest, in: name), let opened = try storage.open(sha256, in: name) {
+                fetch.begin(opened.descriptor, size: opened.size)
+                fetch.reach(opened.size)
+            } else {
+                try storage.mark(name, as: repository.upstream.rule.host)
+                let upload = try storage.beginUpload(digest.algorithm, in: name)
+                defer { storage.uploads.release(upload.path) }
+                do {
+                    try fill(upload, fetch, digest, repository)
+                } catch {
+                    upload.remove()
+                    throw error
+                }
+                repository.upstream.count(.fetched)
+            }
+        } catch let error as VoltError where error.code == .notFound {
+            repository.upstream.count(.missing)
+            fetch.fail(error)
+        } catch {
+            // Clients that have a part of it cannot be told the reason.
+            let reason =
+                error as? VoltError ?? VoltError(.failed, "blob '\(digest)' could not be kept: \(error)")
+            _ = failed(reason, repository)
+            fetch.fail(reason)
+        }
+        upstreams.fetches.remove(digest, in: name)
+    }
+
+    private func fill(
+        _ upload: Upload, _ fetch: BlobFetch, _ digest: OCIDigest, _ repository: Upstreams.Repository
+    ) throws {
+        let (name, limit) = (repository.name, settings.largestBlob)
+        let size = try repository.upstream.ask { client throws(VoltError) in
+            guard let size = try client.size(of: digest, in: repository.remote) else {
+                throw VoltError(.notFound, "'\(repository.upstream.rule.host)' has no blob '\(digest)'")
+            }
+            guard size <= limit ?? .max else {
+                throw VoltError(
+                    .refused, "blob '\(digest)' has \(size) bytes, and a blob has at most \(limit ?? 0) here")
+            }
+            fetch.begin(try upload.duplicate(), size: size)
+            try client.blob(digest, size: size, in: repository.remote) { part throws(VoltError) in
+                try upload.append(part)
+                // Nobody has a whole blob before it was verified.
+                fetch.reach(min(upload.count, max(size, 1) - 1))
+            }
+            return size
+        }
+        guard let sha256 = try upload.finish(digest.algorithm).sha256.sha256 else {
+            throw RegistryError.failed
+        }
+        try upload.sync()
+        try adding(OCIDigest(sha256), size, to: name) {
+            try storage.takeIn(upload.path, as: sha256, alias: digest, in: name)
+        }
+        fetch.reach(size)
+    }
+}
