@@ -152,7 +152,7 @@ let package = Package(
                 "GitopsMessage", "VoltCore", "VoltSystem", "VoltCrypto", "VoltSQLite", "VoltServer",
                 "VoltPages",
                 "VoltPlugin",
-                "VoltWorkload", "VoltYAML", "GitopsSource", "CVoltSystem",
+                "VoltTrust", "VoltWorkload", "VoltYAML", "GitopsSource", "CVoltSystem",
             ],
             path: "Sources/volt-gitops/Engine", swiftSettings: settings),
         program(

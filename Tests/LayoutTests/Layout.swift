@@ -125,7 +125,7 @@ enum Layout {
             [
                 "GitopsMessage",
                 "VoltCore", "VoltSystem", "VoltCrypto", "VoltSQLite", "VoltServer", "VoltPages", "VoltPlugin",
-                "VoltWorkload", "VoltYAML",
+                "VoltTrust", "VoltWorkload", "VoltYAML",
                 "GitopsSource", "CVoltSystem", "FoundationEssentials", "Dispatch",
             ], isEngine: true),
         Module(

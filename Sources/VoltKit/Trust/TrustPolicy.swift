@@ -69,6 +69,12 @@ public struct TrustPolicy: Sendable {
     var otherwise: Action = .refuse
     var otherwisePlace = ""
 
+    /// What it says, in short.
+    public var summary: String {
+        let others = if case .accept = otherwise { "accepted" } else { "refused" }
+        return "\(rules.count) rules, and other images are \(others)"
+    }
+
     /// What is done with an image of this name; the first rule whose pattern stands for it decides.
     public func decision(_ reference: OCIReference) -> Decision {
         let name = "\(reference.host)/\(reference.repository)"

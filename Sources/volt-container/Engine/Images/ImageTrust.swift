@@ -1,4 +1,3 @@
-internal import Glibc
 internal import VoltCore
 internal import VoltOCI
 public import VoltSystem
@@ -13,23 +12,14 @@ public struct ImageTrust: Sendable {
     ///   - paths: the directories of `volt-container`: the file is `trust.yaml` in that of the configuration.
     ///   - file: another file, which must be there; nil for that one, which need not.
     public init(paths: HostPaths, file: String? = nil) {
-        path = file ?? "\(paths.configuration)/trust.yaml"
+        path = file ?? TrustPolicy.path(paths.configuration)
         isNamed = file != nil
     }
 
     /// The policy; nil when this host has none.
     ///
     /// - Throws: `VoltError` when it cannot be read: then nothing is taken.
-    func policy() throws(VoltError) -> TrustPolicy? {
-        var information = stat()
-        if !isNamed, lstat(path, &information) != 0, errno == ENOENT || errno == ENOTDIR { return nil }
-        let bytes: [UInt8]
-        do throws(VoltError) { bytes = try Files.read(path, limit: 1 << 20) } catch {
-            throw VoltError(
-                .refused, "no image is taken: \(error.message)", hint: "make the trust policy readable")
-        }
-        return try TrustPolicy.read(bytes, path: path)
-    }
+    func policy() throws(VoltError) -> TrustPolicy? { try TrustPolicy.load(path, isNeeded: isNamed) }
 
     /// What is done with an image of a registry.
     func decision(_ reference: OCIReference) throws(VoltError) -> TrustPolicy.Decision {
