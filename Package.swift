@@ -89,10 +89,13 @@ let package = Package(
         kit("Pages", "VoltPages", ["VoltServer", "VoltCore", "VoltCrypto"]),
         kit("Store", "VoltStore", ["VoltCore", "VoltSystem", "VoltCrypto", "CVoltSystem", "CZstd"]),
         kit("OCI", "VoltOCI", ["VoltCore", "VoltSystem", "VoltCrypto"]),
+        kit("Signing", "VoltSigning", ["VoltOCI", "VoltCore", "VoltCrypto"]),
+        kit("Trust", "VoltTrust", ["VoltSigning", "VoltOCI", "VoltYAML", "VoltCore", "VoltSystem"]),
         kit(
             "Registry", "VoltRegistry",
             [
-                "VoltOCI", "VoltHTTP", "VoltPlugin", "VoltArchive", "VoltCore", "VoltCrypto", "VoltSystem",
+                "VoltOCI", "VoltSigning", "VoltHTTP", "VoltPlugin", "VoltArchive", "VoltCore", "VoltCrypto",
+                "VoltSystem",
                 "CVoltSystem",
             ]),
         kit("S3", "VoltS3", ["VoltHTTP", "VoltCore", "VoltCrypto", "VoltSystem"]),
@@ -108,7 +111,7 @@ let package = Package(
             name: "ContainerEngine",
             dependencies: [
                 "ContainerSandbox", "ContainerSecrets", "VoltCore", "VoltSystem", "VoltCrypto", "VoltArchive",
-                "VoltOCI", "VoltStore", "VoltWorkload", "CVoltSystem",
+                "VoltOCI", "VoltSigning", "VoltStore", "VoltTrust", "VoltWorkload", "CVoltSystem",
             ],
             path: "Sources/volt-container/Engine", swiftSettings: settings),
         .target(
@@ -125,7 +128,7 @@ let package = Package(
             path: "Sources/volt-container/Sandbox", swiftSettings: settings),
         program(
             "volt-container--pull", path: "Sources/volt-container/pull",
-            ["VoltOCI", "VoltRegistry", "VoltCore", "VoltSystem"]),
+            ["VoltOCI", "VoltRegistry", "VoltSigning", "VoltCore", "VoltSystem"]),
         staticProgram(
             "volt-container--port", path: "Sources/volt-container/port",
             ["ContainerSandbox", "VoltCore", "VoltSystem", "CVoltSystem"]),
@@ -150,7 +153,7 @@ let package = Package(
                 "GitopsMessage", "VoltCore", "VoltSystem", "VoltCrypto", "VoltSQLite", "VoltServer",
                 "VoltPages",
                 "VoltPlugin",
-                "VoltWorkload", "VoltYAML", "GitopsSource", "CVoltSystem",
+                "VoltTrust", "VoltWorkload", "VoltYAML", "GitopsSource", "CVoltSystem",
             ],
             path: "Sources/volt-gitops/Engine", swiftSettings: settings),
         program(
@@ -200,9 +203,10 @@ let package = Package(
             "volt-registry", path: "Sources/volt-registry/CLI",
             [
                 "RegistryAccess", "RegistryEngine", "VoltOCI", "VoltRegistry", "VoltS3", "VoltServer",
+                "VoltSigning",
                 "VoltStore",
                 "VoltCLI",
-                "VoltCore",
+                "VoltCore", "VoltCrypto",
                 "VoltSystem",
                 argumentParser,
             ]),
@@ -226,15 +230,18 @@ let package = Package(
         tests(
             "RegistryServerTests",
             [
-                "RegistryAccess", "RegistryEngine", "VoltCrypto", "VoltOCI", "VoltRegistry", "VoltS3", "VoltServer",
+                "RegistryAccess", "RegistryEngine", "VoltCrypto", "VoltOCI", "VoltRegistry", "VoltS3",
+                "VoltServer",
                 "VoltStore",
                 "VoltSystem", "volt-registry",
             ]),
         tests("VoltOCITests", ["VoltOCI", "VoltCore"]),
+        tests("VoltTrustTests", ["VoltTrust", "VoltSigning", "VoltOCI", "VoltCore", "VoltCrypto"]),
         tests(
             "RegistryClientTests",
             [
-                "RegistryEngine", "VoltOCI", "VoltRegistry", "VoltServer", "VoltCore", "VoltSystem",
+                "RegistryEngine", "VoltOCI", "VoltRegistry", "VoltServer", "VoltSigning", "VoltCore",
+                "VoltCrypto", "VoltSystem",
                 "volt-container",
                 "volt-container--pull",
                 "volt-registry",
@@ -262,8 +269,9 @@ let package = Package(
             dependencies: [
                 "ContainerSecrets", "GitopsEngine", "GitopsSource", "RegistryAccess", "VoltArchive",
                 "VoltCore",
-                "VoltCrypto", "VoltOCI", "RegistryEngine", "VoltRegistry", "VoltStore", "VoltSystem",
-                "VoltWorkload", "VoltYAML",
+                "VoltCrypto", "VoltOCI", "RegistryEngine", "VoltRegistry", "VoltSigning", "VoltStore",
+                "VoltSystem",
+                "VoltTrust", "VoltWorkload", "VoltYAML",
             ], path: "Tests/FuzzTargets", swiftSettings: settings),
         .testTarget(
             name: "FuzzTests", dependencies: ["FuzzTargets", "VoltCore", "VoltSystem", "VoltTestKit"],

@@ -53,6 +53,24 @@ import VoltTestKit
         #expect(try doctor(host, "--offline").checks["repository site"] == nil)
     }
 
+    @Test("a trust policy that would stop every deploy is found before one does")
+    func trust() throws {
+        let host = try Host()
+        #expect(try doctor(host, "--offline").checks["trust policy"] == nil)
+        let file = "\(host.directory)/root/etc/trust.yaml"
+        try Files.makeDirectory("\(host.directory)/root/etc")
+        try Files.replace(file, with: "version: 1\ndefault: refuse\n".utf8)
+        let good = try doctor(host, "--offline").checks["trust policy"]
+        #expect(
+            good?.verdict == "ok" && good?.message.hasSuffix("other images are refused") == true,
+            "\(good.debugDescription)")
+        try Files.replace(file, with: "version: 1\ndefault: refused\n".utf8)
+        let bad = try doctor(host, "--offline").checks["trust policy"]
+        #expect(
+            bad?.verdict == "fail" && bad?.message.hasPrefix("\(file):2:10: ") == true,
+            "\(bad.debugDescription)")
+    }
+
     @Test("keys of age are looked at where there are some")
     func keys() throws {
         let host = try Host()

@@ -52,9 +52,14 @@ enum Layout {
         Module("VoltKit/Archive", ["VoltCore", "VoltSystem", "VoltCrypto", "CVoltSystem", "CArchive"]),
         Module("VoltKit/OCI", ["VoltCore", "VoltSystem", "VoltCrypto", "FoundationEssentials"]),
         Module(
+            "VoltKit/Signing", ["VoltOCI", "VoltCore", "VoltCrypto", "FoundationEssentials"], isEngine: true),
+        Module(
+            "VoltKit/Trust", ["VoltSigning", "VoltOCI", "VoltYAML", "VoltCore", "VoltSystem"], isEngine: true),
+        Module(
             "VoltKit/Registry",
             [
-                "VoltOCI", "VoltHTTP", "VoltPlugin", "VoltArchive", "VoltCore", "VoltCrypto", "VoltSystem",
+                "VoltOCI", "VoltSigning", "VoltHTTP", "VoltPlugin", "VoltArchive", "VoltCore", "VoltCrypto",
+                "VoltSystem",
                 "CVoltSystem",
                 "Dispatch", "FoundationEssentials",
             ], isEngine: true),
@@ -83,7 +88,7 @@ enum Layout {
             "volt-container/Engine",
             [
                 "ContainerSandbox", "ContainerSecrets", "VoltCore", "VoltSystem", "VoltCrypto", "VoltArchive",
-                "VoltOCI", "VoltStore",
+                "VoltOCI", "VoltSigning", "VoltStore", "VoltTrust",
                 "VoltWorkload", "CVoltSystem", "FoundationEssentials", "Dispatch",
             ], isEngine: true),
         Module(
@@ -104,7 +109,7 @@ enum Layout {
         Module("volt-container/init", ["ContainerSandbox", "VoltCore", "VoltSystem", "CVoltSystem"]),
         Module(
             "volt-container/pull",
-            ["VoltOCI", "VoltRegistry", "VoltCore", "VoltSystem", "FoundationEssentials"]),
+            ["VoltOCI", "VoltRegistry", "VoltSigning", "VoltCore", "VoltSystem", "FoundationEssentials"]),
         Module("volt-container/port", ["ContainerSandbox", "VoltCore", "VoltSystem", "CVoltSystem"]),
         Module("volt-container/run", ["ContainerSandbox", "VoltCore", "VoltSystem", "CVoltSystem"]),
 
@@ -121,7 +126,7 @@ enum Layout {
             [
                 "GitopsMessage",
                 "VoltCore", "VoltSystem", "VoltCrypto", "VoltSQLite", "VoltServer", "VoltPages", "VoltPlugin",
-                "VoltWorkload", "VoltYAML",
+                "VoltTrust", "VoltWorkload", "VoltYAML",
                 "GitopsSource", "CVoltSystem", "FoundationEssentials", "Dispatch",
             ], isEngine: true),
         Module(
@@ -176,9 +181,10 @@ enum Layout {
             "volt-registry/CLI",
             [
                 "RegistryAccess", "RegistryEngine", "VoltOCI", "VoltRegistry", "VoltS3", "VoltServer",
+                "VoltSigning",
                 "VoltStore",
                 "VoltCLI",
-                "VoltCore",
+                "VoltCore", "VoltCrypto",
                 "VoltSystem",
                 "ArgumentParser",
             ]),

@@ -47,7 +47,7 @@ final class Bench {
             words =
                 [
                     "\(ToolRunner.products)/volt-registry", "serve", "--port", "\(port)", "--store",
-                    "\(path)/store",
+                    "\(path)/store", "--access-log", "\(path)/access.log",
                 ]
                 + (hasLogins ? ["--policy", "\(path)/policy.yaml"] : [])
         }
@@ -72,6 +72,11 @@ final class Bench {
         kill(pid, SIGKILL)
         waitpid(pid, nil, 0)
         pid = 0
+    }
+
+    /// The lines of Volt's access log.
+    func accessLog() throws -> [Substring] {
+        String(decoding: try Files.read("\(scratch.path)/access.log"), as: UTF8.self).split(separator: "\n")
     }
 
     var host: String { "localhost:\(port)" }

@@ -26,6 +26,15 @@ enum PEM {
         return blocks
     }
 
+    /// What a file says that it has, whether it can be read or not.
+    static func labels(_ file: [UInt8]) -> [String] {
+        file.split(whereSeparator: { $0 == 10 || $0 == 13 }).compactMap { line in
+            let line = String(decoding: line, as: UTF8.self)
+            return line.hasPrefix("-----BEGIN ") && line.hasSuffix("-----")
+                ? String(line.dropFirst(11).dropLast(5)) : nil
+        }
+    }
+
     /// A file with one block, 64 letters a line.
     static func text(label: String, _ bytes: [UInt8]) -> String {
         var text = "-----BEGIN \(label)-----\n"

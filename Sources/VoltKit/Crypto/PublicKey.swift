@@ -120,13 +120,22 @@ public final class PublicKey: Sendable {
         return Base64URL.encode(hasher.finishBytes())
     }
 
-    /// Whether the signature is one of this key over the message, by this key's algorithm.
+    /// The key as a PEM file.
+    public var pem: [UInt8] { Array(PEM.text(label: "PUBLIC KEY", der).utf8) }
+
+    /// The SHA-256 of the encoded key, by which people compare keys.
+    public var fingerprint: Digest { SHA256Hasher.digest(of: der) }
+
+    /// Whether the signature is one of this key over the message, by this key's algorithm, as JSON Web Signatures have
+    /// it.
     public func verifies(_ signature: [UInt8], of message: [UInt8]) -> Bool {
-        var encoded = signature
-        if algorithm == .es256 {
-            guard let der = DER.ecdsa(signature) else { return false }
-            encoded = der
-        }
+        guard algorithm == .es256 else { return verifiesASN1(signature, of: message) }
+        guard let der = DER.ecdsa(signature) else { return false }
+        return verifiesASN1(der, of: message)
+    }
+
+    /// The same for a signature as everything but JSON Web Signatures has it; see `PrivateKey.signASN1`.
+    public func verifiesASN1(_ encoded: [UInt8], of message: [UInt8]) -> Bool {
         guard !encoded.isEmpty, let context = EVP_MD_CTX_new() else { return false }
         defer { EVP_MD_CTX_free(context) }
         Libcrypto.require(

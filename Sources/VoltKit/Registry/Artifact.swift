@@ -85,17 +85,7 @@ public struct Artifact: Sendable {
     }
 
     private static func pushEmpty(to place: any ContentPlace) throws(VoltError) -> OCIDescriptor {
-        let bytes = Array("{}".utf8)
-        let digest = OCIDigest.of(bytes)
-        if try !place.hasBlob(digest) {
-            let path = "/tmp/.volt-\(getpid())-\(UInt64.random(in: 0...UInt64.max))"
-            let descriptor = volt_open(path, O_RDWR | O_CREAT | O_EXCL, 0o600)
-            guard descriptor >= 0 else { throw SystemError.current.during("cannot write '\(path)'") }
-            unlink(path)
-            defer { close(descriptor) }
-            try Files.write(bytes, to: descriptor, named: path)
-            try place.write(digest, from: descriptor, size: 2)
-        }
+        let digest = try place.write(Array("{}".utf8))
         return OCIDescriptor(mediaType: OCIMediaType.empty, digest: digest.description, size: 2, data: "e30=")
     }
 

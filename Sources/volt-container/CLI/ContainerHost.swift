@@ -10,18 +10,26 @@ enum ContainerHost {
     }
 
     /// The images of this host, and those of registries.
-    static func images(_ context: ToolContext) throws(VoltError) -> ImageSource {
+    ///
+    /// - Parameter trust: which of those are taken.
+    static func images(_ context: ToolContext, _ trust: ImageTrust) throws(VoltError) -> ImageSource {
         let store = try ImageStore(paths: context.paths, clock: context.clock)
         return ImageSource(
             store: store,
             puller: ImagePuller(
-                store: store, environment: context.environment, options: ImagePuller.Options()))
+                store: store, environment: context.environment, options: ImagePuller.Options(), trust: trust),
+            trust: trust)
     }
 
     /// What applies, removes and looks at workloads.
-    static func applier(_ context: ToolContext) throws(VoltError) -> WorkloadApplier {
+    ///
+    /// - Parameter trust: which images of registries are taken; nil for the policy of this host.
+    static func applier(_ context: ToolContext, _ trust: ImageTrust? = nil) throws(VoltError)
+        -> WorkloadApplier
+    {
         WorkloadApplier(
-            images: try images(context), runtime: try runtime(context),
+            images: try images(context, trust ?? ImageTrust(paths: context.paths)),
+            runtime: try runtime(context),
             paths: context.paths, clock: context.clock)
     }
 }

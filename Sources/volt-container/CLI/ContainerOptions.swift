@@ -45,6 +45,7 @@ struct ContainerOptions: ParsableArguments {
     var health: String?
     @Option(help: ArgumentHelp("The time between two health checks.", valueName: "duration"))
     var healthInterval = "5s"
+    @OptionGroup var trust: TrustOptions
     @Argument(help: "The image.")
     var image: String
     @Argument(parsing: .captureForPassthrough, help: "The command in place of the image's.")
@@ -52,7 +53,9 @@ struct ContainerOptions: ParsableArguments {
 
     /// The definition of the container.
     func spec(_ context: ToolContext) throws -> ContainerSpec {
-        let found = try ContainerHost.images(context).image(image) { Output.note("pulling '\(image)'") }
+        let found = try ContainerHost.images(context, trust.trust(context)).image(image) {
+            Output.note("pulling '\(image)'")
+        }
         let words = command.first == "--" ? Array(command.dropFirst()) : command
         let entry = entrypoint.map { [$0] } ?? found.config.entrypoint
         let tail = words.isEmpty && entrypoint == nil ? found.config.command : words

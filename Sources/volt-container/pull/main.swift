@@ -3,6 +3,7 @@ import Glibc
 import VoltCore
 import VoltOCI
 import VoltRegistry
+import VoltSigning
 import VoltSystem
 
 // volt-container--pull: fetches what `volt container pull` wants of a registry, so that the tool itself need not load
@@ -21,11 +22,44 @@ struct Request: Decodable {
     var isPlain: Bool
     var caFile: String?
     var authFile: String?
+    /// The signatures that the image must have; nil when it needs none.
+    var wanted: Wanted?
+}
+
+/// Which signatures are wanted.
+struct Wanted: Decodable {
+    struct Key: Decodable {
+        var name: String
+        var pem: String
+    }
+    var keys: [Key]
+    var identity: String?
 }
 
 /// What was found.
 struct Answer: Encodable {
+    struct Signature: Encodable {
+        var fingerprint: Digest
+        var identity: String
+    }
     var digest: String
+    var signatures: [Signature]?
+    var found: String?
+
+    /// Looks for the signatures that are wanted.
+    init(_ digest: OCIDigest, _ wanted: Wanted?, in place: any ContentPlace) throws(VoltError) {
+        self.digest = digest.description
+        guard let wanted else { return }
+        var keys: [TrustedKey] = []
+        for key in wanted.keys { keys += try TrustedKey.keys(pem: Array(key.pem.utf8), named: key.name) }
+        let report = try ImageSignatures(place).verify(
+            SignatureCheck(
+                keys: keys, digest: digest, identity: wanted.identity.map { .repository($0) } ?? .any))
+        signatures = report.good.map {
+            Signature(fingerprint: $0.key.fingerprint, identity: $0.payload.identity)
+        }
+        if report.good.isEmpty { found = report.found }
+    }
 }
 
 do throws(VoltError) {
@@ -58,7 +92,9 @@ do throws(VoltError) {
             .notFound, "'\(reference.host)' has no image '\(reference.repository):\(asked)'",
             hint: "see its tags with 'volt registry ls \(reference.host)/\(reference.repository)'")
     }
-    if digest.description != request.known {
+    let answer = try Answer(digest, request.wanted, in: source)
+    // Nothing of an image without them is fetched.
+    if answer.found == nil, digest.description != request.known {
         let root = try source.manifest(digest.description)
         let platform = OCIPlatform(architecture: OCILayout.hostArchitecture, os: "linux")
         let image = try ContentCopy.select(root, platform, source)
@@ -70,8 +106,8 @@ do throws(VoltError) {
         try copy.blobs([config], from: source, to: layout)
         try layout.put(image, tag: try OCITagName("pulled"))
     }
-    let answer = try? JSONEncoder().encode(Answer(digest: digest.description))
-    try Files.write(Array(answer ?? Data()), to: 1, named: "standard output")
+    let output = try? JSONEncoder().encode(answer)
+    try Files.write(Array(output ?? Data()), to: 1, named: "standard output")
 } catch {
     // The tool that runs this says it to people.
     let text = [error.message] + (error.hint.map { [$0] } ?? [])

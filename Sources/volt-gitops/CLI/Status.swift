@@ -109,6 +109,9 @@ struct Status: ParsableCommand {
                     "\(line.name): \(held.commit.prefix(7)) is held: \(held.reason); \(held.advice(for: line.name))"
                 )
             }
+            if let last = line.lastAttempt, last.state == .failed, line.held == nil {
+                Output.note("\(line.name): failed: \(Why.printable(last.note))")
+            }
             if let retry = line.retry {
                 let wait = max(retry.due.since(now), .seconds(0))
                 Output.note(

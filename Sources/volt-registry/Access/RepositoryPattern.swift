@@ -1,67 +1,27 @@
 internal import VoltCore
 internal import VoltOCI
 
-/// A pattern of repository names: `*` within a part stands for any letters of it, `**` as a part for any number of
-/// parts, none included.
+/// A pattern of repository names: see `NamePattern`.
 struct RepositoryPattern: Sendable, Hashable {
     /// The longest pattern, in bytes.
-    static let longest = 512
+    static let longest = NamePattern.longest
 
-    let text: String
-    private let parts: [[UInt8]]
+    private let pattern: NamePattern
+    var text: String { pattern.text }
 
     /// - Throws: `VoltError` with code `usage`.
     init(_ text: String) throws(VoltError) {
-        let parts = text.utf8.split(separator: 47, omittingEmptySubsequences: false).map(Array.init)
-        let isPart = { (part: [UInt8]) in
-            !part.isEmpty
-                && (part == Self.anyParts || !part.starts(with: Self.anyParts))
-                && part.allSatisfy {
-                    (97...122).contains($0) || (48...57).contains($0) || [42, 45, 46, 95].contains($0)
-                }
+        let pattern = NamePattern(text) {
+            (97...122).contains($0) || (48...57).contains($0) || [45, 46, 95].contains($0)
         }
-        guard text.utf8.count <= Self.longest, parts.allSatisfy(isPart) else {
+        guard let pattern else {
             throw VoltError(
                 .usage, "'\(text.prefix(100))' is not a pattern of repositories",
                 hint: "write a name such as team/web, with * for a part and ** for any number of parts")
         }
-        self.text = text
-        self.parts = parts
+        self.pattern = pattern
     }
 
-    private static let anyParts: [UInt8] = [42, 42]
-
-    /// Whether the pattern stands for the name. The time is at most the product of both lengths.
-    func matches(_ name: OCIRepositoryName) -> Bool {
-        let names = name.description.utf8.split(separator: 47).map(Array.init)
-        return Self.glob(parts, names, isAny: { $0 == Self.anyParts }) { part, name in
-            Self.glob(part, name, isAny: { $0 == 42 }, matches: ==)
-        }
-    }
-
-    /// Matches by going back to the last wildcard only, which is enough when a wildcard stands for anything.
-    private static func glob<Element>(
-        _ pattern: [Element], _ items: [Element], isAny: (Element) -> Bool,
-        matches: (Element, Element) -> Bool
-    ) -> Bool {
-        var place = 0
-        var item = 0
-        var wildcard: (place: Int, item: Int)?
-        while item < items.count {
-            if place < pattern.count, isAny(pattern[place]) {
-                wildcard = (place, item)
-                place += 1
-            } else if place < pattern.count, matches(pattern[place], items[item]) {
-                place += 1
-                item += 1
-            } else if let last = wildcard {
-                wildcard = (last.place, last.item + 1)
-                place = last.place + 1
-                item = last.item + 1
-            } else {
-                return false
-            }
-        }
-        return pattern[place...].allSatisfy(isAny)
-    }
+    /// Whether the pattern stands for the name.
+    func matches(_ name: OCIRepositoryName) -> Bool { pattern.matches(name.description) }
 }

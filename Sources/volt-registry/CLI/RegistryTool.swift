@@ -18,6 +18,7 @@ internal import VoltCore
                     CopyImage.self, PushArtifact.self, PullArtifact.self, Attach.self, Discover.self,
                     Backup.self, Restore.self, Sync.self,
                 ]),
+            CommandGroup(name: "Signatures", subcommands: [Sign.self, Verify.self, KeyCommand.self]),
             CommandGroup(
                 name: "Names and content",
                 subcommands: [

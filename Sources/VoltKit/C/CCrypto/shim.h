@@ -24,3 +24,6 @@ static inline EVP_MAC_CTX *volt_hmac_sha256_new(EVP_MAC *mac, const void *key, s
     }
     return context;
 }
+
+// A new key on P-256, or NULL: EVP_PKEY_Q_keygen takes a variable number of arguments.
+static inline EVP_PKEY *volt_new_p256(void) { return EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-256"); }

@@ -32,6 +32,7 @@ struct Apply: AsyncParsableCommand {
     var timeout = "5m"
     @Flag(help: "Only say what would change.")
     var dryRun = false
+    @OptionGroup var trust: TrustOptions
     @OptionGroup var output: OutputOptions
 
     func run() async throws {
@@ -43,10 +44,11 @@ struct Apply: AsyncParsableCommand {
             timeout: try DurationText.parse(timeout))
         let printer = EventPrinter(format: output.format)
         if dryRun {
-            return printer.show(.plan(try await ContainerHost.applier(context).plan(request)))
+            return printer.show(
+                .plan(try await ContainerHost.applier(context, trust.trust(context)).plan(request)))
         }
         do {
-            let applier = try ContainerHost.applier(context)
+            let applier = try ContainerHost.applier(context, trust.trust(context))
             let outcome = try await Interruption.stopping {
                 try await applier.apply(request) { printer.show($0) }
             }

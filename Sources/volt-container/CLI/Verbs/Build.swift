@@ -25,6 +25,7 @@ struct Build: AsyncParsableCommand {
     var arguments: [String] = []
     @Argument(help: "The directory that COPY reads from.")
     var directory: String
+    @OptionGroup var trust: TrustOptions
     @OptionGroup var output: OutputOptions
 
     struct Row: Encodable {
@@ -47,7 +48,8 @@ struct Build: AsyncParsableCommand {
             request.arguments[name] = parts.count == 2 ? parts[1] : context.environment[name] ?? ""
         }
         let builder = ImageBuilder(
-            images: try ContainerHost.images(context), runner: try ContainerHost.runtime(context))
+            images: try ContainerHost.images(context, trust.trust(context)),
+            runner: try ContainerHost.runtime(context))
         do {
             let built = request
             let image = try await Interruption.stopping {

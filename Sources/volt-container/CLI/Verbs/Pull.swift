@@ -21,6 +21,7 @@ struct Pull: ParsableCommand {
     @Option(help: ArgumentHelp("Read logins from this file, not from Docker's.", valueName: "file"))
     var authFile: String?
     @Argument(help: "[HOST/]NAME[:TAG][@DIGEST].") var name: String
+    @OptionGroup var trust: TrustOptions
     @OptionGroup var output: OutputOptions
 
     struct Row: Encodable {
@@ -30,6 +31,7 @@ struct Pull: ParsableCommand {
         let unchanged: Bool
         let fetchedLayers: Int
         let fetchedBytes: UInt64
+        let signedBy: [Digest]
         let notes: [String]
     }
 
@@ -40,12 +42,13 @@ struct Pull: ParsableCommand {
         options.caFile = caFile.map { Files.absolute($0, from: Files.currentDirectory) }
         options.authFile = authFile.map { Files.absolute($0, from: Files.currentDirectory) }
         let store = try ImageStore(paths: context.paths, clock: context.clock)
-        let outcome = try ImagePuller(store: store, environment: context.environment, options: options).pull(
-            name)
+        let puller = ImagePuller(
+            store: store, environment: context.environment, options: options, trust: trust.trust(context))
+        let outcome = try puller.pull(name)
         let row = Row(
             names: outcome.image.names, digest: outcome.image.digest, manifest: outcome.manifest,
             unchanged: outcome.isUnchanged, fetchedLayers: outcome.fetched.layers,
-            fetchedBytes: outcome.fetched.bytes,
+            fetchedBytes: outcome.fetched.bytes, signedBy: outcome.signedBy,
             notes: outcome.notes)
         if output.format == .json { return print(try Output.json(row)) }
         for note in outcome.notes { Output.note("note: \(note)") }

@@ -175,10 +175,10 @@ struct ApplyRun {
     func foresee() throws -> WorkloadPlan? {
         let manifest = try definition()
         switch manifest.source {
-        case .image(let reference): return try complete(manifest, try applier.store.resolve(reference))
+        case .image(let reference): return try complete(manifest, try applier.images.local.image(reference))
         case .build(let path):
             let context = try context(try TreePath(inRoot: path))
-            let builder = ImageBuilder(images: ImageSource(store: applier.store), runner: runtime)
+            let builder = ImageBuilder(images: applier.images.local, runner: runtime)
             guard let image = try builder.builtBefore(ImageBuilder.Request(context: context)) else {
                 return nil
             }

@@ -1,7 +1,10 @@
 internal import FoundationEssentials
 public import VoltCore
+internal import VoltCrypto
 internal import VoltOCI
+internal import VoltSigning
 internal import VoltSystem
+internal import VoltTrust
 
 /// Pulls images from registries. What is there already is not moved again: no layer, and of an image that did not change
 /// not even its manifest.
@@ -27,6 +30,8 @@ public struct ImagePuller: Sendable {
         public let manifest: String
         /// Whether it was there already.
         public let isUnchanged: Bool
+        /// The fingerprints of the keys that signed it, among those that the trust policy wants.
+        public let signedBy: [Digest]
         /// Layers that were fetched, and their bytes as they travelled.
         public let fetched: (layers: Int, bytes: UInt64)
         /// What was left out, for people.
@@ -36,21 +41,39 @@ public struct ImagePuller: Sendable {
     private let store: ImageStore
     private let environment: [String: String]
     private let options: Options
+    private let trust: ImageTrust
 
     /// - Parameters:
     ///   - store: where images go.
     ///   - environment: for the place of logins, and proxies.
     ///   - options: how the registry is reached.
-    public init(store: ImageStore, environment: [String: String], options: Options) {
+    ///   - trust: which images are taken.
+    public init(store: ImageStore, environment: [String: String], options: Options, trust: ImageTrust) {
         self.store = store
         self.environment = environment
         self.options = options
+        self.trust = trust
     }
 
-    /// What was pulled, by the name it was pulled by.
-    private struct Pulled: Codable {
-        var manifest: String
-        var image: Digest
+    /// Which signatures are wanted.
+    private struct Wanted: Encodable {
+        struct Key: Encodable {
+            var name: String
+            var pem: String
+        }
+        var keys: [Key]
+        /// The name that must have been signed; nil for any.
+        var identity: String?
+
+        init(_ requirement: TrustPolicy.Requirement) {
+            keys = requirement.keys.map {
+                Key(name: $0.name, pem: String(decoding: $0.key.pem, as: UTF8.self))
+            }
+            switch requirement.identity {
+            case .any: identity = nil
+            case .repository(let name): identity = name
+            }
+        }
     }
 
     private struct Request: Encodable {
@@ -61,13 +84,22 @@ public struct ImagePuller: Sendable {
         var isPlain: Bool
         var caFile: String?
         var authFile: String?
+        var wanted: Wanted?
     }
 
     private struct Answer: Decodable {
         var digest: String
-    }
+        /// Those that are as wanted; nil when none were asked for.
+        var signatures: [PulledImage.Signature]?
+        /// What was found when none is as wanted.
+        var found: String?
 
-    private var recordPath: String { "\(store.root)/pulled.json" }
+        var signedBy: [Digest] { signatures?.map(\.fingerprint) ?? [] }
+
+        func pulled(_ image: Digest) -> PulledImage {
+            PulledImage(manifest: digest, image: image, signatures: signatures)
+        }
+    }
 
     /// Pulls an image.
     ///
@@ -75,9 +107,10 @@ public struct ImagePuller: Sendable {
     public func pull(_ name: String) throws(VoltError) -> Outcome {
         let stored = try ImageReference(name).stored
         let reference = try OCIReference(name)
+        let decision = try trust.decision(reference)
+        if case .refuse(let rule) = decision { throw TrustPolicy.refusal(of: name, rule: rule) }
         return try store.using { () throws(VoltError) in
-            let records = (try? JSONFile.read([String: Pulled].self, recordPath)) ?? [:]
-            let known = try records[stored].flatMap { (record) throws(VoltError) in
+            let known = try store.pulled()[stored].flatMap { (record) throws(VoltError) in
                 try store.image(record.image).map { ($0, record) }
             }
             let directory = try store.makeTemporary()
@@ -85,13 +118,26 @@ public struct ImagePuller: Sendable {
             var request = Request(
                 reference: reference.description, directory: directory, known: known?.1.manifest,
                 isPlain: options.isPlain, caFile: options.caFile, authFile: options.authFile)
+            if case .signed(let requirement) = decision { request.wanted = Wanted(requirement) }
             let output = try run(request)
-            guard let answer = try? JSONDecoder().decode(Answer.self, from: Data(output)) else {
+            guard let answer = try? JSONDecoder().decode(Answer.self, from: Data(output)),
+                let digest = OCIDigest(parsing: answer.digest)
+            else {
                 throw VoltError(.failed, "the helper that pulls answers with something that is no answer")
             }
+            if case .signed(let requirement) = decision {
+                guard PulledImage.meets(requirement, answer.signatures) else {
+                    throw requirement.refusal(of: name, found: answer.found ?? "it has no signature")
+                }
+            }
+            // From here on it is this digest, whatever its tag becomes meanwhile.
+            request.reference = "\(reference.host)/\(reference.repository)@\(digest)"
+            request.wanted = nil
             if let (image, record) = known, record.manifest == answer.digest, image.names.contains(stored) {
+                try store.record(answer.pulled(image.digest), as: stored)
                 return Outcome(
-                    image: image, manifest: answer.digest, isUnchanged: true, fetched: (0, 0), notes: [])
+                    image: image, manifest: answer.digest, isUnchanged: true, signedBy: answer.signedBy,
+                    fetched: (0, 0), notes: [])
             }
             if known?.1.manifest == answer.digest {
                 // The name was taken away meanwhile: all of it is looked at again.
@@ -108,12 +154,9 @@ public struct ImagePuller: Sendable {
                 _ = try run(request)
             }
             let outcome = try ImageImporter(store: store).importLayout(directory, as: stored)
-            // Read again: others pull at the same time.
-            var all = (try? JSONFile.read([String: Pulled].self, recordPath)) ?? [:]
-            all[stored] = Pulled(manifest: answer.digest, image: outcome.image.digest)
-            try JSONFile.write(all, recordPath)
+            try store.record(answer.pulled(outcome.image.digest), as: stored)
             return Outcome(
-                image: outcome.image, manifest: answer.digest, isUnchanged: false,
+                image: outcome.image, manifest: answer.digest, isUnchanged: false, signedBy: answer.signedBy,
                 fetched: (missing.count, missing.reduce(0) { $0 &+ $1.size }), notes: outcome.notes)
         }
     }

@@ -18,7 +18,7 @@ extension Gitops {
     public func doctor(repositories: Bool, port: Int) -> [DoctorCheck] {
         let host = HostDoctor(state: paths.state, now: clock.now())
         var checks = host.libraries() + [worker(), self.port(port), host.disk(), host.clock()]
-        checks += host.keys(paths.configuration)
+        checks += host.keys(paths.configuration) + host.trust(paths.configuration)
         let journal: Journal
         do throws(VoltError) {
             journal = try self.journal()

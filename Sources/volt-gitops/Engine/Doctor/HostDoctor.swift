@@ -1,6 +1,7 @@
 internal import Glibc
 internal import VoltCore
 internal import VoltSystem
+internal import VoltTrust
 
 /// What the doctor looks at on the host itself.
 struct HostDoctor {
@@ -138,6 +139,15 @@ struct HostDoctor {
             }
         }
         return [.ok("age keys", names.joined(separator: ", "))]
+    }
+
+    /// The policy of which images are taken: one with an error stops every deploy of an image.
+    func trust(_ configuration: String) -> [DoctorCheck] {
+        let path = TrustPolicy.path(configuration)
+        do throws(VoltError) {
+            guard let policy = try TrustPolicy.load(path, isNeeded: false) else { return [] }
+            return [.ok("trust policy", "'\(path)' has \(policy.summary)")]
+        } catch { return [.fail("trust policy", error.message, error.hint)] }
     }
 
     /// The unit of the server.

@@ -1,0 +1,46 @@
+internal import VoltCore
+internal import VoltTrust
+
+/// What was pulled by a name.
+struct PulledImage: Codable, Equatable {
+    /// A signature that was verified when it was pulled.
+    struct Signature: Codable, Equatable {
+        /// Of the key.
+        var fingerprint: Digest
+        /// The name that was signed.
+        var identity: String
+    }
+
+    /// The digest of the manifest, or of the index it was chosen from.
+    var manifest: String
+    /// What it became.
+    var image: Digest
+    /// Nil when none were asked for.
+    var signatures: [Signature]?
+
+    /// Whether what was verified then is what is wanted now.
+    func meets(_ requirement: TrustPolicy.Requirement) -> Bool { Self.meets(requirement, signatures) }
+
+    /// The same of signatures that were verified.
+    static func meets(_ requirement: TrustPolicy.Requirement, _ signatures: [Signature]?) -> Bool {
+        (signatures ?? []).contains { requirement.isMet(byKey: $0.fingerprint, identity: $0.identity) }
+    }
+}
+
+extension ImageStore {
+    private var pulledPath: String { "\(root)/pulled.json" }
+
+    /// What was pulled, by `name:tag`.
+    func pulled() -> [String: PulledImage] {
+        (try? JSONFile.read([String: PulledImage].self, pulledPath)) ?? [:]
+    }
+
+    /// Keeps what was pulled by a name.
+    func record(_ pulled: PulledImage, as stored: String) throws(VoltError) {
+        // Read again: others pull at the same time.
+        var all = self.pulled()
+        guard all[stored] != pulled else { return }
+        all[stored] = pulled
+        try JSONFile.write(all, pulledPath)
+    }
+}
