@@ -58,7 +58,7 @@ public enum LayoutExport {
                         progress(bytes)
                     }
                 }
-                let (digest, size) = try writer.finish()
+                let (digest, size, _) = try writer.finish()
                 try layout.keep(digest)
                 try layout.addImage(
                     named: tag.name, layer: digest, size: size, architecture: OCILayout.hostArchitecture)

@@ -15,7 +15,7 @@ enum ContainerHost {
         return ImageSource(
             store: store,
             puller: ImagePuller(
-                store: store, environment: context.environment, options: ImagePuller.Options()))
+                store: store, environment: context.environment, options: RegistryOptions()))
     }
 
     /// What applies, removes and looks at workloads.

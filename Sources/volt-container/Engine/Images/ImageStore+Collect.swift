@@ -28,6 +28,7 @@ extension ImageStore {
                     try Files.remove("\(root)/manifests/\(digest.hex).json")
                 }
             }
+            try forgetPulled()
             return try removeLayers(except: needed, grace: grace)
         }
         for path in dead.paths { try Files.removeTree(path) }

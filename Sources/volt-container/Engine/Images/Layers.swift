@@ -13,6 +13,8 @@ struct LayerInformation: Codable, Sendable {
     var created: Timestamp
     /// The tree of the content store that it is, or nil for a directory.
     var tree: Digest?
+    /// What registries have, or had, that unpacks to it.
+    var blobs: [LayerBlob]?
 }
 
 extension ImageStore {
