@@ -64,10 +64,14 @@ final class Bench {
         )
     }
 
-    deinit {
+    deinit { stop() }
+
+    /// Ends the registry.
+    func stop() {
         guard pid > 0 else { return }
         kill(pid, SIGKILL)
         waitpid(pid, nil, 0)
+        pid = 0
     }
 
     var host: String { "localhost:\(port)" }

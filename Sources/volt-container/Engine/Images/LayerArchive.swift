@@ -14,7 +14,7 @@ enum LayerArchive {
         _ tree: Digest, of contents: ContentStore, _ compression: LayerCompression, to path: String
     ) throws -> LayerBlob {
         let writer = try TarWriter(path: path, compression: compression)
-        try contents.eachEntry(of: tree) { path, entry in
+        try contents.eachWholeEntry(of: tree) { path, entry in
             guard !entry.name.starts(with: mark) else {
                 throw VoltError(
                     .failed,
