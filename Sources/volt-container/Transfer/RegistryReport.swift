@@ -1,4 +1,4 @@
-/// What the helper says on its standard output, one JSON object a line.
+/// What the helper says on its standard output, one JSON object a line, but for `fetch`.
 public enum RegistryReport: Codable, Sendable {
     /// How many bytes are done, of how many.
     case progress(done: UInt64, total: UInt64)

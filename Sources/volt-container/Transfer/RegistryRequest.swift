@@ -11,8 +11,8 @@ public struct RegistryRequest: Codable, Sendable {
         /// Finds the image and fetches its manifest and configuration into an OCI image layout, which is made. Nothing is
         /// fetched when the digest is the known one.
         case look(known: String?, directory: String)
-        /// Fetches blobs into the layout.
-        case fetch([OCIDescriptor], directory: String)
+        /// Gives the bytes of blobs on standard output, one after the other with nothing between them.
+        case fetch([OCIDescriptor])
         /// Puts blobs and then their manifest, which is in the layout, to the registry.
         case push(manifest: String, blobs: [PushedBlob], directory: String)
     }

@@ -27,12 +27,7 @@ do throws(VoltError) {
     switch request.task {
     case .look(let known, let directory):
         try look(for: reference, known: known, directory, try registries.place(reference, request.access))
-    case .fetch(let blobs, let directory):
-        var options = ContentCopy.Options()
-        options.temporary = directory
-        try ContentCopy(options).blobs(
-            blobs, from: try registries.place(reference, request.access),
-            to: try LayoutPlace(directory, makes: true))
+    case .fetch(let blobs): try fetch(blobs, from: try registries.place(reference, request.access))
     case .push(let manifest, let blobs, let directory):
         let push = try Push(
             blobs, directory, to: try registries.place(reference, request.access), of: reference.host,
@@ -46,6 +41,24 @@ do throws(VoltError) {
     let text = [error.message] + (error.hint.map { [$0] } ?? [])
     try? Files.write(Array("\(text.joined(separator: "\n"))\n".utf8), to: 2, named: "standard error")
     exit(error.code.rawValue)
+}
+
+/// Writes blobs to standard output while they come. Where a connection breaks the next one goes on. Who reads compares them
+/// with their digests, too.
+func fetch(_ blobs: [OCIDescriptor], from source: RepositoryPlace) throws(VoltError) {
+    for blob in blobs {
+        try source.read(blob) { part throws(VoltError) in
+            var rest = part
+            while !rest.isEmpty {
+                let count = write(1, rest.baseAddress, rest.count)
+                if count < 0, errno == EINTR { continue }
+                guard count > 0 else {
+                    throw SystemError.current.during("cannot hand on blob '\(blob.digest)'")
+                }
+                rest = UnsafeRawBufferPointer(rebasing: rest[count...])
+            }
+        }
+    }
 }
 
 /// Finds an image, and fetches its manifest and configuration unless it is the known one.

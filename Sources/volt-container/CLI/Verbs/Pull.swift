@@ -15,6 +15,7 @@ struct Pull: ParsableCommand {
             """)
 
     @OptionGroup var registry: RegistryArguments
+    @Flag(name: [.customShort("q"), .long], help: "Show no progress.") var quiet = false
     @Argument(help: "[HOST/]NAME[:TAG][@DIGEST].") var name: String
     @OptionGroup var output: OutputOptions
 
@@ -31,10 +32,10 @@ struct Pull: ParsableCommand {
     func run() throws {
         let context = try ToolContext(tool: VoltContainer.tool.name)
         let store = try ImageStore(paths: context.paths, clock: context.clock)
-        let outcome = try ImagePuller(
-            store: store, environment: context.environment, options: registry.options
-        )
-        .pull(name)
+        let puller = ImagePuller(store: store, environment: context.environment, options: registry.options)
+        let line = ProgressLine("pull", quiet: quiet)
+        let outcome = try puller.pull(name) { done, total in line.show(done, of: total) }
+        line.end()
         let row = Row(
             names: outcome.image.names, digest: outcome.image.digest, manifest: outcome.manifest,
             unchanged: outcome.isUnchanged, fetchedLayers: outcome.fetched.layers,

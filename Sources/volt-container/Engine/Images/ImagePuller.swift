@@ -36,8 +36,12 @@ public struct ImagePuller: Sendable {
 
     /// Pulls an image.
     ///
-    /// - Parameter name: as people write it, with the host of the registry; without one it is Docker Hub's.
-    public func pull(_ name: String) throws(VoltError) -> Outcome {
+    /// - Parameters:
+    ///   - name: as people write it, with the host of the registry; without one it is Docker Hub's.
+    ///   - progress: told how many bytes came, of how many, on any thread.
+    public func pull(
+        _ name: String, progress: @escaping @Sendable (_ done: UInt64, _ total: UInt64) -> Void = { _, _ in }
+    ) throws(VoltError) -> Outcome {
         let stored = try ImageReference(name).stored
         let reference = try OCIReference(name)
         return try store.using { () throws(VoltError) in
@@ -59,20 +63,15 @@ public struct ImagePuller: Sendable {
             }
             let layout = OCILayout(directory: directory)
             let layers = try layout.contents(architecture: OCILayout.hostArchitecture).layers
-            let missing = layers.filter { layer in layer.diffID.map { !store.hasLayer($0) } ?? true }
-            if !missing.isEmpty {
-                let blobs = missing.map {
-                    OCIDescriptor(mediaType: $0.mediaType, digest: $0.blob.description, size: $0.size)
-                }
-                _ = try helper.run(.fetch(blobs, directory: directory), of: reference)
-            }
+            let fetch = LayerFetch(store: store, helper: helper, reference: reference)
+            let fetched = try fetch.run(layers, progress: progress)
             let outcome = try ImageImporter(store: store).importLayout(directory, as: stored)
             try remember(
                 layers, manifest, in: layout, reference,
                 PulledRecord(manifest: found.digest, image: outcome.image.digest, document: manifest), stored)
             return Outcome(
                 image: outcome.image, manifest: found.digest, isUnchanged: false,
-                fetched: (missing.count, missing.reduce(0) { $0 &+ $1.size }), notes: outcome.notes)
+                fetched: (fetched.layers, fetched.bytes), notes: fetched.notes + outcome.notes)
         }
     }
 

@@ -17,12 +17,7 @@ struct RegistryHelper {
         _ task: RegistryRequest.Task, of reference: OCIReference,
         progress: (_ done: UInt64, _ total: UInt64) -> Void = { _, _ in }
     ) throws(VoltError) -> RegistryReport? {
-        let program = ChildProgram(
-            executable: try Processes.helper("volt-container--registry"), environment: environment)
-        let request = RegistryRequest(
-            reference: reference.description, access: options.access, authFile: options.authFile, task: task)
-        let input = try JSONFile.encode(request)
-        let outcome = try program.stream(input: input) { output throws(VoltError) -> RegistryReport? in
+        try stream(task, of: reference) { output throws(VoltError) -> RegistryReport? in
             var answer: RegistryReport?
             var lines = LineScanner(output)
             while let line = try lines.next() {
@@ -38,12 +33,28 @@ struct RegistryHelper {
             }
             return answer
         }
+    }
+
+    /// Runs a task while its output is read.
+    func stream<Value>(
+        _ task: RegistryRequest.Task, of reference: OCIReference,
+        _ body: (_ output: Int32) throws(VoltError) -> Value
+    ) throws(VoltError) -> Value {
+        let program = ChildProgram(
+            executable: try Processes.helper("volt-container--registry"), environment: environment)
+        let request = RegistryRequest(
+            reference: reference.description, access: options.access, authFile: options.authFile, task: task)
+        let outcome = try program.stream(input: try JSONFile.encode(request), body)
+        // A helper that failed by itself knows why. One that a signal ended was not wanted any more, or the body tells.
+        if case .failure(let error) = outcome.value, outcome.status == 0 || outcome.status > 128 {
+            throw error
+        }
         try Self.check(outcome.status, outcome.stderr)
         return try outcome.value.get()
     }
 
     /// What the helper said about its end.
-    static func check(_ status: Int32, _ stderr: String) throws(VoltError) {
+    private static func check(_ status: Int32, _ stderr: String) throws(VoltError) {
         guard status != 0 else { return }
         let lines = stderr.split(separator: "\n", maxSplits: 1)
         throw VoltError(
