@@ -234,7 +234,7 @@ let package = Package(
         tests(
             "RegistryClientTests",
             [
-                "VoltOCI", "VoltRegistry", "VoltCore", "VoltSystem", "volt-container",
+                "VoltOCI", "VoltRegistry", "VoltCore", "VoltSystem", "volt-cas", "volt-container",
                 "volt-container--registry",
                 "volt-registry",
             ]),

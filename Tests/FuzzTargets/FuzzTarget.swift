@@ -13,7 +13,7 @@ package struct FuzzTarget: Sendable {
             signatures, repositoryURL, payloadURL, yaml, manifest, knownHosts, sops, gitModules, lfsPointer,
             storeTree,
             storeFiles, storeWire, tar, authorization, webToken, tokenQuery, accessPolicy,
-            reference, challenge, document, byteRange,
+            reference, challenge, document, config, byteRange,
         ]
 }
 

@@ -190,6 +190,41 @@ struct ContainerPushTests {
         #expect(try Files.read("\(bench.scratch.path)/bundle/rootfs/etc/motd") == Array("hello\n".utf8))
     }
 
+    @Test("layers that are directories, where trees cannot be mounted, become the same archives as trees")
+    func directories() throws {
+        let bench = try Bench(.volt)
+        try tree(bench)
+        try bench.ok("volt-container", "import", "tree", "--name", "web")
+        let wanted = try push(bench, "web", "\(bench.host)/web:1").digest
+        try bench.ok("rm", "-r", "root")
+        let form = "root/run/container/layers"
+        try bench.ok(
+            "sh", "-c",
+            """
+            mkdir -p $(dirname \(form))
+            printf '{"boot":"%s","reason":"no EROFS here"}' "$(cat /proc/sys/kernel/random/boot_id)" > \(form)
+            """)
+        try bench.ok("volt-container", "import", "tree", "--name", "web")
+        let images = "\(bench.scratch.path)/root/lib/container/images"
+        #expect(try Files.list("\(images)/layers").contains { !$0.hasSuffix(".json") })
+        let pushed = try push(bench, "--compression", "none", "web", "\(bench.host)/plain:1")
+        #expect(pushed.says("sentBlobs", "2"))
+        // The time at which it was imported is in the configuration, so only the layers are the same.
+        let other = try push(bench, "web", "\(bench.host)/web:2")
+        func layer(_ name: String) throws -> String? {
+            try OCIDocument(
+                Array(try bench.ok("volt-registry", "manifest", "fetch", "\(bench.host)/\(name)").utf8)
+            )
+            .layers.first?.digest
+        }
+        #expect(try layer("web:1") == layer("web:2") && other.digest != wanted)
+        // Nothing of the trees stays.
+        #expect(
+            try bench.ok("volt-cas", "tags", "--store", "\(images)/store", "-o", "json").contains("push/")
+                == false)
+        #expect(try bench.ok("sh", "-c", "find \(images)/store/objects -type f | wc -l") == "0\n")
+    }
+
     @Test(
         "what a step of a build took away is away behind a push",
         .enabled(

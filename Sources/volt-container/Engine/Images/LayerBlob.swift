@@ -45,6 +45,9 @@ extension LayerCompression {
 }
 
 extension ImageStore {
+    /// The tags of trees that exist only while an archive is made of them.
+    static let pushPrefix = "push/"
+
     /// Remembers what registries have of a layer, and where.
     func remember(_ blob: LayerBlob, of layer: Digest) throws(VoltError) {
         try locked { () throws(VoltError) in
@@ -88,9 +91,13 @@ extension ImageStore {
             options.representation = .bare
             options.keepsOverlayMarks = true
             options.usesCache = false
-            let tag = "push/\(layer.hex)-\(UInt64.random(in: 0...UInt64.max))"
+            let tag = "\(Self.pushPrefix)\(layer.hex)-\(UInt64.random(in: 0...UInt64.max))"
             let tree = try contents.addTree(layerPath(layer), options: options, tag: tag).digest
-            defer { try? contents.removeTag(tag) }
+            defer {
+                try? contents.removeTag(tag)
+                // When another one is under way already, that one or the next takes it.
+                _ = try? contents.collectGarbage(grace: .zero)
+            }
             return try LayerArchive.write(tree, of: contents, compression, to: path)
         }
     }

@@ -146,7 +146,10 @@ extension ImageStore {
         guard Files.exists("\(root)/store") else { return 0 }
         let contents = try contents()
         return try Self.inStore {
-            for tag in try contents.tags() where tag.name.hasPrefix(Self.tagPrefix) {
+            for tag in try contents.tags() {
+                // Nobody pushes now: it is one that was killed.
+                if tag.name.hasPrefix(Self.pushPrefix) { try contents.removeTag(tag.name) }
+                guard tag.name.hasPrefix(Self.tagPrefix) else { continue }
                 let layer = try Digest("sha256:\(tag.name.dropFirst(Self.tagPrefix.count))")
                 if !hasLayer(layer) { try contents.removeTag(tag.name) }
             }

@@ -110,11 +110,11 @@ struct PushedImage {
     }
 
     private func configuration() throws(VoltError) -> [UInt8] {
-        let layers = OCIConfig.RootFS(diffIDs: parts.map(\.blob.diffID.description))
         if let documents {
-            // Everything else stays, also what nobody here knows.
-            return try JSONValue.replacing("rootfs", in: documents.config, by: layers)
+            return try OCIConfig.replacingLayers(
+                of: documents.config, by: parts.map { OCIDigest($0.blob.diffID) })
         }
+        let layers = OCIConfig.RootFS(diffIDs: parts.map(\.blob.diffID.description))
         return try JSONFile.encode(
             OCIConfig(
                 architecture: OCILayout.hostArchitecture, os: "linux", created: image.created.description,

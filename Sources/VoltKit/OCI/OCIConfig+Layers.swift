@@ -1,8 +1,33 @@
 internal import FoundationEssentials
-internal import VoltCore
+public import VoltCore
+
+extension OCIConfig {
+    /// The bytes of a configuration with other layers; all else stays, also what nobody here knows.
+    ///
+    /// - Parameter diffIDs: the digests of the layers without compression, the lowest first.
+    /// - Throws: `VoltError` when the bytes are no JSON object.
+    public static func replacingLayers(of bytes: [UInt8], by diffIDs: [OCIDigest]) throws(VoltError)
+        -> [UInt8]
+    {
+        guard bytes.count <= OCIDocument.longest,
+            var object = try? JSONDecoder().decode([String: JSONValue].self, from: Data(bytes))
+        else {
+            throw VoltError(
+                .failed, "the configuration of the image is no JSON object", hint: "pull the image again")
+        }
+        object["rootfs"] = .object([
+            "type": .text("layers"), "diff_ids": .list(diffIDs.map { .text($0.description) }),
+        ])
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        do { return Array(try encoder.encode(object)) } catch {
+            throw VoltError(.failed, "cannot encode a document as JSON: \(error)")
+        }
+    }
+}
 
 /// Any JSON, for documents of which only a part is known.
-enum JSONValue: Codable {
+private enum JSONValue: Codable {
     case null
     case bool(Bool)
     case integer(Int64)
@@ -41,19 +66,5 @@ enum JSONValue: Codable {
         case .list(let value): try container.encode(value)
         case .object(let value): try container.encode(value)
         }
-    }
-
-    /// An object with another value for a key, everything else as it was.
-    static func replacing(_ key: String, in bytes: [UInt8], by value: some Encodable) throws(VoltError)
-        -> [UInt8]
-    {
-        guard var object = try? JSONDecoder().decode([String: JSONValue].self, from: Data(bytes)),
-            let new = try? JSONDecoder().decode(JSONValue.self, from: Data(try JSONFile.encode(value)))
-        else {
-            throw VoltError(
-                .failed, "the configuration of the image is no JSON object", hint: "pull it again")
-        }
-        object[key] = new
-        return try JSONFile.encode(object)
     }
 }
