@@ -51,7 +51,9 @@ struct Push {
                 // The tool may be gone, which ends this program by itself.
                 try? report(.progress(done: done, total: total))
             }
-            let moved = try copy.blobs(blobs.map(\.descriptor), from: source, to: destination)
+            // The largest first, so that all connections end at about the same time.
+            let order = blobs.map(\.descriptor).sorted { $0.size > $1.size }
+            let moved = try copy.blobs(order, from: source, to: destination)
             totals.blobs = moved.blobs
             totals.bytes = moved.bytes
             totals.kept = moved.kept

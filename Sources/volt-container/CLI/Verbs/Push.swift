@@ -42,6 +42,7 @@ struct Push: ParsableCommand {
         let sentBlobs: Int
         let sentBytes: UInt64
         let keptBlobs: Int
+        let notes: [String]
     }
 
     func run() throws {
@@ -57,8 +58,9 @@ struct Push: ParsableCommand {
         let row = Row(
             image: outcome.image.digest, reference: outcome.reference, digest: outcome.digest,
             unchanged: outcome.isUnchanged, sentBlobs: outcome.sent.blobs, sentBytes: outcome.sent.bytes,
-            keptBlobs: outcome.kept)
+            keptBlobs: outcome.kept, notes: outcome.notes)
         if output.format == .json { return print(try Output.json(row)) }
+        for note in outcome.notes { Output.note("note: \(note)") }
         if outcome.isUnchanged {
             Output.note("'\(outcome.reference)' is up to date")
         } else {

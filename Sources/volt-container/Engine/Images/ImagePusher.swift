@@ -29,6 +29,8 @@ public struct ImagePusher: Sendable {
         public let sent: (blobs: Int, bytes: UInt64)
         /// Those that were there, or that the registry took from another repository.
         public let kept: Int
+        /// What is not in it, for people.
+        public let notes: [String]
     }
 
     private let store: ImageStore
@@ -80,7 +82,7 @@ public struct ImagePusher: Sendable {
                     return Outcome(
                         image: image, reference: reference.description, digest: manifest,
                         isUnchanged: totals.isUnchanged, sent: (totals.blobs, totals.bytes),
-                        kept: totals.kept)
+                        kept: totals.kept, notes: pushed.notes)
                 case .missing(let reasons): try pushed.make(missing: reasons)
                 default:
                     throw VoltError(

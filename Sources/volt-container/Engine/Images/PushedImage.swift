@@ -21,6 +21,8 @@ struct PushedImage {
     private let documents: ImageDocuments?
     /// The lowest first.
     private var parts: [Part] = []
+    /// What is not in what is pushed, for people.
+    private(set) var notes: [String] = []
 
     /// Layers of which nothing is known that a registry would have are made.
     ///
@@ -58,7 +60,13 @@ struct PushedImage {
         }
     }
 
-    private func make(_ layer: Digest) throws(VoltError) -> LayerBlob {
+    private mutating func make(_ layer: Digest) throws(VoltError) -> LayerBlob {
+        let left = try store.layerInformation(layer).skipped
+        if left > 0 {
+            notes.append(
+                "layer \(layer.short) lacks \(left) files, such as device nodes, which were left out when it came"
+            )
+        }
         let path = "\(directory)/blobs/incoming"
         let blob = try store.makeBlob(of: layer, compression ?? .gzip, at: path)
         try Files.move(path, self.path(blob.digest))
