@@ -7,7 +7,7 @@ TOOLS := volt container gitops service cas registry
 
 # The programs of each tool; private helpers have '--' in their names.
 programs_volt := volt
-programs_container := volt-container volt-container--init volt-container--run volt-container--port volt-container--decrypt volt-container--pull
+programs_container := volt-container volt-container--init volt-container--run volt-container--port volt-container--decrypt volt-container--registry
 programs_gitops := volt-gitops volt-gitops--worker volt-gitops--notify
 programs_service := volt-service
 programs_cas := volt-cas

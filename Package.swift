@@ -110,10 +110,14 @@ let package = Package(
         .target(
             name: "ContainerEngine",
             dependencies: [
-                "ContainerSandbox", "ContainerSecrets", "VoltCore", "VoltSystem", "VoltCrypto", "VoltArchive",
+                "ContainerSandbox", "ContainerSecrets", "ContainerTransfer", "VoltCore", "VoltSystem",
+                "VoltCrypto", "VoltArchive",
                 "VoltOCI", "VoltSigning", "VoltStore", "VoltTrust", "VoltWorkload", "CVoltSystem",
             ],
             path: "Sources/volt-container/Engine", swiftSettings: settings),
+        .target(
+            name: "ContainerTransfer", dependencies: ["VoltOCI"], path: "Sources/volt-container/Transfer",
+            swiftSettings: settings),
         .target(
             name: "ContainerSecrets", dependencies: ["VoltCore", "VoltSystem", "VoltCrypto", "VoltYAML"],
             path: "Sources/volt-container/Secrets", swiftSettings: settings),
@@ -127,8 +131,8 @@ let package = Package(
             name: "ContainerSandbox", dependencies: ["VoltCore", "VoltSystem", "CVoltSystem"],
             path: "Sources/volt-container/Sandbox", swiftSettings: settings),
         program(
-            "volt-container--pull", path: "Sources/volt-container/pull",
-            ["VoltOCI", "VoltRegistry", "VoltSigning", "VoltCore", "VoltSystem"]),
+            "volt-container--registry", path: "Sources/volt-container/registry",
+            ["ContainerTransfer", "VoltOCI", "VoltRegistry", "VoltSigning", "VoltCore", "VoltSystem"]),
         staticProgram(
             "volt-container--port", path: "Sources/volt-container/port",
             ["ContainerSandbox", "VoltCore", "VoltSystem", "CVoltSystem"]),
@@ -242,8 +246,8 @@ let package = Package(
             [
                 "RegistryEngine", "VoltOCI", "VoltRegistry", "VoltServer", "VoltSigning", "VoltCore",
                 "VoltCrypto", "VoltSystem",
-                "volt-container",
-                "volt-container--pull",
+                "volt-cas", "volt-container",
+                "volt-container--registry",
                 "volt-registry",
             ]),
         tests("VoltCryptoTests", ["VoltCrypto", "VoltCore"]),

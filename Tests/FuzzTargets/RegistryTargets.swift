@@ -44,6 +44,23 @@ extension FuzzTarget {
         }
     }
 
+    /// The configuration of an image that gets other layers.
+    static let config = FuzzTarget(
+        name: "oci-config",
+        words: [
+            "\"rootfs\":{", "\"diff_ids\":[", "\"history\":[{", "\"config\":{", "null", "true", "-1", "1e400",
+            "0.1",
+            "18446744073709551615", "\"\\u0000\"", "\"\\ud800\"", "[[[[",
+        ]
+    ) { bytes throws(FuzzFailure) in
+        let layers = [OCIDigest.of([1]), OCIDigest.of([2])]
+        guard let new = try? OCIConfig.replacingLayers(of: bytes, by: layers) else { return }
+        let again = try? OCIConfig.replacingLayers(of: new, by: layers)
+        try require(again == new, "the same layers give another configuration")
+        let text = String(decoding: new, as: UTF8.self)
+        for layer in layers { try require(text.contains(layer.hex), "layer '\(layer)' is not in it") }
+    }
+
     /// `Range` and `Content-Range` of requests to the registry.
     static let byteRange = FuzzTarget(
         name: "byte-range", words: ["bytes=", "bytes ", "-", "0-", "999999999999999999", ",", "/*", "+"]

@@ -87,7 +87,8 @@ enum Layout {
         Module(
             "volt-container/Engine",
             [
-                "ContainerSandbox", "ContainerSecrets", "VoltCore", "VoltSystem", "VoltCrypto", "VoltArchive",
+                "ContainerSandbox", "ContainerSecrets", "ContainerTransfer", "VoltCore", "VoltSystem",
+                "VoltCrypto", "VoltArchive",
                 "VoltOCI", "VoltSigning", "VoltStore", "VoltTrust",
                 "VoltWorkload", "CVoltSystem", "FoundationEssentials", "Dispatch",
             ], isEngine: true),
@@ -108,8 +109,12 @@ enum Layout {
         Module("volt-container/Sandbox", ["VoltCore", "VoltSystem", "CVoltSystem"]),
         Module("volt-container/init", ["ContainerSandbox", "VoltCore", "VoltSystem", "CVoltSystem"]),
         Module(
-            "volt-container/pull",
-            ["VoltOCI", "VoltRegistry", "VoltSigning", "VoltCore", "VoltSystem", "FoundationEssentials"]),
+            "volt-container/registry",
+            [
+                "ContainerTransfer", "VoltOCI", "VoltRegistry", "VoltSigning", "VoltCore", "VoltSystem",
+                "FoundationEssentials",
+            ]),
+        Module("volt-container/Transfer", ["VoltOCI"]),
         Module("volt-container/port", ["ContainerSandbox", "VoltCore", "VoltSystem", "CVoltSystem"]),
         Module("volt-container/run", ["ContainerSandbox", "VoltCore", "VoltSystem", "CVoltSystem"]),
 
@@ -211,7 +216,7 @@ enum Layout {
         Program("volt-container--port", isStatic: true),
         Program("volt-container--run", isStatic: true),
         Program("volt-container--decrypt", ["libcrypto", "libyaml-0"]),
-        Program("volt-container--pull", ["libarchive", "libcrypto", "libcurl"]),
+        Program("volt-container--registry", ["libarchive", "libcrypto", "libcurl"]),
         Program("volt-container", ["libarchive", "libcrypto", "libyaml-0", "libzstd"]),
         Program("volt-gitops", ["libcrypto", "libssl", "libsqlite3", "libyaml-0"]),
         Program("volt-gitops--worker", ["libcrypto", "libcurl", "libgit2"]),

@@ -72,6 +72,24 @@ struct ContainerPullTests {
         #expect(try bench.ok("volt-container", "images", "-o", "json").contains("\(bench.host)/web:1"))
     }
 
+    @Test("what is kept of an image for a push goes with its last name")
+    func documents() throws {
+        let bench = try Bench(.volt)
+        try bench.image()
+        try bench.ok("volt-registry", "copy", "oci:img:a", "\(bench.host)/web:1")
+        for tag in ["1", "2"] {
+            if tag == "2" { try bench.ok("volt-registry", "tag", "\(bench.host)/web:1", tag) }
+            _ = try pull(bench, "\(bench.host)/web:\(tag)")
+        }
+        let images = "\(bench.scratch.path)/root/lib/container/images"
+        #expect(try Files.list("\(images)/documents").count == 2)
+        try bench.ok("volt-container", "rmi", "\(bench.host)/web:1")
+        #expect(try Files.list("\(images)/documents").count == 2)
+        try bench.ok("volt-container", "rmi", "\(bench.host)/web:2")
+        #expect(try Files.list("\(images)/documents").isEmpty)
+        #expect(try Files.read("\(images)/pulled.json") == Array("{}".utf8))
+    }
+
     @Test("the login of Docker's configuration is used, and what goes wrong is said with what to do")
     func logins() throws {
         let bench = try Bench(.docker, hasLogins: true)

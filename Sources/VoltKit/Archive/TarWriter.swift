@@ -5,7 +5,7 @@ public import VoltCore
 internal import VoltCrypto
 internal import VoltSystem
 
-/// Writes a tar archive in the pax format (POSIX.1-2001), without compression: the same entries are the same bytes.
+/// Writes a tar archive in the pax format (POSIX.1-2001): the same entries are the same bytes, also when it is compressed.
 public final class TarWriter {
     /// What an entry is.
     public enum Kind: Sendable, Equatable {
@@ -24,24 +24,31 @@ public final class TarWriter {
 
     /// What libarchive writes to.
     private final class Output {
-        let descriptor: Int32
         let path: String
+        let file: HashedFile
+        let compressor: Compressor?
+        /// Of the archive before its compression.
         let hasher = SHA256Box()
-        var count: UInt64 = 0
 
-        init(_ path: String) throws(VoltError) {
+        init(_ path: String, _ compression: LayerCompression) throws(VoltError) {
             self.path = path
-            descriptor = volt_open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0o644)
-            guard descriptor >= 0 else { throw SystemError.current.during("cannot write '\(path)'") }
+            file = try HashedFile(path)
+            compressor = compression == .none ? nil : try Compressor(compression, to: file)
         }
 
-        deinit { close(descriptor) }
+        func write(_ bytes: UnsafeRawBufferPointer) -> Bool {
+            guard let compressor else { return file.write(bytes) }
+            hasher.update(bytes)
+            return compressor.write(bytes)
+        }
     }
 
-    /// - Parameter path: the file, made or emptied.
-    public init(path: String) throws(VoltError) {
+    /// - Parameters:
+    ///   - path: the file, made or emptied.
+    ///   - compression: how it is compressed.
+    public init(path: String, compression: LayerCompression = .none) throws(VoltError) {
         _ = LibarchiveReader.locale
-        output = try Output(path)
+        output = try Output(path, compression)
         guard let archive = archive_write_new(), let entry = archive_entry_new() else {
             throw VoltError(.failed, "cannot write '\(path)': out of memory")
         }
@@ -55,11 +62,7 @@ public final class TarWriter {
             { _, client, buffer, count in
                 guard let client, let buffer else { return -1 }
                 let output = Unmanaged<Output>.fromOpaque(client).takeUnretainedValue()
-                let written = write(output.descriptor, buffer, count)
-                guard written > 0 else { return -1 }
-                output.hasher.update(UnsafeRawBufferPointer(start: buffer, count: written))
-                output.count += UInt64(written)
-                return written
+                return output.write(UnsafeRawBufferPointer(start: buffer, count: count)) ? count : -1
             }, nil)
         guard result == ARCHIVE_OK else { throw failure() }
     }
@@ -126,10 +129,13 @@ public final class TarWriter {
 
     /// Ends the archive.
     ///
-    /// - Returns: the digest and the bytes of the archive.
-    public func finish() throws(VoltError) -> (digest: Digest, size: UInt64) {
-        guard archive_write_close(archive) == ARCHIVE_OK else { throw failure() }
-        return (output.hasher.finish(), output.count)
+    /// - Returns: the digest and the bytes of the file, and the digest without compression: the `diffID` of OCI.
+    public func finish() throws(VoltError) -> (digest: Digest, size: UInt64, plain: Digest) {
+        guard archive_write_close(archive) == ARCHIVE_OK, output.compressor?.finish() ?? true else {
+            throw failure()
+        }
+        let digest = output.file.finish()
+        return (digest, output.file.count, output.compressor == nil ? digest : output.hasher.finish())
     }
 
     private func failure() -> VoltError {

@@ -51,6 +51,23 @@ public struct UnpackOptions: Sendable {
     public init() {}
 }
 
+/// An archive that is a part of what comes from a descriptor, such as one of several that come one after the other.
+public struct ArchivePart {
+    /// Its bytes; none behind them are read.
+    public let count: UInt64
+    /// Asked five times a second and for each piece that comes; true gives up.
+    public let isStopped: () -> Bool
+    /// Told how many bytes came.
+    public let progress: (Int) -> Void
+
+    /// - Parameters: see the properties.
+    public init(count: UInt64, isStopped: @escaping () -> Bool, progress: @escaping (Int) -> Void) {
+        self.count = count
+        self.isStopped = isStopped
+        self.progress = progress
+    }
+}
+
 /// Unpacks tar archives of any origin.
 public enum Tar {
     /// Whether a file is a tar archive, compressed or not; an empty one does not count.
@@ -85,12 +102,13 @@ public enum Tar {
     ///   - descriptor: where the archive is read from, to its end.
     ///   - name: its name for errors.
     ///   - directory: an existing, empty directory.
+    ///   - part: what of the descriptor is the archive; nil is all.
     /// - Throws: `VoltError`; code `refused` when the archive is hostile or too large.
     public static func unpack(
         descriptor: Int32, name: String, into directory: String, limits: ArchiveLimits = ArchiveLimits(),
-        options: UnpackOptions = UnpackOptions()
+        options: UnpackOptions = UnpackOptions(), part: ArchivePart? = nil
     ) throws(VoltError) -> UnpackResult {
-        let source = DescriptorStream(descriptor: descriptor, name: name)
+        let source = DescriptorStream(descriptor: descriptor, name: name, part: part)
         let stream = try DecompressedStream(source, name: name, limit: limits.bytes)
         let reader = try LibarchiveReader(stream, as: .tar, name: name, fillsEnd: options.isVerified)
         let unpacker = Unpacker(

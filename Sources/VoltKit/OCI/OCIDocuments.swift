@@ -160,11 +160,17 @@ public struct OCIConfig: Codable, Sendable {
         /// The lowest first.
         public var diffIDs: [String]
 
+        /// - Parameter diffIDs: see the property.
+        public init(diffIDs: [String]) { self.diffIDs = diffIDs }
+
         enum CodingKeys: String, CodingKey { case type, diffIDs = "diff_ids" }
     }
 
     /// An object without members.
-    public struct Empty: Codable, Sendable {}
+    public struct Empty: Codable, Sendable {
+        /// `{}`.
+        public init() {}
+    }
 
     /// The settings of a container.
     public struct Container: Codable, Sendable {
@@ -185,6 +191,21 @@ public struct OCIConfig: Codable, Sendable {
         /// The signal that asks it to end.
         public let stopSignal: String?
 
+        /// - Parameters: see the properties.
+        public init(
+            entrypoint: [String]?, command: [String]?, environment: [String]?, workingDirectory: String?,
+            user: String?, ports: [String: Empty]?, labels: [String: String]?, stopSignal: String?
+        ) {
+            self.entrypoint = entrypoint
+            self.command = command
+            self.environment = environment
+            self.workingDirectory = workingDirectory
+            self.user = user
+            self.ports = ports
+            self.labels = labels
+            self.stopSignal = stopSignal
+        }
+
         enum CodingKeys: String, CodingKey {
             case entrypoint = "Entrypoint"
             case command = "Cmd"
@@ -201,8 +222,21 @@ public struct OCIConfig: Codable, Sendable {
     public var architecture: String
     /// Such as `linux`.
     public var os: String
+    /// When it was made, in RFC 3339.
+    public var created: String?
     /// The settings, when there are any.
     public var config: Container?
     /// The layers.
     public var rootfs: RootFS
+
+    /// - Parameters: see the properties.
+    public init(
+        architecture: String, os: String, created: String? = nil, config: Container?, rootfs: RootFS
+    ) {
+        self.architecture = architecture
+        self.os = os
+        self.created = created
+        self.config = config
+        self.rootfs = rootfs
+    }
 }

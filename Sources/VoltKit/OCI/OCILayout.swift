@@ -101,6 +101,17 @@ public struct OCILayout: Sendable {
         return Contents(config: config, layers: layers, name: found.name)
     }
 
+    /// A manifest or configuration, verified.
+    public func document(_ digest: Digest) throws(VoltError) -> [UInt8] {
+        let bytes = try Files.read(beneath: directory, Self.path(of: digest), limit: Self.documentLimit)
+        guard SHA256Hasher.digest(of: bytes) == digest else {
+            throw VoltError(
+                .refused, "blob '\(digest)' has other bytes than its digest says",
+                hint: "fetch the image again")
+        }
+        return bytes
+    }
+
     /// The processor of this host, as Go writes it.
     public static var hostArchitecture: String {
         var information = utsname()

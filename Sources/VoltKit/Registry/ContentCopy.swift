@@ -113,11 +113,15 @@ public struct ContentCopy: Sendable {
     // MARK: Blobs
 
     /// Copies blobs and nothing else.
+    ///
+    /// - Returns: what was moved; the digest means nothing.
+    @discardableResult
     public func blobs(
         _ descriptors: [OCIDescriptor], from source: any ContentPlace, to destination: any ContentPlace
-    ) throws(VoltError) {
+    ) throws(VoltError) -> Result {
         var result = Result(digest: .of([]))
         try copyBlobs(descriptors, source, destination, &result)
+        return result
     }
 
     private struct Work {

@@ -6,7 +6,7 @@ public import VoltCore
 /// process ends, however it ends, and it has no terminal to ask anybody at.
 public struct ChildProgram: Sendable {
     /// What `run` keeps of each output, in bytes from its end.
-    private static let kept = 64 << 10
+    static let kept = 64 << 10
 
     /// The absolute path.
     public let executable: String
@@ -140,7 +140,7 @@ public struct ChildProgram: Sendable {
         return (taken, tail)
     }
 
-    private func wait(for pid: Int32) -> Int32 {
+    func wait(for pid: Int32) -> Int32 {
         var status: Int32 = 0
         while waitpid(pid, &status, 0) < 0, errno == EINTR {}
         return volt_exited(status) != 0 ? volt_exit_status(status) : 128 + volt_term_signal(status)

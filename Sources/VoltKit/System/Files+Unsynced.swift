@@ -8,7 +8,7 @@ extension Files {
     public static func replaceUnsynced(_ path: String, with bytes: some Sequence<UInt8>, mode: UInt32 = 0o600)
         throws(VoltError)
     {
-        let temporary = "\(path).\(getpid()).tmp"
+        let temporary = "\(path).\(getpid()).\(UInt32.random(in: 0...UInt32.max)).tmp"
         let descriptor = volt_open(temporary, O_WRONLY | O_CREAT | O_TRUNC, mode)
         guard descriptor >= 0 else { throw SystemError.current.during("cannot write '\(path)'") }
         do throws(VoltError) {

@@ -12,6 +12,8 @@ public final class ScriptedHTTPServer: Sendable {
         case answer(Int, headers: [(String, String)] = [], body: String = "")
         /// Bytes as they are, before the connection is closed.
         case raw([UInt8])
+        /// Bytes, then what the closure does, then more bytes.
+        case parts([UInt8], @Sendable () -> Void, [UInt8])
         /// Bytes again and again, until the client goes away.
         case endless(head: String)
         /// Nothing, until the server stops or the client goes away.
@@ -84,6 +86,10 @@ public final class ScriptedHTTPServer: Sendable {
                 head += "Content-Length: \(body.utf8.count)\r\nConnection: close\r\n\r\n"
                 try? Files.write(Array((head + body).utf8), to: connection, named: "connection")
             case .raw(let bytes): try? Files.write(bytes, to: connection, named: "connection")
+            case .parts(let first, let pause, let second):
+                try? Files.write(first, to: connection, named: "connection")
+                pause()
+                try? Files.write(second, to: connection, named: "connection")
             case .endless(let head):
                 let part = [UInt8](repeating: UInt8(ascii: "x"), count: 1 << 16)
                 guard (try? Files.write(Array(head.utf8), to: connection, named: "connection")) != nil else {

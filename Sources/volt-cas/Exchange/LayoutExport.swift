@@ -46,7 +46,7 @@ public enum LayoutExport {
                 try layout.addArtifact(named: tag.name, blob: tag.digest, size: size)
             case .tree:
                 let writer = try TarWriter(path: layout.temporary)
-                try store.eachEntry(of: tag.digest) { path, entry in
+                try store.eachWholeEntry(of: tag.digest) { path, entry in
                     guard let kind = try kind(entry, path, &notes) else { return }
                     let content = entry.content
                     try writer.add(path.isEmpty ? Array(".".utf8) : path, kind, attributes(entry)) { body in
@@ -58,7 +58,7 @@ public enum LayoutExport {
                         progress(bytes)
                     }
                 }
-                let (digest, size) = try writer.finish()
+                let (digest, size, _) = try writer.finish()
                 try layout.keep(digest)
                 try layout.addImage(
                     named: tag.name, layer: digest, size: size, architecture: OCILayout.hostArchitecture)

@@ -17,7 +17,7 @@ enum ContainerHost {
         return ImageSource(
             store: store,
             puller: ImagePuller(
-                store: store, environment: context.environment, options: ImagePuller.Options(), trust: trust),
+                store: store, environment: context.environment, options: RegistryOptions(), trust: trust),
             trust: trust)
     }
 

@@ -20,7 +20,8 @@ internal import VoltCore
                     Logs.self, Exec.self,
                 ]),
             CommandGroup(
-                name: "Images:", subcommands: [Import.self, Pull.self, Build.self, Images.self, Rmi.self]),
+                name: "Images:",
+                subcommands: [Import.self, Pull.self, Push.self, Build.self, Images.self, Rmi.self]),
             CommandGroup(name: "Workloads:", subcommands: [Apply.self, Status.self, Remove.self]),
         ])
 

@@ -20,6 +20,24 @@ extension ContentStore {
         }
     }
 
+    /// The same, but a second name of a file has the attributes of the first one, for archives: whoever unpacks one gives the
+    /// file the attributes of the name that comes last.
+    public func eachWholeEntry(of tree: Digest, _ body: (_ path: [UInt8], TreeEntry) throws -> Void) throws {
+        var files: [[UInt8]: TreeEntry?] = [:]
+        try eachEntry(of: tree) { _, entry in
+            if case .hardLink(let first) = entry.kind { files[first] = .some(nil) }
+        }
+        try eachEntry(of: tree) { path, entry in
+            if files[path] != nil { files[path] = entry }
+            guard case .hardLink(let first) = entry.kind, var whole = files[first] ?? nil else {
+                return try body(path, entry)
+            }
+            whole.name = entry.name
+            whole.kind = entry.kind
+            try body(path, whole)
+        }
+    }
+
     /// The blob of a file in a tree.
     ///
     /// - Throws: `VoltError`; `notFound` when there is no such file.

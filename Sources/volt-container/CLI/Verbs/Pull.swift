@@ -2,7 +2,6 @@ internal import ArgumentParser
 internal import ContainerEngine
 internal import VoltCLI
 internal import VoltCore
-internal import VoltSystem
 
 struct Pull: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -15,11 +14,8 @@ struct Pull: ParsableCommand {
               volt container pull debian:12
             """)
 
-    @Flag(help: "Speak plain HTTP. For registries of this host it is found out.") var plainHttp = false
-    @Option(help: ArgumentHelp("Trust the authorities of this PEM file.", valueName: "file")) var caFile:
-        String?
-    @Option(help: ArgumentHelp("Read logins from this file, not from Docker's.", valueName: "file"))
-    var authFile: String?
+    @OptionGroup var registry: RegistryArguments
+    @Flag(name: [.customShort("q"), .long], help: "Show no progress.") var quiet = false
     @Argument(help: "[HOST/]NAME[:TAG][@DIGEST].") var name: String
     @OptionGroup var trust: TrustOptions
     @OptionGroup var output: OutputOptions
@@ -37,14 +33,13 @@ struct Pull: ParsableCommand {
 
     func run() throws {
         let context = try ToolContext(tool: VoltContainer.tool.name)
-        var options = ImagePuller.Options()
-        options.isPlain = plainHttp
-        options.caFile = caFile.map { Files.absolute($0, from: Files.currentDirectory) }
-        options.authFile = authFile.map { Files.absolute($0, from: Files.currentDirectory) }
         let store = try ImageStore(paths: context.paths, clock: context.clock)
         let puller = ImagePuller(
-            store: store, environment: context.environment, options: options, trust: trust.trust(context))
-        let outcome = try puller.pull(name)
+            store: store, environment: context.environment, options: registry.options,
+            trust: trust.trust(context))
+        let line = ProgressLine("pull", quiet: quiet)
+        let outcome = try puller.pull(name) { done, total in line.show(done, of: total) }
+        line.end()
         let row = Row(
             names: outcome.image.names, digest: outcome.image.digest, manifest: outcome.manifest,
             unchanged: outcome.isUnchanged, fetchedLayers: outcome.fetched.layers,

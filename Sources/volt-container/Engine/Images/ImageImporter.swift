@@ -175,13 +175,22 @@ public struct ImageImporter: Sendable {
         let descriptor = volt_open_beneath(root, OCILayout.path(of: layer.blob), O_RDONLY, 0)
         guard descriptor >= 0 else { throw SystemError.current.during("cannot open layer '\(layer.blob)'") }
         defer { close(descriptor) }
+        return try unpack(layer, as: diffID, from: descriptor)
+    }
+
+    /// Unpacks a layer, which is kept only when all of its bytes are those of its digests.
+    ///
+    /// - Parameter part: what of the descriptor it is; nil is all.
+    func unpack(
+        _ layer: OCILayout.Layer, as diffID: Digest, from descriptor: Int32, part: ArchivePart? = nil
+    ) throws(VoltError) -> [String] {
         let temporary = try store.makeTemporary()
         do throws(VoltError) {
             var options = UnpackOptions()
             options.isVerified = true
             let result = try Tar.unpack(
                 descriptor: descriptor, name: "layer \(layer.blob.short)", into: temporary, limits: limits,
-                options: options)
+                options: options, part: part)
             guard result.compressedDigest == layer.blob, result.compressedCount == layer.size else {
                 throw VoltError(
                     .refused, "layer '\(layer.blob)' has other bytes than its digest says",

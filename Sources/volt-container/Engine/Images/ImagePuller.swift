@@ -1,4 +1,4 @@
-internal import FoundationEssentials
+internal import ContainerTransfer
 public import VoltCore
 internal import VoltCrypto
 internal import VoltOCI
@@ -9,19 +9,6 @@ internal import VoltTrust
 /// Pulls images from registries. What is there already is not moved again: no layer, and of an image that did not change
 /// not even its manifest.
 public struct ImagePuller: Sendable {
-    /// How the registry is reached.
-    public struct Options: Sendable {
-        /// Whether plain HTTP is spoken with hosts other than this one.
-        public var isPlain = false
-        /// A PEM file with authorities to trust; nil for those of the system.
-        public var caFile: String?
-        /// The file with logins; nil for Docker's.
-        public var authFile: String?
-
-        /// The options above.
-        public init() {}
-    }
-
     /// What a pull made.
     public struct Outcome: Sendable {
         /// The image.
@@ -39,8 +26,8 @@ public struct ImagePuller: Sendable {
     }
 
     private let store: ImageStore
-    private let environment: [String: String]
-    private let options: Options
+    private let options: RegistryOptions
+    private let helper: RegistryHelper
     private let trust: ImageTrust
 
     /// - Parameters:
@@ -48,132 +35,139 @@ public struct ImagePuller: Sendable {
     ///   - environment: for the place of logins, and proxies.
     ///   - options: how the registry is reached.
     ///   - trust: which images are taken.
-    public init(store: ImageStore, environment: [String: String], options: Options, trust: ImageTrust) {
+    public init(
+        store: ImageStore, environment: [String: String], options: RegistryOptions, trust: ImageTrust
+    ) {
         self.store = store
-        self.environment = environment
         self.options = options
         self.trust = trust
-    }
-
-    /// Which signatures are wanted.
-    private struct Wanted: Encodable {
-        struct Key: Encodable {
-            var name: String
-            var pem: String
-        }
-        var keys: [Key]
-        /// The name that must have been signed; nil for any.
-        var identity: String?
-
-        init(_ requirement: TrustPolicy.Requirement) {
-            keys = requirement.keys.map {
-                Key(name: $0.name, pem: String(decoding: $0.key.pem, as: UTF8.self))
-            }
-            switch requirement.identity {
-            case .any: identity = nil
-            case .repository(let name): identity = name
-            }
-        }
-    }
-
-    private struct Request: Encodable {
-        var reference: String
-        var directory: String
-        var known: String?
-        var blobs: [OCIDescriptor]?
-        var isPlain: Bool
-        var caFile: String?
-        var authFile: String?
-        var wanted: Wanted?
-    }
-
-    private struct Answer: Decodable {
-        var digest: String
-        /// Those that are as wanted; nil when none were asked for.
-        var signatures: [PulledImage.Signature]?
-        /// What was found when none is as wanted.
-        var found: String?
-
-        var signedBy: [Digest] { signatures?.map(\.fingerprint) ?? [] }
-
-        func pulled(_ image: Digest) -> PulledImage {
-            PulledImage(manifest: digest, image: image, signatures: signatures)
-        }
+        helper = RegistryHelper(environment: environment, options: options)
     }
 
     /// Pulls an image.
     ///
-    /// - Parameter name: as people write it, with the host of the registry; without one it is Docker Hub's.
-    public func pull(_ name: String) throws(VoltError) -> Outcome {
+    /// - Parameters:
+    ///   - name: as people write it, with the host of the registry; without one it is Docker Hub's.
+    ///   - progress: told how many bytes came, of how many, on any thread.
+    public func pull(
+        _ name: String, progress: @escaping @Sendable (_ done: UInt64, _ total: UInt64) -> Void = { _, _ in }
+    ) throws(VoltError) -> Outcome {
         let stored = try ImageReference(name).stored
         let reference = try OCIReference(name)
         let decision = try trust.decision(reference)
         if case .refuse(let rule) = decision { throw TrustPolicy.refusal(of: name, rule: rule) }
         return try store.using { () throws(VoltError) in
-            let known = try store.pulled()[stored].flatMap { (record) throws(VoltError) in
-                try store.image(record.image).map { ($0, record) }
-            }
             let directory = try store.makeTemporary()
             defer { try? Files.removeTree(directory) }
-            var request = Request(
-                reference: reference.description, directory: directory, known: known?.1.manifest,
-                isPlain: options.isPlain, caFile: options.caFile, authFile: options.authFile)
-            if case .signed(let requirement) = decision { request.wanted = Wanted(requirement) }
-            let output = try run(request)
-            guard let answer = try? JSONDecoder().decode(Answer.self, from: Data(output)),
-                let digest = OCIDigest(parsing: answer.digest)
-            else {
-                throw VoltError(.failed, "the helper that pulls answers with something that is no answer")
-            }
+            let known = try known(stored)
+            var wanted: WantedSignatures?
+            if case .signed(let requirement) = decision { wanted = WantedSignatures(requirement) }
+            var found = try look(reference, known?.record.manifest, wanted, directory)
             if case .signed(let requirement) = decision {
-                guard PulledImage.meets(requirement, answer.signatures) else {
-                    throw requirement.refusal(of: name, found: answer.found ?? "it has no signature")
+                guard PulledImage.meets(requirement, found.signatures) else {
+                    throw requirement.refusal(of: name, found: found.problem ?? "it has no signature")
                 }
             }
-            // From here on it is this digest, whatever its tag becomes meanwhile.
-            request.reference = "\(reference.host)/\(reference.repository)@\(digest)"
-            request.wanted = nil
-            if let (image, record) = known, record.manifest == answer.digest, image.names.contains(stored) {
-                try store.record(answer.pulled(image.digest), as: stored)
-                return Outcome(
-                    image: image, manifest: answer.digest, isUnchanged: true, signedBy: answer.signedBy,
-                    fetched: (0, 0), notes: [])
+            let signatures = found.signatures
+            func record(_ image: Digest, _ document: Digest?) -> PulledImage {
+                PulledImage(
+                    manifest: found.digest, image: image, signatures: signatures, document: document)
             }
-            if known?.1.manifest == answer.digest {
+            // From here on it is this digest, whatever its tag becomes meanwhile.
+            let pinned = try OCIReference("\(reference.host)/\(reference.repository)@\(found.digest)")
+            if let (image, before) = known, found.image == nil {
+                if image.names.contains(stored) {
+                    let record = record(image.digest, before.document)
+                    try store.record(record, as: stored)
+                    return Outcome(
+                        image: image, manifest: found.digest, isUnchanged: true, signedBy: record.signedBy,
+                        fetched: (0, 0), notes: [])
+                }
                 // The name was taken away meanwhile: all of it is looked at again.
-                request.known = nil
-                _ = try run(request)
+                found = try look(pinned, nil, nil, directory)
+            }
+            guard let manifest = try found.image.map({ (text) throws(VoltError) in try Digest(text) }) else {
+                throw VoltError(.failed, "the helper that pulls names no image")
             }
             let layout = OCILayout(directory: directory)
             let layers = try layout.contents(architecture: OCILayout.hostArchitecture).layers
-            let missing = layers.filter { layer in layer.diffID.map { !store.hasLayer($0) } ?? true }
-            if !missing.isEmpty {
-                request.blobs = missing.map {
-                    OCIDescriptor(mediaType: $0.mediaType, digest: $0.blob.description, size: $0.size)
-                }
-                _ = try run(request)
-            }
+            let fetch = LayerFetch(store: store, helper: helper, reference: pinned)
+            let fetched = try fetch.run(layers, progress: progress)
             let outcome = try ImageImporter(store: store).importLayout(directory, as: stored)
-            try store.record(answer.pulled(outcome.image.digest), as: stored)
+            let record = record(outcome.image.digest, manifest)
+            try remember(layers, manifest, in: layout, reference, record, stored)
             return Outcome(
-                image: outcome.image, manifest: answer.digest, isUnchanged: false, signedBy: answer.signedBy,
-                fetched: (missing.count, missing.reduce(0) { $0 &+ $1.size }), notes: outcome.notes)
+                image: outcome.image, manifest: found.digest, isUnchanged: false, signedBy: record.signedBy,
+                fetched: (fetched.layers, fetched.bytes), notes: fetched.notes + outcome.notes)
         }
     }
 
-    private func run(_ request: Request) throws(VoltError) -> [UInt8] {
-        let program = ChildProgram(
-            executable: try Processes.helper("volt-container--pull"), environment: environment)
-        let input = try JSONFile.encode(request)
-        // As long as something comes: the helper itself ends what stands still.
-        let result = try program.capture([], input: input, limit: 1 << 20, time: .seconds(86_400))
-        guard result.status == 0 else {
-            let lines = result.stderr.split(separator: "\n", maxSplits: 1)
-            throw VoltError(
-                ExitCode(rawValue: result.status) ?? .failed,
-                lines.first.map(String.init) ?? "the helper that pulls ended with \(result.status)",
-                hint: lines.count > 1 ? String(lines[1].filter { !$0.isNewline }) : nil)
+    /// What is known of a name, if its image is still there.
+    private func known(_ stored: String) throws(VoltError) -> (image: Image, record: PulledImage)? {
+        guard let record = store.pulled()[stored], record.document != nil,
+            let image = try store.image(record.image)
+        else { return nil }
+        return (image, record)
+    }
+
+    private struct Found {
+        var digest: String
+        var image: String?
+        var signatures: [PulledImage.Signature]?
+        var problem: String?
+    }
+
+    private func look(
+        _ reference: OCIReference, _ known: String?, _ wanted: WantedSignatures?, _ directory: String
+    ) throws(VoltError) -> Found {
+        let task = RegistryRequest.Task.look(known: known, directory: directory, wanted: wanted)
+        guard
+            case .found(let digest, let image, let signatures, let problem) = try helper.run(
+                task, of: reference),
+            OCIDigest(parsing: digest) != nil
+        else {
+            throw VoltError(.failed, "the helper that pulls answers with something that is no answer")
         }
-        return result.stdout
+        var good: [PulledImage.Signature]?
+        for signature in signatures ?? [] {
+            good =
+                (good ?? []) + [
+                    PulledImage.Signature(
+                        fingerprint: try Digest(signature.fingerprint), identity: signature.identity)
+                ]
+        }
+        return Found(digest: digest, image: image, signatures: good, problem: problem)
+    }
+
+    /// Keeps what a push will need: the documents, and what the layers are there and where.
+    private func remember(
+        _ layers: [OCILayout.Layer], _ manifest: Digest, in layout: OCILayout, _ reference: OCIReference,
+        _ record: PulledImage, _ stored: String
+    ) throws(VoltError) {
+        let source = BlobSource(
+            repository: "\(reference.host)/\(reference.repository)", access: options.access)
+        for layer in layers {
+            guard let diffID = layer.diffID else { continue }
+            try store.remember(
+                LayerBlob(
+                    mediaType: layer.mediaType, digest: layer.blob, size: layer.size, diffID: diffID,
+                    sources: [source]), of: diffID)
+        }
+        let bytes = try layout.document(manifest)
+        guard let config = try OCIDocument(bytes).config else { return }
+        try store.keep(
+            record, of: stored, documents: [bytes, try layout.document(try Digest(config.digest))])
+    }
+}
+
+extension WantedSignatures {
+    init(_ requirement: TrustPolicy.Requirement) {
+        let keys = requirement.keys.map {
+            Key(name: $0.name, pem: String(decoding: $0.key.pem, as: UTF8.self))
+        }
+        switch requirement.identity {
+        case .any: self.init(keys: keys, identity: nil)
+        case .repository(let name): self.init(keys: keys, identity: name)
+        }
     }
 }

@@ -131,7 +131,7 @@ public struct ImageSource: Sendable {
     }
 
     /// Whether the first part of a name is a host: it has a dot or a port, or is `localhost`.
-    private static func hasHost(_ name: String) -> Bool {
+    static func hasHost(_ name: String) -> Bool {
         guard let slash = name.firstIndex(of: "/") else { return false }
         let first = name[..<slash]
         return first == "localhost" || first.contains(".") || first.contains(":")

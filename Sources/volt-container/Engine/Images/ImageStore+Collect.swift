@@ -28,11 +28,14 @@ extension ImageStore {
                     try Files.remove("\(root)/manifests/\(digest.hex).json")
                 }
             }
+            try forgetPulled()
             return try removeLayers(except: needed, grace: grace)
         }
         for path in dead.paths { try Files.removeTree(path) }
-        // Nobody else writes now: private areas of writers are those of dead ones.
-        let hasLeftovers = try !Files.list("\(root)/store/sessions").isEmpty
+        // Nobody else writes now: private areas of writers are those of dead ones, and so are temporary directories, whose
+        // owners may have left more.
+        let sessions = try Files.list("\(root)/store/sessions")
+        let hasLeftovers = !dead.paths.isEmpty || !sessions.isEmpty
         let freed = dead.isAnyTree || hasLeftovers ? try collectTrees(grace: grace) : 0
         alone.keep()
         return dead.bytes + freed

@@ -9,6 +9,7 @@ public import VoltSystem
 /// <state>/images/format            the version of this layout
 /// <state>/images/names.json        name:tag -> digest
 /// <state>/images/pulled.json       what the registries' manifests became, so that nothing is pulled twice
+/// <state>/images/documents/H       manifests and configurations as they came, for a push; H is their SHA-256
 /// <state>/images/manifests/H.json  layers and configuration; H is the SHA-256 of what defines the image
 /// <state>/images/store/            the content store with the files of the layers; tag layers/H keeps a tree
 /// <state>/images/layers/H.json     what is known about the layer: its tree, size and age; H is the SHA-256 of the

@@ -13,6 +13,8 @@ struct LayerInformation: Codable, Sendable {
     var created: Timestamp
     /// The tree of the content store that it is, or nil for a directory.
     var tree: Digest?
+    /// What registries have, or had, that unpacks to it.
+    var blobs: [LayerBlob]?
 }
 
 extension ImageStore {
@@ -144,7 +146,10 @@ extension ImageStore {
         guard Files.exists("\(root)/store") else { return 0 }
         let contents = try contents()
         return try Self.inStore {
-            for tag in try contents.tags() where tag.name.hasPrefix(Self.tagPrefix) {
+            for tag in try contents.tags() {
+                // Nobody pushes now: it is one that was killed.
+                if tag.name.hasPrefix(Self.pushPrefix) { try contents.removeTag(tag.name) }
+                guard tag.name.hasPrefix(Self.tagPrefix) else { continue }
                 let layer = try Digest("sha256:\(tag.name.dropFirst(Self.tagPrefix.count))")
                 if !hasLayer(layer) { try contents.removeTag(tag.name) }
             }

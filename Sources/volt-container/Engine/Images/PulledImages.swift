@@ -17,6 +17,12 @@ struct PulledImage: Codable, Equatable {
     var image: Digest
     /// Nil when none were asked for.
     var signatures: [Signature]?
+    /// The manifest of that image alone, whose bytes are kept with those of its configuration; nil in records of versions
+    /// that did not keep them.
+    var document: Digest?
+
+    /// The fingerprints of the keys.
+    var signedBy: [Digest] { signatures?.map(\.fingerprint) ?? [] }
 
     /// Whether what was verified then is what is wanted now.
     func meets(_ requirement: TrustPolicy.Requirement) -> Bool { Self.meets(requirement, signatures) }
@@ -28,7 +34,7 @@ struct PulledImage: Codable, Equatable {
 }
 
 extension ImageStore {
-    private var pulledPath: String { "\(root)/pulled.json" }
+    var pulledPath: String { "\(root)/pulled.json" }
 
     /// What was pulled, by `name:tag`.
     func pulled() -> [String: PulledImage] {
@@ -37,10 +43,12 @@ extension ImageStore {
 
     /// Keeps what was pulled by a name.
     func record(_ pulled: PulledImage, as stored: String) throws(VoltError) {
-        // Read again: others pull at the same time.
-        var all = self.pulled()
-        guard all[stored] != pulled else { return }
-        all[stored] = pulled
-        try JSONFile.write(all, pulledPath)
+        // Others pull at the same time.
+        try locked { () throws(VoltError) in
+            var all = self.pulled()
+            guard all[stored] != pulled else { return }
+            all[stored] = pulled
+            try JSONFile.write(all, pulledPath)
+        }
     }
 }
