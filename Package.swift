@@ -273,8 +273,8 @@ let package = Package(
             dependencies: [
                 "ContainerSecrets", "GitopsEngine", "GitopsSource", "RegistryAccess", "VoltArchive",
                 "VoltCore",
-                "VoltCrypto", "VoltOCI", "RegistryEngine", "VoltRegistry", "VoltSigning", "VoltStore",
-                "VoltSystem",
+                "VoltCrypto", "VoltOCI", "RegistryEngine", "VoltRegistry", "VoltS3", "VoltSigning",
+                "VoltStore", "VoltSystem",
                 "VoltTrust", "VoltWorkload", "VoltYAML",
             ], path: "Tests/FuzzTargets", swiftSettings: settings),
         .testTarget(

@@ -13,7 +13,8 @@ package struct FuzzTarget: Sendable {
             signatures, repositoryURL, payloadURL, yaml, manifest, knownHosts, sops, gitModules, lfsPointer,
             storeTree,
             storeFiles, storeWire, tar, authorization, webToken, tokenQuery, accessPolicy,
-            reference, challenge, document, config, byteRange, upstreamRule, syncFile, signingPayload,
+            reference, challenge, document, config, byteRange, upstreamRule, syncFile, s3Listing,
+            signingPayload,
             trustPolicy,
         ]
 }

@@ -2,6 +2,7 @@ internal import RegistryEngine
 internal import VoltCore
 internal import VoltOCI
 internal import VoltRegistry
+internal import VoltS3
 
 extension FuzzTarget {
     /// What names something in registries: whatever is taken is safe in a path and reads back as itself.
@@ -102,6 +103,24 @@ extension FuzzTarget {
             }
             let there = ["1.2.3", "v2", "latest", "3.20-rc1"]
             try require(Set(entry.select(there)).isSubset(of: there), "tags that are not there")
+        }
+    }
+
+    /// What an S3 server answers.
+    static let s3Listing = FuzzTarget(
+        name: "s3-listing",
+        words: [
+            "<ListBucketResult>", "</ListBucketResult>", "<Contents>", "<Key>", "</Key>", "<Size>",
+            "<LastModified>",
+            "2026-11-24T03:26:01.000Z", "<IsTruncated>true", "<NextContinuationToken>", "&amp;", "&#x41;",
+            "<![CDATA[", "]]>",
+            "<?xml", "?>", " a=\"b\"", "/>",
+        ]
+    ) { bytes throws(FuzzFailure) in
+        guard let listing = S3Listing(bytes) else { return }
+        try require(listing.next != "", "an empty token")
+        for object in listing.objects {
+            try require(object.modified >= 0 && object.modified < 1 << 40, "\(object.modified)")
         }
     }
 }
