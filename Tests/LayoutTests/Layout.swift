@@ -191,7 +191,7 @@ enum Layout {
                 "VoltCLI",
                 "VoltCore", "VoltCrypto",
                 "VoltSystem",
-                "ArgumentParser",
+                "ArgumentParser", "FoundationEssentials",
             ]),
 
         // What the demo and the tests on other hosts need

@@ -215,6 +215,48 @@ struct ClientTests {
         #expect(outside.status == 64)
     }
 
+    @Test("directories are pushed and come back as they were, with texts of a file", arguments: Kind.allCases)
+    func directories(kind: Kind) throws {
+        let bench = try Bench(kind)
+        let path = bench.scratch.path
+        try Files.makeDirectory("\(path)/site/css/empty")
+        try Files.replace("\(path)/site/index.html", with: "<p>".utf8)
+        try Files.replace("\(path)/site/css/run.sh", with: "#!/bin/sh\n".utf8, mode: 0o755)
+        symlink("../index.html", "\(path)/site/css/link")
+        try Files.replace("\(path)/note.txt", with: "note".utf8)
+        try Files.replace(
+            "\(path)/texts.json",
+            with: "{\"$manifest\": {\"a\": \"b\"}, \"site\": {\"is\": \"a site\"}}".utf8)
+        func push() throws -> String {
+            try bench.ok(
+                "volt-registry", "push", "--annotation-file", "texts.json", "\(bench.host)/site:1", "site/",
+                "note.txt:text/plain")
+        }
+        let digest = try push()
+        chown("\(path)/site/index.html", 1234, 1234)
+        #expect(try push() == digest)
+        let raw = try bench.skopeo("inspect", "--tls-verify=false", "--raw", "docker://\(bench.host)/site:1")
+        for text in [
+            "\"io.deis.oras.content.unpack\":\"true\"", "\"is\":\"a site\"", "\"a\":\"b\"",
+            "\"org.opencontainers.image.title\":\"site\"",
+        ] { #expect(raw.contains(text), "\(raw)") }
+        try bench.ok("volt-registry", "pull", "--output", "out", "\(bench.host)/site:1")
+        let same = try bench.run("diff", "-r", "--no-dereference", "site", "out/site")
+        #expect(same.status == 0, "\(same.stdout)")
+        #expect(try bench.ok("stat", "-c", "%a", "out/site/css/run.sh") == "755\n")
+        // As ORAS has it: what is in the archive begins with the name of the directory.
+        try bench.ok("volt-registry", "copy", "\(bench.host)/site:1", "oci:layout:1")
+        let layer = try #require(try OCIDocument(Array(raw.utf8)).layers.first)
+        let names = try bench.ok("tar", "-tzf", "layout/blobs/sha256/\(layer.digest.dropFirst(7))")
+        #expect(names.hasPrefix("site/\nsite/css/\n"), "\(names)")
+        let unknown = try bench.volt(
+            "push", "--annotation-file", "texts.json", "\(bench.host)/site:2", "note.txt")
+        #expect(unknown.status == 64 && unknown.stderr.contains("'site', which is not pushed"))
+        mkfifo("\(path)/site/pipe", 0o600)
+        let pipe = try bench.volt("push", "\(bench.host)/site:3", "site")
+        #expect(pipe.status == 5 && pipe.stderr.contains("site/pipe"), "\(pipe.stderr)")
+    }
+
     @Test("what is about an image is attached, shown as a tree, and copied with it", arguments: Kind.allCases)
     func referrers(kind: Kind) throws {
         let bench = try Bench(kind)

@@ -7,14 +7,16 @@ internal import VoltSystem
 
 /// Files as an artifact (OCI Image Format Specification 1.1, "Guidelines for Artifact Usage"), named as ORAS names them.
 public struct Artifact: Sendable {
-    /// A file and what it is.
+    /// A file, or a directory, and what it is.
     public struct File: Sendable {
         /// Where it is.
         public var path: String
         /// What it is called in the artifact.
         public var title: String
-        /// What it is.
-        public var mediaType: String
+        /// What it is; of a directory nil is an archive of it.
+        public var mediaType: String?
+        /// Free text by key.
+        public var annotations: [String: String] = [:]
 
         /// Parses `PATH[:TYPE]`.
         public init(_ text: String) {
@@ -25,8 +27,9 @@ public struct Artifact: Sendable {
                 mediaType = type
             } else {
                 path = text
-                mediaType = "application/octet-stream"
+                mediaType = nil
             }
+            while path.count > 1, path.hasSuffix("/") { path.removeLast() }
             title = path
         }
     }
@@ -42,10 +45,14 @@ public struct Artifact: Sendable {
     /// What it is about.
     public var subject: OCIDescriptor?
 
+    /// For archives of directories.
+    public var temporary = "/tmp"
+
     /// What ORAS calls an artifact of which nobody says what it is.
     public static let unknownType = "application/vnd.unknown.artifact.v1"
     private static let titleKey = "org.opencontainers.image.title"
     private static let unpackKey = "io.deis.oras.content.unpack"
+    private static let plainKey = "io.deis.oras.content.digest"
 
     /// An artifact without anything.
     public init() {}
@@ -61,14 +68,19 @@ public struct Artifact: Sendable {
     ) throws(VoltError) -> FetchedManifest {
         var layers: [OCIDescriptor] = []
         for file in files {
-            var descriptor = try Self.push(file, to: place)
-            descriptor.annotations = [Self.titleKey: file.title]
+            let isDirectory = Files.isDirectory(file.path)
+            var descriptor = try isDirectory ? pushDirectory(file, to: place) : Self.push(file, to: place)
+            var annotations = file.annotations.merging(descriptor.annotations ?? [:]) { $1 }
+            annotations[Self.titleKey] = file.title
+            descriptor.annotations = annotations
             layers.append(descriptor)
             progress(UInt64(layers.count), UInt64(files.count))
         }
         let configuration: OCIDescriptor
         if let config {
-            configuration = try Self.push(config, to: place)
+            var pushed = try Self.push(config, to: place)
+            if !config.annotations.isEmpty { pushed.annotations = config.annotations }
+            configuration = pushed
         } else {
             configuration = try Self.pushEmpty(to: place)
         }
@@ -82,6 +94,18 @@ public struct Artifact: Sendable {
         let made = try FetchedManifest(digest: .of(bytes), mediaType: OCIMediaType.manifest, bytes: bytes)
         try place.put(made, tag: tag)
         return made
+    }
+
+    /// Pushes a directory as an archive that is unpacked again where it is pulled.
+    private func pushDirectory(_ file: File, to place: any ContentPlace) throws(VoltError) -> OCIDescriptor {
+        let archive = try DirectoryArchive(file.path, title: file.title, temporary: temporary)
+        defer { archive.remove() }
+        var packed = file
+        packed.path = archive.path
+        packed.mediaType = file.mediaType ?? "\(OCIMediaType.layer)+gzip"
+        var descriptor = try Self.push(packed, to: place)
+        descriptor.annotations = [Self.unpackKey: "true", Self.plainKey: archive.plain.description]
+        return descriptor
     }
 
     private static func pushEmpty(to place: any ContentPlace) throws(VoltError) -> OCIDescriptor {
@@ -102,9 +126,7 @@ public struct Artifact: Sendable {
         defer { close(descriptor) }
         var information = stat()
         guard fstat(descriptor, &information) == 0, information.st_mode & S_IFMT == S_IFREG else {
-            throw VoltError(
-                .usage, "'\(file.path)' is not a file", hint: "pack a directory first, such as with 'tar -cz'"
-            )
+            throw VoltError(.usage, "'\(file.path)' is not a file", hint: "name a file")
         }
         let hasher = OCIHasher()
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 18, alignment: 4096)
@@ -120,7 +142,8 @@ public struct Artifact: Sendable {
         }
         let digest = hasher.finish()
         if try !place.hasBlob(digest) { try place.write(digest, from: descriptor, size: size) }
-        return OCIDescriptor(mediaType: file.mediaType, digest: digest.description, size: size)
+        return OCIDescriptor(
+            mediaType: file.mediaType ?? "application/octet-stream", digest: digest.description, size: size)
     }
 
     // MARK: Pull

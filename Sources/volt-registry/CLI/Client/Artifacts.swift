@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import FoundationEssentials
 internal import VoltCLI
 internal import VoltCore
 internal import VoltOCI
@@ -12,9 +13,16 @@ struct ArtifactOptions: ParsableArguments {
         name: .shortAndLong,
         help: ArgumentHelp("A text that goes with it, as KEY=VALUE.", valueName: "annotation"))
     var annotation: [String] = []
+    @Option(
+        help: ArgumentHelp(
+            "A JSON file with such texts by the name of a file, '$manifest' or '$config'.", valueName: "file")
+    )
+    var annotationFile: String?
 
-    func artifact(_ files: [String]) throws -> Artifact {
+    func artifact(_ files: [String], config: String? = nil) throws -> Artifact {
         var artifact = Artifact()
+        let environment = try ToolContext(tool: RegistryTool.tool.name).environment
+        if let directory = environment["TMPDIR"], directory.hasPrefix("/") { artifact.temporary = directory }
         artifact.type = artifactType
         for text in annotation {
             let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
@@ -24,12 +32,47 @@ struct ArtifactOptions: ParsableArguments {
             artifact.annotations[String(parts[0])] = String(parts[1])
         }
         artifact.files = files.map { Artifact.File($0) }
-        for file in artifact.files where file.title.hasPrefix("/") || file.title.contains("..") {
+        artifact.config = config.map { Artifact.File($0) }
+        try annotate(&artifact)
+        for file in artifact.files
+        where file.title.hasPrefix("/") || file.title.contains("..") || file.title == "." {
             throw VoltError(
                 .usage, "'\(file.path)' is no path below this directory, and would not come back as it is",
                 hint: "run the command in the directory of the file")
         }
         return artifact
+    }
+}
+
+extension ArtifactOptions {
+    /// Adds what the file says; what the command line says counts more.
+    private func annotate(_ artifact: inout Artifact) throws {
+        guard let annotationFile else { return }
+        let bytes = try Files.read(annotationFile, limit: 1 << 20)
+        guard var texts = try? JSONDecoder().decode([String: [String: String]].self, from: Data(bytes)) else {
+            throw VoltError(
+                .usage, "'\(annotationFile)' is no object of objects of texts",
+                hint: "write it as {\"$manifest\": {\"key\": \"text\"}, \"file.txt\": {\"key\": \"text\"}}")
+        }
+        artifact.annotations = (texts.removeValue(forKey: "$manifest") ?? [:]).merging(artifact.annotations) {
+            $1
+        }
+        if let config = texts.removeValue(forKey: "$config") {
+            guard artifact.config != nil else {
+                throw VoltError(
+                    .usage, "'\(annotationFile)' speaks of a configuration, and there is none",
+                    hint: "give one with --config, or leave '$config' out")
+            }
+            artifact.config?.annotations = config
+        }
+        for index in artifact.files.indices {
+            artifact.files[index].annotations = texts.removeValue(forKey: artifact.files[index].title) ?? [:]
+        }
+        if let other = texts.keys.sorted().first {
+            throw VoltError(
+                .usage, "'\(annotationFile)' speaks of '\(other)', which is not pushed",
+                hint: "write names as they are given to the command")
+        }
     }
 }
 
@@ -41,6 +84,9 @@ struct PushArtifact: ParsableCommand {
             Example:
               volt registry push --artifact-type application/vnd.example.report localhost:5000/reports:1 \
             report.json:application/json notes.txt
+              volt registry push localhost:5000/site:1 public/
+
+            A directory goes as an archive, which 'pull' unpacks again.
             """)
 
     @OptionGroup var client: ClientOptions
@@ -48,17 +94,18 @@ struct PushArtifact: ParsableCommand {
     @Option(help: ArgumentHelp("A file as the configuration, as PATH:TYPE.", valueName: "file")) var config:
         String?
     @Argument(help: "HOST/REPOSITORY:TAG or oci:DIRECTORY:TAG.", transform: Target.parse) var target: Target
-    @Argument(help: "Files, each as PATH or PATH:TYPE.") var files: [String] = []
+    @Argument(help: "Files and directories, each as PATH or PATH:TYPE.") var files: [String] = []
 
     func validate() throws {
-        guard !files.isEmpty || config != nil || !artifact.annotation.isEmpty else {
+        guard
+            !files.isEmpty || config != nil || !artifact.annotation.isEmpty || artifact.annotationFile != nil
+        else {
             throw ValidationError("name a file: the tag would become an artifact with nothing in it")
         }
     }
 
     func run() throws {
-        var artifact = try artifact.artifact(files)
-        artifact.config = config.map { Artifact.File($0) }
+        let artifact = try artifact.artifact(files, config: config)
         let manifest = try artifact.push(to: try client.open(target, makes: true), tag: target.newTag)
         print(manifest.digest)
     }
@@ -75,7 +122,7 @@ struct Attach: ParsableCommand {
     @OptionGroup var client: ClientOptions
     @OptionGroup var artifact: ArtifactOptions
     @Argument(help: "HOST/REPOSITORY:TAG or oci:DIRECTORY:TAG.", transform: Target.parse) var target: Target
-    @Argument(help: "Files, each as PATH or PATH:TYPE.") var files: [String] = []
+    @Argument(help: "Files and directories, each as PATH or PATH:TYPE.") var files: [String] = []
 
     func run() throws {
         guard self.artifact.artifactType != nil else {
