@@ -50,6 +50,29 @@ import VoltTestKit
         #expect(found == .refused)
     }
 
+    @Test("what a registry warns of is told once")
+    func warnings() throws {
+        let server = try ScriptedHTTPServer { _ in
+            .answer(
+                200,
+                headers: [
+                    ("Warning", "299 - \"going away\u{1B}[2J\""), ("Warning", "110 - \"stale\""),
+                ], body: "{\"tags\":[\"a\"]}")
+        }
+        let told = Told()
+        var settings = RegistryEndpoint.Settings()
+        settings.isPlain = true
+        settings.warn = { text in told.texts.withLock { $0.append(text) } }
+        let host = "127.0.0.1:\(server.port)"
+        let client = try RegistryClient(RegistryEndpoint(host: host, account: .anonymous, settings: settings))
+        for _ in 0..<2 { #expect(try client.tags(of: name) == ["a"]) }
+        #expect(told.texts.withLock { $0 } == ["'\(host)' warns: going away?[2J"])
+    }
+
+    private final class Told: Sendable {
+        let texts = Mutex<[String]>([])
+    }
+
     @Test("nothing that a registry says steers the terminal")
     func controls() throws {
         let server = try ScriptedHTTPServer { request in

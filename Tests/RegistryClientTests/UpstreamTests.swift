@@ -43,14 +43,15 @@ struct UpstreamTests {
         private let pid: Int32
         private let bench: Bench
 
-        init(_ bench: Bench, _ options: [String]) throws {
+        init(_ bench: Bench, _ options: [String], store: String? = nil) throws {
             self.bench = bench
             port = LoopbackPort.free()
             let log = creat("\(bench.scratch.path)/front.log", 0o600)
             defer { close(log) }
             pid = try Processes.spawnDetached(
                 "\(ToolRunner.products)/volt-registry",
-                ["serve", "--port", "\(port)", "--store", "\(bench.scratch.path)/front"] + options,
+                ["serve", "--port", "\(port)", "--store", store ?? "\(bench.scratch.path)/front"]
+                    + options,
                 environment: bench.run.environment, descriptors: [1: log, 2: log])
             for _ in 0..<1000 {
                 if (try? get("/v2/"))?.status == 200 { return }
@@ -204,16 +205,15 @@ struct UpstreamTests {
         for _ in 0..<1000 where size("one") < 1_900_000 || size("two") < 1_900_000 { usleep(10_000) }
         #expect(size("one") >= 1_900_000 && size("two") >= 1_900_000)
         #expect(size("one") < blob.count)
-        // A part that is there already.
-        let part = try front.get(
-            "/v2/slow/a/blobs/\(OCIDigest.of(blob))", headers: [("Range", "bytes=1000-1999")])
-        #expect(part.status == 206 && part.body == Array(blob[1000..<2000]))
         origin.growth.reach(UInt64(blob.count))
         for pid in clients {
             var status: Int32 = 0
             #expect(waitpid(pid, &status, 0) == pid && status == 0)
         }
         for name in ["one", "two"] { #expect(try Files.read("\(bench.scratch.path)/\(name)") == blob) }
+        let part = try front.get(
+            "/v2/slow/a/blobs/\(OCIDigest.of(blob))", headers: [("Range", "bytes=1000-1999")])
+        #expect(part.status == 206 && part.body == Array(blob[1000..<2000]))
         #expect(origin.gets.number.withLock { $0 } == 1)
         #expect(try front.get("/v2/slow/a/blobs/\(OCIDigest.of(blob))").body == blob)
         #expect(origin.gets.number.withLock { $0 } == 1)
@@ -227,12 +227,38 @@ struct UpstreamTests {
         origin.growth.reach(UInt64(blob.count))
         let front = try Front(bench, ["--upstream", "slow=localhost:\(origin.port)"])
         let path = "/v2/slow/a/blobs/\(OCIDigest.of([1]))"
-        for _ in 0..<2 {
-            #expect(throws: HTTPClient.Failure.self) { try front.get(path) }
+        for headers in [[], [("Range", "bytes=0-99")], [("Range", "bytes=0-999999")]] {
+            #expect(throws: HTTPClient.Failure.self) { try front.get(path, headers: headers) }
         }
         #expect(try Files.list("\(bench.scratch.path)/front/references/registry/slow/a/_blobs").isEmpty)
         #expect(try Files.list("\(bench.scratch.path)/front/references/registry/slow/a/_uploads").isEmpty)
         #expect(front.said.contains("other bytes than blob"), "\(front.said)")
+    }
+
+    @Test(
+        "a repository that was pushed here stays what it is, and nothing is made for names that are not there"
+    )
+    func own() throws {
+        let bench = try Bench(.volt)
+        try bench.image()
+        // By the directory: the registry of the bench goes on with it.
+        let store = "\(bench.scratch.path)/store"
+        try bench.ok("volt-registry", "copy", "-q", "oci:img:a", "\(bench.host)/up/team/web:1")
+        let origin = try Bench(.docker)
+        let front = try Front(
+            bench, ["--upstream", "up=\(origin.host)", "--upstream-fresh", "0s"], store: store)
+        #expect(try front.get("/v2/up/team/web/manifests/1").status == 200)
+        #expect(try front.get("/v2/up/team/web/manifests/2").status == 404)
+        #expect(try front.get("/v2/up/team/web/blobs/\(OCIDigest.of([9]))").status == 404)
+        #expect(try front.get("/v2/up/team/web/blobs/uploads/", "POST").status == 202)
+        #expect(!Files.exists("\(store)/references/registry/up/team/web/_upstream"))
+        for number in 0..<3 {
+            #expect(try front.get("/v2/up/no/such\(number)/blobs/\(OCIDigest.of([9]))").status == 404)
+            #expect(try front.get("/v2/up/no/such\(number)/manifests/1").status == 404)
+        }
+        #expect(!Files.exists("\(store)/references/registry/up/no"))
+        // Of another registry the name means something else.
+        #expect(try front.get("/v2/team/web/manifests/1?ns=quay.io").status == 404)
     }
 
     @Test(

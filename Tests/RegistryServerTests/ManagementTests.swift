@@ -1,3 +1,4 @@
+import Dispatch
 import RegistryEngine
 import Testing
 import VoltOCI
@@ -87,6 +88,38 @@ import VoltTestKit
         let again = try subject.request("DELETE", "/v2/a/manifests/\(digest)")
         #expect(again.status == 404 && again.code == "MANIFEST_UNKNOWN")
         #expect(try subject.request("DELETE", "/v2/never/manifests/\(digest)").status == 404)
+    }
+
+    @Test("a manifest that is deleted by one digest is gone with the tags of the other")
+    func deleteAlias() throws {
+        let subject = try Subject()
+        let image = try subject.image("one", in: "a")
+        let digest = OCIDigest.of(image, .sha512)
+        #expect(try subject.put(image, "\(digest)?tag=v1", in: "a").status == 201)
+        #expect(try subject.request("DELETE", "/v2/a/manifests/\(OCIDigest.of(image))").status == 202)
+        #expect(try subject.request("GET", "/v2/a/tags/list").text.contains("\"tags\":[]"))
+        #expect(try subject.request("GET", "/v2/a/manifests/\(digest)").status == 404)
+    }
+
+    @Test("what is pushed while manifests are deleted is there afterwards, or was deleted")
+    func deleteBeside() throws {
+        let subject = try Subject()
+        let image = try subject.image("one", in: "a")
+        for _ in 0..<30 {
+            try #require(try subject.put(image, "v1", in: "a").status == 201)
+            let ended = DispatchSemaphore(value: 0)
+            let port = UInt16(subject.server.port)
+            DispatchQueue.global().async {
+                _ = try? HTTPClient(port: port).request("DELETE", "/v2/a/manifests/\(OCIDigest.of(image))")
+                ended.signal()
+            }
+            _ = try subject.put(image, "v2", in: "a")
+            ended.wait()
+            let tags = try subject.request("GET", "/v2/a/tags/list").text
+            for tag in ["v1", "v2"] where tags.contains(tag) {
+                #expect(try subject.request("HEAD", "/v2/a/manifests/\(tag)").status == 200, "\(tags)")
+            }
+        }
     }
 
     @Test("a deleted blob is gone from its repository, and from no other one")

@@ -239,6 +239,25 @@ import VoltTestKit
         #expect(answer.status == 400 && answer.code == "DIGEST_INVALID")
     }
 
+    @Test("a large one does not hide what else is about a manifest")
+    func largeReferrer() throws {
+        let subject = try Subject()
+        let image = try subject.tag("v1", in: "a")
+        let about = "{\"mediaType\":\"\(OCIMediaType.manifest)\",\"digest\":\"\(image)\",\"size\":7}"
+        var pushed: Set<String> = []
+        for size in [10, 3_400_000, 20] {
+            let text = String(repeating: "x", count: size)
+            let manifest = Array(
+                "{\"schemaVersion\":2,\"artifactType\":\"a/b\",\"subject\":\(about),\"annotations\":{\"t\":\"\(text)\"}}"
+                    .utf8)
+            let digest = OCIDigest.of(manifest).description
+            try #require(try subject.put(manifest, digest, in: "a").status == 201)
+            pushed.insert(digest)
+        }
+        let answer = try subject.request("GET", "/v2/a/referrers/\(image)")
+        #expect(Set(try OCIDocument(answer.body).manifests.map(\.digest)) == pushed)
+    }
+
     @Test("a long list of referrers comes in pages")
     func pages() throws {
         let subject = try Subject()

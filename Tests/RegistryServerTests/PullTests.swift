@@ -100,6 +100,14 @@ import VoltTestKit
         if let text { #expect(answer.text == text) }
     }
 
+    @Test("HEAD has no parts")
+    func headRange() throws {
+        let subject = try Subject()
+        let digest = try subject.push([1, 2, 3, 4], to: "a")
+        let answer = try subject.request("HEAD", "/v2/a/blobs/\(digest)", headers: [("Range", "bytes=0-1")])
+        #expect(answer.status == 200 && answer.headers["content-length"] == "4")
+    }
+
     @Test("a part is only given when what the client has is the same blob")
     func ifRange() throws {
         let subject = try Subject()

@@ -164,6 +164,20 @@ import VoltTestKit
         #expect(try second.request("GET", "/v2/a/blobs/\(OCIDigest.of(bytes))").body == bytes)
     }
 
+    @Test(
+        "an upload that another server on the same store has finished is gone, and its blob is not written to"
+    )
+    func finishedElsewhere() throws {
+        let one = try Subject()
+        let two = try Subject(on: one.store)
+        let blob = [UInt8](repeating: 3, count: 50_000)
+        let place = try two.begin("a")
+        #expect(try two.request("PATCH", place, body: blob).status == 202)
+        #expect(try one.request("PUT", "\(place)?digest=\(OCIDigest.of(blob))").status == 201)
+        #expect(try two.request("PATCH", place, body: [1, 2, 3]).status == 404)
+        #expect(try two.request("GET", "/v2/a/blobs/\(OCIDigest.of(blob))").body == blob)
+    }
+
     @Test("a blob with another digest than was given is refused, and none of it stays")
     func wrongDigest() throws {
         let subject = try Subject()

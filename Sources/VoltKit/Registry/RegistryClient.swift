@@ -103,10 +103,14 @@ public final class RegistryClient {
         // A blob may take long, as long as something comes.
         let limits = WebLimits(body: call.limit, total: .seconds(86_400), stall: .seconds(60))
         let stop = stop
+        let answer: WebAnswer
         if let sink {
-            return try web.send(request, limits: limits, stop: { stop() }, sink: sink)
+            answer = try web.send(request, limits: limits, stop: { stop() }, sink: sink)
+        } else {
+            answer = try web.send(request, limits: limits, stop: { stop() })
         }
-        return try web.send(request, limits: limits, stop: { stop() })
+        endpoint.note(answer.headers.filter { $0.name == "warning" })
+        return answer
     }
 
     /// `https`, but for a registry of this host that does not speak it, and where plain HTTP was asked for.

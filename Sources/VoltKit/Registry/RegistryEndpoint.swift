@@ -17,6 +17,8 @@ public final class RegistryEndpoint: Sendable {
         public var isPlain = false
         /// How often a request is tried again.
         public var retries = 4
+        /// Told once what a registry warns of (OCI Distribution Specification 1.1, "Warnings").
+        public var warn: @Sendable (_ text: String) -> Void = { _ in }
 
         /// The settings above.
         public init() {}
@@ -34,6 +36,7 @@ public final class RegistryEndpoint: Sendable {
         var tokens: [String: String] = [:]
         var hasReferrers: Bool?
         var usesBasic = false
+        var warnings: Set<String> = []
     }
 
     /// - Parameters:
@@ -67,9 +70,24 @@ public final class RegistryEndpoint: Sendable {
         }
     }
 
+    /// Hands on what a registry warns of, each text once, and not without end.
+    func note(_ headers: [(name: String, value: String)]) {
+        for (_, value) in headers where value.hasPrefix("299 - \"") {
+            let text = RegistryText.plain(String(value.dropFirst(7).prefix { $0 != "\"" }), longest: 256)
+            let isNew = state.withLock { $0.warnings.count < 20 && $0.warnings.insert(text).inserted }
+            if isNew { settings.warn("'\(host)' warns: \(text)") }
+        }
+    }
+
     func useBasic() { state.withLock { $0.usesBasic = true } }
 
-    func keep(_ token: String, for scope: String) { state.withLock { $0.tokens[scope] = token } }
+    func keep(_ token: String, for scope: String) {
+        state.withLock { state in
+            // One for each repository that somebody asks for.
+            if state.tokens.count >= 1000 { state.tokens.removeAll() }
+            state.tokens[scope] = token
+        }
+    }
 
     func forget(_ scope: String) { state.withLock { $0.tokens[scope] = nil } }
 

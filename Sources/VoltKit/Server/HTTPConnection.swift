@@ -2,20 +2,6 @@ internal import Glibc
 internal import NIOCore
 internal import NIOHTTP1
 
-/// Starts the clock of a request at its first byte, before the header is parsed.
-final class FirstByteHandler: ChannelInboundHandler {
-    typealias InboundIn = ByteBuffer
-    typealias InboundOut = ByteBuffer
-    private let connection: HTTPConnection
-
-    init(connection: HTTPConnection) { self.connection = connection }
-
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        connection.bytesArrived()
-        context.fireChannelRead(data)
-    }
-}
-
 /// One connection: reads a request, hands it to its route, writes the answer. The pipelining handler before it gives
 /// it one request at a time.
 final class HTTPConnection: ChannelInboundHandler {
@@ -160,6 +146,7 @@ final class HTTPConnection: ChannelInboundHandler {
             return refuse(head, response)
         }
         state = .drop(head, opening, left: Self.dropped)
+        expire(after: limits.bodySeconds)
     }
 
     /// Reads no more until it is known what becomes of the request.
@@ -180,7 +167,11 @@ final class HTTPConnection: ChannelInboundHandler {
     }
 
     private func decided(_ opening: HTTPOpening) {
-        guard case .opening(let head, let parts, let isWhole) = state, let context else { return }
+        guard case .opening(let head, let parts, let isWhole) = state, let context else {
+            // The client went away meanwhile.
+            if case .exchange(let exchange) = opening { exchange.cancel() }
+            return
+        }
         beginStream(head, opening)
         for part in parts { add(part) }
         if isWhole { end() }
@@ -333,10 +324,13 @@ final class HTTPConnection: ChannelInboundHandler {
         guard closes else { return context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil) }
         let done = context.eventLoop.makePromise(of: Void.self)
         // A client that is still sending must read the answer before the connection is reset.
-        let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
-        done.futureResult.whenComplete { _ in bound.value.close(mode: .output, promise: nil) }
+        let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+        done.futureResult.whenComplete { _ in
+            bound.value.1.close(mode: .output, promise: nil)
+            bound.value.0.expire(after: 2)
+        }
         state = .closing
-        expire(after: 2)
+        expire(after: limits.stallSeconds)
         context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: done)
     }
 

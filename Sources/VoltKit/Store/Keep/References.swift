@@ -21,9 +21,10 @@ extension ContentStore {
     public func takeIn(file: String, as digest: Digest, reference directory: String, note: [UInt8]) throws {
         let name = layout.object(BinaryDigest(digest))
         let share = try FileLock.share(layout.sweepLock)
-        if Files.exists(name) {
+        if Self.isSameSize(file, name) {
             try Files.remove(file)
         } else {
+            // Also in place of one that is damaged for all to see.
             chmod(file, 0o444)
             let parent = Files.parent(of: name)
             if rename(file, name) != 0 {
@@ -36,6 +37,11 @@ extension ContentStore {
         }
         try refer(digest, in: directory, note)
         share.keep()
+    }
+
+    private static func isSameSize(_ file: String, _ other: String) -> Bool {
+        var (one, two) = (stat(), stat())
+        return lstat(file, &one) == 0 && lstat(other, &two) == 0 && one.st_size == two.st_size
     }
 
     /// Refers to a blob that is there.

@@ -27,6 +27,7 @@ struct ClientOptions: ParsableArguments {
             settings.isPlain = plainHttp
             settings.caFile = caFile.map { Files.absolute($0, from: Files.currentDirectory) }
             settings.proxy = environment["HTTPS_PROXY"] ?? environment["https_proxy"]
+            settings.warn = { Output.note("volt registry: warning: \($0)") }
             return settings
         }
     }

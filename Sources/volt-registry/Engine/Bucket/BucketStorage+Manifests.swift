@@ -1,4 +1,3 @@
-internal import FoundationEssentials
 internal import Glibc
 internal import Synchronization
 internal import VoltCore
@@ -216,18 +215,21 @@ extension BucketStorage {
         try ask { try $0.put(referrerKey(digest, to: subject, name), json) }
     }
 
-    func referrers(to subject: OCIDigest, type: String?, in name: OCIRepositoryName) throws -> [OCIDescriptor]
+    func referrers(to subject: OCIDigest, type: String?, after last: String?, in name: OCIRepositoryName)
+        throws
+        -> ReferrersPage
     {
         let prefix = "\(BucketKeys.repository(name, "referrers"))\(BucketKeys.text(subject))/"
-        return try ask { client in
-            try client.list(prefix).compactMap { object in
-                guard let bytes = try client.get(object.key),
-                    let descriptor = try? JSONDecoder().decode(OCIDescriptor.self, from: Data(bytes)),
-                    type == nil || descriptor.artifactType == type
-                else { return nil }
-                return descriptor
+        var page = ReferrersPage()
+        try ask { client in
+            for object in try client.list(prefix) {
+                let digest = BucketKeys.digest(object.key.dropFirst(prefix.count))?.description ?? ""
+                if let last, digest <= last { continue }
+                guard let bytes = try client.get(object.key) else { continue }
+                guard page.add(bytes, type: type) else { break }
             }
         }
+        return page
     }
 
     // MARK: Numbers

@@ -195,6 +195,11 @@ public final class BucketStorage: Sendable {
 extension BucketStorage: Repositories {
     var isRemote: Bool { true }
 
+    func isDue(_ digest: OCIDigest, in name: OCIRepositoryName) -> Bool { true }
+
+    /// What is pushed beside it has names of its own.
+    func alone<Result>(_ name: OCIRepositoryName, _ body: () throws -> Result) throws -> Result { try body() }
+
     func exists(_ name: OCIRepositoryName) throws -> Bool {
         if known.withLock({ $0.contains(name) }) { return true }
         return try ask { try $0.get("\(BucketKeys.names)\(name)") != nil }

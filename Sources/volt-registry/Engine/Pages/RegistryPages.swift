@@ -110,7 +110,7 @@ struct RegistryPages {
         for (key, value) in (document?.annotations ?? [:]).sorted(by: { $0.key < $1.key }).prefix(100) {
             facts.append("<dt>\(String(key.prefix(200)))</dt><dd>\(String(value.prefix(2000)))</dd>")
         }
-        let referrers = try storage.referrers(to: digest, type: nil, in: name)
+        let referrers = try storage.referrers(to: digest, type: nil, after: nil, in: name).descriptors
         return Page.response(
             "\(name)@\(digest.hex.prefix(12)) - volt registry",
             """

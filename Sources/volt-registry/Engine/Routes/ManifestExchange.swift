@@ -5,19 +5,37 @@ internal import VoltServer
 
 /// Bytes of all manifests that are on their way in.
 final class BodyBudget: Sendable {
-    private let left: Mutex<Int>
+    private struct State {
+        var left: Int
+        var taken: [String: Int] = [:]
+    }
 
-    init(limit: Int) { left = Mutex(limit) }
+    private let state: Mutex<State>
+    private let share: Int
 
-    func take(_ count: Int) -> Bool {
-        left.withLock { left in
-            guard left >= count else { return false }
-            left -= count
+    init(limit: Int) {
+        state = Mutex(State(left: limit))
+        // So much of it one address may take.
+        share = limit / 4
+    }
+
+    func take(_ count: Int, for address: String) -> Bool {
+        state.withLock { state in
+            let taken = state.taken[address, default: 0]
+            guard state.left >= count, taken + count <= share else { return false }
+            state.left -= count
+            state.taken[address] = taken + count
             return true
         }
     }
 
-    func give(_ count: Int) { left.withLock { $0 += count } }
+    func give(_ count: Int, for address: String) {
+        state.withLock { state in
+            state.left += count
+            let taken = state.taken[address, default: count] - count
+            state.taken[address] = taken == 0 ? nil : taken
+        }
+    }
 }
 
 /// `PUT /v2/NAME/manifests/REFERENCE`.
@@ -27,6 +45,7 @@ final class ManifestExchange: HTTPExchange {
     private let reference: RegistryStorage.Reference
     private let tags: [OCITagName]
     private let mediaType: String?
+    private let address: String
     private var bytes: [UInt8] = []
 
     /// More tags in one request are refused.
@@ -39,6 +58,7 @@ final class ManifestExchange: HTTPExchange {
         self.service = service
         self.name = name
         self.reference = reference
+        address = request.address
         var tags: [OCITagName] = []
         if case .tag(let tag) = reference { tags.append(tag) }
         for text in query.all("tag") {
@@ -79,7 +99,7 @@ final class ManifestExchange: HTTPExchange {
         guard bytes.count + part.count <= OCIDocument.longest else {
             return RegistryError.manifestLarge.response()
         }
-        guard service.bodies.take(part.count) else {
+        guard service.bodies.take(part.count, for: address) else {
             return RegistryError(
                 status: 503, code: "TOOMANYREQUESTS", message: "too many manifests at a time: try again"
             ).response([("Retry-After", "1")])
@@ -91,15 +111,18 @@ final class ManifestExchange: HTTPExchange {
     func cancel() { giveBack() }
 
     private func giveBack() {
-        service.bodies.give(bytes.count)
+        service.bodies.give(bytes.count, for: address)
         bytes = []
     }
 
     func finish(_ reply: @escaping @Sendable (HTTPResponse) -> Void) {
-        let bytes = bytes
-        giveBack()
+        let (bytes, address) = (bytes, address)
+        self.bytes = []
         let (service, name, reference, tags, type) = (service, name, reference, tags, mediaType)
-        service.run(reply) { try Self.put(bytes, type, service, name, reference, tags) }
+        service.run(reply) {
+            defer { service.bodies.give(bytes.count, for: address) }
+            return try Self.put(bytes, type, service, name, reference, tags)
+        }
     }
 
     private static func put(

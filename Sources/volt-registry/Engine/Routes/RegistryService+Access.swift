@@ -58,7 +58,7 @@ extension RegistryService {
         }
         // A password has to be hashed, which takes long.
         return .later { tell in
-            self.workers.run {
+            self.passwords.run {
                 tell(
                     self.opening(self.access.authorize(asked, now: self.clock.now()), caller, challenge, body)
                 )
@@ -107,7 +107,7 @@ extension RegistryService {
             address: request.address)
         if let answer = access.tokenAtOnce(asked, now: clock.now()) { return .answer(Self.response(answer)) }
         return .work { reply in
-            self.workers.run { reply(Self.response(self.access.token(asked, now: self.clock.now()))) }
+            self.passwords.run { reply(Self.response(self.access.token(asked, now: self.clock.now()))) }
         }
     }
 

@@ -33,7 +33,8 @@ extension RegistryService {
     func response(_ whole: HTTPFile, _ digest: OCIDigest, _ request: HTTPRequest) -> HTTPResponse {
         var headers = Self.headers(digest)
         let size = whole.count
-        var range = ByteRange(request["range"], of: size)
+        // Of GET alone (RFC 9110, section 14.2).
+        var range = ByteRange(request.method == "GET" ? request["range"] : nil, of: size)
         if let condition = request["if-range"], condition != "\"\(digest)\"" { range = .all }
         var response = HTTPResponse(200, headers: headers)
         switch range {
@@ -52,7 +53,8 @@ extension RegistryService {
     }
 
     func deleteBlob(_ name: OCIRepositoryName, _ digest: OCIDigest) throws -> HTTPResponse {
-        guard try storage.removeBlob(digest, in: name) else { throw RegistryError.blobUnknown(digest) }
+        let isGone = try storage.alone(name) { try storage.removeBlob(digest, in: name) }
+        guard isGone else { throw RegistryError.blobUnknown(digest) }
         return HTTPResponse(202, headers: [])
     }
 

@@ -36,11 +36,12 @@ extension RegistryService {
     func deleteManifest(_ name: OCIRepositoryName, _ reference: RegistryStorage.Reference) throws
         -> HTTPResponse
     {
-        let isGone =
+        let isGone = try storage.alone(name) {
             switch reference {
             case .digest(let digest): try storage.removeManifest(digest, in: name)
             case .tag(let tag): try storage.removeTag(tag, in: name)
             }
+        }
         guard isGone else { throw RegistryError.manifestUnknown(reference.text) }
         return HTTPResponse(202, headers: [])
     }
@@ -99,26 +100,18 @@ extension RegistryService {
     }
 
     func referrers(_ name: OCIRepositoryName, _ subject: OCIDigest, _ query: Query) throws -> HTTPResponse {
-        let found = try storage.referrers(to: subject, type: query["artifactType"], in: name)
-        return try response(found, to: subject, in: name, query)
+        let page = try storage.referrers(
+            to: subject, type: query["artifactType"], after: query["last"], in: name)
+        return try response(page, to: subject, in: name, query)
     }
 
     func response(
-        _ found: [OCIDescriptor], to subject: OCIDigest, in name: OCIRepositoryName, _ query: Query
+        _ page: ReferrersPage, to subject: OCIDigest, in name: OCIRepositoryName, _ query: Query
     ) throws -> HTTPResponse {
         let type = query["artifactType"]
-        var found = found
-        if let last = query["last"] { found = Array(found.drop { $0.digest <= last }) }
-        // A list is a manifest and no larger than one.
-        var size = 0
-        let page = found.prefix { descriptor in
-            let annotations = descriptor.annotations ?? [:]
-            size += 400 + annotations.reduce(0) { $0 + $1.key.utf8.count + $1.value.utf8.count + 8 }
-            return size < OCIDocument.longest * 3 / 4
-        }
-        var response = try Self.json(OCIIndex(manifests: Array(page)), type: OCIMediaType.index)
+        var response = try Self.json(OCIIndex(manifests: page.descriptors), type: OCIMediaType.index)
         if type != nil { response.headers.append(("OCI-Filters-Applied", "artifactType")) }
-        if let last = page.last, page.count < found.count {
+        if let last = page.descriptors.last, page.isCut {
             let filter = type.map { "&artifactType=\(Percent.encode($0))" } ?? ""
             response.headers.append(
                 (

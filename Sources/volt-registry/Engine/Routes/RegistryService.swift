@@ -16,6 +16,8 @@ final class RegistryService: Sendable {
     let workers: HTTPWorkers
     /// Threads that may wait for other registries.
     let fetchers: HTTPWorkers
+    /// Threads that hash passwords, or wait for their turn to.
+    let passwords: HTTPWorkers
     let upstreams: Upstreams
     let settings: RegistrySettings
     private let quota: Quota?
@@ -28,7 +30,7 @@ final class RegistryService: Sendable {
     /// - Parameter report: told in a line for people what failed here.
     init(
         _ storage: any Repositories, local: RegistryStorage, workers: HTTPWorkers, fetchers: HTTPWorkers,
-        settings: RegistrySettings,
+        passwords: HTTPWorkers, settings: RegistrySettings,
         access: AccessControl,
         isEncrypted: Bool, clock: any WallClock, report: @escaping @Sendable (String) -> Void
     ) {
@@ -36,6 +38,7 @@ final class RegistryService: Sendable {
         self.local = local
         self.workers = workers
         self.fetchers = fetchers
+        self.passwords = passwords
         upstreams = Upstreams(settings.upstreams)
         self.settings = settings
         quota = settings.quota.map { Quota(limit: $0) }
@@ -59,7 +62,7 @@ final class RegistryService: Sendable {
     func open(_ request: HTTPRequest, _ caller: Caller) -> HTTPOpening {
         do {
             let query = Query(request.query)
-            let endpoint = named(try Endpoint(request.path), query)
+            let endpoint = try named(try Endpoint(request.path), query)
             return authorized(request, Self.wants(endpoint, request.method), caller) { grant in
                 do { return try self.route(request, endpoint, query, grant) } catch {
                     return .answer(self.answer { throw error })
@@ -71,10 +74,12 @@ final class RegistryService: Sendable {
     }
 
     /// The repository that is meant when a client says which registry it wants one of.
-    private func named(_ endpoint: Endpoint, _ query: Query) -> Endpoint {
-        guard let host = query["ns"], let name = endpoint.repository,
-            let here = upstreams.name(name, of: host)
-        else { return endpoint }
+    private func named(_ endpoint: Endpoint, _ query: Query) throws -> Endpoint {
+        guard !upstreams.all.isEmpty, let host = query["ns"], let name = endpoint.repository else {
+            return endpoint
+        }
+        // The same name of another registry is another repository.
+        guard let here = upstreams.name(name, of: host) else { throw RegistryError.nameUnknown(name) }
         return endpoint.in(here)
     }
 
@@ -86,6 +91,7 @@ final class RegistryService: Sendable {
             throw RegistryError.unsupported("the registry is read-only")
         }
         if let repository = endpoint.repository.flatMap({ upstreams.repository($0) }),
+            !local.isOwn(repository.name),
             let opening = try route(request, endpoint, query, repository)
         {
             return opening
@@ -104,7 +110,9 @@ final class RegistryService: Sendable {
         case (.manifest(let name, let reference), "DELETE"):
             return work { try self.deleteManifest(name, reference) }
         case (.blob(let name, let digest), _) where isReading:
-            return try reading { try self.blob(name, digest, request) }
+            return try reading(mayWait: storage.isDue(digest, in: name)) {
+                try self.blob(name, digest, request)
+            }
         case (.blob(let name, let digest), "DELETE"): return work { try self.deleteBlob(name, digest) }
         case (.uploads(let name), "POST"): return try beginUpload(request, name, query, grant)
         case (.upload(let name, let id), _) where isReading: return work { try self.status(name, id) }
@@ -138,7 +146,8 @@ final class RegistryService: Sendable {
             return fetching { try self.response(try self.tags(repository), of: name, query) }
         case .referrers(let name, let subject):
             return fetching {
-                let found = try self.referrers(repository, subject, type: query["artifactType"])
+                let found = try self.referrers(
+                    repository, subject, type: query["artifactType"], after: query["last"])
                 return try self.response(found, to: subject, in: name, query)
             }
         default: return nil
@@ -180,8 +189,12 @@ final class RegistryService: Sendable {
     }
 
     /// Work that is done at once where that is fast.
-    private func reading(_ body: @escaping @Sendable () throws -> HTTPResponse) throws -> HTTPOpening {
-        storage.isRemote ? fetching(body) : .answer(try body())
+    ///
+    /// - Parameter mayWait: whether it may have to wait for a lock.
+    private func reading(mayWait: Bool = false, _ body: @escaping @Sendable () throws -> HTTPResponse) throws
+        -> HTTPOpening
+    {
+        storage.isRemote ? fetching(body) : mayWait ? work(body) : .answer(try body())
     }
 
     /// Work that reads or writes the disk.

@@ -13,6 +13,8 @@ final class UploadExchange: HTTPExchange {
     private var end: UInt64?
     private let isNew: Bool
     private var isOver = false
+    /// It cannot become a blob by going on.
+    private var isTooLarge = false
 
     init(
         _ service: RegistryService, _ request: HTTPRequest, _ name: OCIRepositoryName, _ upload: Upload,
@@ -62,12 +64,17 @@ final class UploadExchange: HTTPExchange {
 
     func receive(_ part: UnsafeRawBufferPointer) -> HTTPResponse? {
         if let limit = service.settings.largestBlob, upload.count + UInt64(part.count) > limit {
+            isTooLarge = true
             return large(limit).response()
         }
         if let end, upload.count + UInt64(part.count) > end {
             return RegistryError(
                 status: 400, code: "SIZE_INVALID", message: "the part is longer than its Content-Range"
             ).response()
+        }
+        if let quota = service.settings.quota, upload.count + UInt64(part.count) > quota {
+            isTooLarge = true
+            return RegistryError.denied("a repository may have \(quota) bytes here").response()
         }
         do { try upload.append(part) } catch { return service.failure(error) }
         return nil
@@ -77,7 +84,7 @@ final class UploadExchange: HTTPExchange {
     func cancel() {
         guard !isOver else { return }
         isOver = true
-        if isNew {
+        if isNew || isTooLarge {
             upload.remove()
             service.local.uploads.release(upload.path)
         } else {
@@ -118,8 +125,14 @@ final class UploadExchange: HTTPExchange {
         }
         guard let name256 = sha256.sha256 else { throw RegistryError.failed }
         try upload.sync()
-        try service.adding(sha256, upload.count, to: name) {
-            try storage.takeIn(upload.path, as: name256, alias: digest, in: name)
+        do {
+            try service.adding(sha256, upload.count, to: name) {
+                try storage.takeIn(upload.path, as: name256, alias: digest, in: name)
+            }
+        } catch let error as RegistryError {
+            // What has no room will not get any by waiting.
+            upload.remove()
+            throw error
         }
         return RegistryService.created(name, digest)
     }

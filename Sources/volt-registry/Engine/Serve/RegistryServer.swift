@@ -11,6 +11,7 @@ public final class RegistryServer: Sendable {
     private let server: HTTPServer
     private let workers: HTTPWorkers
     private let fetchers: HTTPWorkers
+    private let passwords: HTTPWorkers
     private let storage: any Repositories
     private let local: RegistryStorage
     private let place: String
@@ -43,10 +44,14 @@ public final class RegistryServer: Sendable {
         report: @escaping @Sendable (String) -> Void
     ) throws {
         let workers = HTTPWorkers(threads: 16)
-        let fetchers = HTTPWorkers(threads: settings.upstreams.isEmpty && bucket == nil ? 1 : 32)
+        let fetchers = HTTPWorkers(
+            threads: bucket == nil ? 1 + min(4, settings.upstreams.count) * (Upstream.fetches + 8) : 32)
+        // Two hash at a time and 64 wait; without a policy there is nothing to hash.
+        let passwords = HTTPWorkers(threads: access.hasPolicy ? 68 : 1)
         let storage: any Repositories = bucket ?? local
         let service = RegistryService(
-            storage, local: local, workers: workers, fetchers: fetchers, settings: settings, access: access,
+            storage, local: local, workers: workers, fetchers: fetchers, passwords: passwords,
+            settings: settings, access: access,
             isEncrypted: tls != nil,
             clock: clock, report: report)
         let observer = Observer(log: settings.accessLog, clock: clock)
@@ -73,6 +78,7 @@ public final class RegistryServer: Sendable {
         server = try Self.listen(address, port, routes, limits, tls, report)
         self.workers = workers
         self.fetchers = fetchers
+        self.passwords = passwords
         self.storage = storage
         self.local = local
         place =
@@ -171,6 +177,7 @@ public final class RegistryServer: Sendable {
         server.stop()
         for upstream in settings.upstreams { upstream.stop() }
         fetchers.stop()
+        passwords.stop()
         workers.stop()
     }
 }

@@ -51,13 +51,16 @@ extension RegistryStorage {
             try Self.walk(root) { name in if isKept(name) { kept.append(name) } }
             try KeptCollection(self, kept, now: now).run(rules, dryRun: dryRun, &result)
         }
+        // What cannot be read keeps all that its repository has, and is told at the end.
+        var problem: (any Error)?
         try Self.walk(root) { name in
             var collection = RepositoryCollection(self, name, rules, now: now, dryRun: dryRun)
-            try collection.run(&result)
+            do { try collection.run(&result) } catch { problem = problem ?? error }
         }
         // Names of blobs there have a colon.
         if !dryRun { try sweep("\(root)/_bare", now: now.milliseconds / 1000) { !$0.contains(":") } }
         result.store = try store.collectGarbage(grace: rules.grace, dryRun: dryRun)
+        if let problem { throw problem }
         return result
     }
 

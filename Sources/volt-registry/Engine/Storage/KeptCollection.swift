@@ -33,8 +33,9 @@ struct KeptCollection {
             guard let digest = try? Digest(entry), stat("\(directory)/\(entry)", &information) == 0 else {
                 continue
             }
-            let document = try OCIDocument(try storage.bytes(of: digest))
-            let needed = document.blobs.compactMap { descriptor in
+            // One that cannot be read is fetched anew once it is gone.
+            let document = (try? storage.bytes(of: digest)).flatMap { try? OCIDocument($0) }
+            let needed = (document?.blobs ?? []).compactMap { descriptor in
                 OCIDigest(parsing: descriptor.digest).flatMap { storage.blob($0, in: name) }
             }
             for blob in Set(needed) {

@@ -30,6 +30,9 @@ extension RegistryStorage {
         return found.sorted { $0.used < $1.used }.map { ($0.path, $0.size) }
     }
 
+    /// Whether a repository was pushed here, so that it is none of another registry whatever its name.
+    func isOwn(_ name: OCIRepositoryName) -> Bool { exists(name) && !isKept(name) }
+
     private func markPath(_ name: OCIRepositoryName) -> String { "\(directory(name))/_upstream" }
 
     /// Notes that a manifest was asked for, so that those go first that nobody wants.

@@ -124,7 +124,8 @@ extension RegistryStorage {
         let directory = "\(directory(name))/_manifests"
         guard let sha256 = resolve(digest, directory) else { return false }
         let bytes = try? bytes(of: sha256)
-        let names = Set([digest, OCIDigest(sha256)])
+        // It may have been tagged, and be about something, by the other digest.
+        let names = Set([digest, OCIDigest(sha256)] + (bytes.map { [OCIDigest.of($0, .sha512)] } ?? []))
         for tag in try tags(in: name) where try self.tag(tag, in: name).map(names.contains) ?? false {
             try removeTagFile(tag, in: name)
         }
@@ -136,8 +137,6 @@ extension RegistryStorage {
             }
         }
         for name in names { try Files.remove("\(directory)/\(name)") }
-        // The other digest, when it was given by the sha256 one.
-        if let bytes { try Files.remove("\(directory)/\(OCIDigest.of(bytes, .sha512))") }
         try Files.syncDirectory(directory)
         return true
     }
@@ -187,7 +186,12 @@ extension RegistryStorage {
             annotations: document.annotations, artifactType: document.referrerType)
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        return Array(try encoder.encode(descriptor))
+        let json = Array(try encoder.encode(descriptor))
+        if json.count < 1 << 20 { return json }
+        // Texts of this size belong into a blob: one of them would fill a page.
+        var plain = descriptor
+        plain.annotations = nil
+        return Array(try encoder.encode(plain))
     }
 
     private func addReferrer(
@@ -200,17 +204,52 @@ extension RegistryStorage {
         }
     }
 
-    /// The descriptors of the manifests that are about a digest, by their digests; of one type, or all.
-    func referrers(to subject: OCIDigest, type: String?, in name: OCIRepositoryName) throws -> [OCIDescriptor]
+    /// The descriptors of the manifests that are about a digest, in the order of their digests, as many as a page takes.
+    func referrers(to subject: OCIDigest, type: String?, after last: String?, in name: OCIRepositoryName)
+        throws
+        -> ReferrersPage
     {
         let directory = "\(directory(name))/_referrers/\(subject)"
-        var found: [OCIDescriptor] = []
-        for entry in try Files.list(directory) where OCIDigest(parsing: entry) != nil {
-            guard let bytes = try? Files.read("\(directory)/\(entry)", limit: OCIDocument.longest),
-                let descriptor = try? JSONDecoder().decode(OCIDescriptor.self, from: Data(bytes))
-            else { continue }
-            if type == nil || descriptor.artifactType == type { found.append(descriptor) }
+        var page = ReferrersPage()
+        for entry in try Files.list(directory).sorted() where OCIDigest(parsing: entry) != nil {
+            if let last, entry <= last { continue }
+            guard let bytes = try? Files.read("\(directory)/\(entry)", limit: OCIDocument.longest) else {
+                continue
+            }
+            guard page.add(bytes, type: type) else { break }
         }
-        return found
+        return page
+    }
+}
+
+/// As much of a list of referrers as an answer has.
+struct ReferrersPage {
+    private(set) var descriptors: [OCIDescriptor] = []
+    /// Whether there are more.
+    private(set) var isCut = false
+    private var size = 0
+
+    /// A list is a manifest, and no larger than one.
+    private static let limit = OCIDocument.longest * 3 / 4
+
+    /// Adds a descriptor, when it is of the type.
+    ///
+    /// - Returns: false when there is no more room: it belongs to the next page.
+    mutating func add(_ bytes: [UInt8], type: String?) -> Bool {
+        guard let descriptor = try? JSONDecoder().decode(OCIDescriptor.self, from: Data(bytes)),
+            type == nil || descriptor.artifactType == type
+        else { return true }
+        return add(descriptor, size: bytes.count)
+    }
+
+    mutating func add(_ descriptor: OCIDescriptor, size count: Int) -> Bool {
+        size += count + 2
+        // One at least, or the list would never end.
+        guard descriptors.isEmpty || size < Self.limit else {
+            isCut = true
+            return false
+        }
+        descriptors.append(descriptor)
+        return true
     }
 }

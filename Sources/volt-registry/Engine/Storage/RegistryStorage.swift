@@ -170,6 +170,13 @@ public final class RegistryStorage: Sendable {
         }
     }
 
+    /// Whether opening a blob notes that it was asked for, which may wait for a lock.
+    func isDue(_ digest: OCIDigest, in name: OCIRepositoryName) -> Bool {
+        var information = stat()
+        return stat("\(directory(name))/_blobs/\(digest)", &information) == 0
+            && time(nil) - information.st_mtim.tv_sec > 600
+    }
+
     /// Opens a blob that a client may rely on from now on, so that it is not collected before its manifest is there.
     ///
     /// - Returns: nil when it was collected a moment ago.

@@ -1,6 +1,7 @@
 internal import VoltCore
 internal import VoltOCI
 internal import VoltStore
+internal import VoltSystem
 
 /// What a registry has, wherever it is kept.
 protocol Repositories: Sendable {
@@ -14,6 +15,10 @@ protocol Repositories: Sendable {
 
     /// The blob of a repository, or nil when the repository does not have it.
     func blob(_ digest: OCIDigest, in name: OCIRepositoryName) throws -> Digest?
+    /// Whether opening a blob may wait for a lock.
+    func isDue(_ digest: OCIDigest, in name: OCIRepositoryName) -> Bool
+    /// Calls the body while nobody pushes to a repository, where that needs a lock.
+    func alone<Result>(_ name: OCIRepositoryName, _ body: () throws -> Result) throws -> Result
     /// The bytes of a blob that the repository has.
     func size(of digest: Digest, in name: OCIRepositoryName) throws -> UInt64
     /// Opens a blob that a client may rely on from now on; nil when it was collected a moment ago.
@@ -41,8 +46,10 @@ protocol Repositories: Sendable {
     func tags(in name: OCIRepositoryName) throws -> [OCITagName]
     /// Takes a tag away; false when it was not there.
     func removeTag(_ tag: OCITagName, in name: OCIRepositoryName) throws -> Bool
-    /// The descriptors of the manifests that are about a digest; of one type, or all.
-    func referrers(to subject: OCIDigest, type: String?, in name: OCIRepositoryName) throws -> [OCIDescriptor]
+    /// The descriptors of the manifests that are about a digest, of one type or all, as many as a page takes.
+    func referrers(to subject: OCIDigest, type: String?, after last: String?, in name: OCIRepositoryName)
+        throws
+        -> ReferrersPage
 
     /// The blobs of a repository and their bytes.
     func usage(of name: OCIRepositoryName) throws -> (blobs: Int, bytes: UInt64)
@@ -56,4 +63,13 @@ extension RegistryStorage: Repositories {
     var isRemote: Bool { false }
 
     func size(of digest: Digest, in name: OCIRepositoryName) throws -> UInt64 { try store.size(of: digest) }
+
+    func alone<Result>(_ name: OCIRepositoryName, _ body: () throws -> Result) throws -> Result {
+        // Nothing is made for a name that somebody makes up.
+        guard exists(name) || Files.exists("\(directory(name))/_blobs") else { return try body() }
+        let lock = try lockAlone(name)
+        let result = try body()
+        lock.keep()
+        return result
+    }
 }

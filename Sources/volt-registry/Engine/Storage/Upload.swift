@@ -50,9 +50,14 @@ final class Upload: @unchecked Sendable {
     /// Works on it again; false when it is gone, or another process works on it.
     func resume() -> Bool {
         var information = stat()
+        var named = stat()
+        // A file that has become a blob is no upload any more, though this descriptor would still write to it.
         guard flock(descriptor, LOCK_EX | LOCK_NB) == 0, fstat(descriptor, &information) == 0,
-            information.st_nlink > 0
-        else { return false }
+            lstat(path, &named) == 0, named.st_ino == information.st_ino, named.st_dev == information.st_dev
+        else {
+            rest()
+            return false
+        }
         let size = UInt64(information.st_size)
         // Another process went on with it meanwhile.
         if size != count { digest = nil }
@@ -211,6 +216,9 @@ final class UploadTable: Sendable {
 }
 
 extension RegistryStorage {
+    /// Uploads of a repository that are under way, or were left.
+    private static let uploadLimit = 1024
+
     /// 32 hex digits.
     static func isUploadID(_ text: some StringProtocol) -> Bool {
         text.utf8.count == 32 && text.utf8.allSatisfy { (48...57).contains($0) || (97...102).contains($0) }
@@ -223,6 +231,12 @@ extension RegistryStorage {
     /// Begins an upload.
     func beginUpload(_ algorithm: OCIDigest.Algorithm, in name: OCIRepositoryName) throws -> Upload {
         try within(name, "_uploads") { directory in
+            // Each may take what the disk has.
+            guard try Files.list(directory).count < Self.uploadLimit else {
+                throw RegistryError(
+                    status: 429, code: "TOOMANYREQUESTS",
+                    message: "the repository has \(Self.uploadLimit) uploads that nobody ended")
+            }
             // Guessing one would let somebody else add to it.
             let id = Hex.encode((0..<16).map { _ in UInt8.random(in: 0...255) })
             let upload = try Upload(creating: "\(directory)/\(id)", id: id, algorithm: algorithm)

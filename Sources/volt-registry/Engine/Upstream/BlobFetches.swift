@@ -7,8 +7,17 @@ internal import VoltSystem
 
 /// A blob that is being fetched: clients get it while it comes.
 final class BlobFetch: Sendable {
-    /// A descriptor of the file that grows; the caller closes it.
-    typealias Begun = Result<(descriptor: Int32, size: UInt64, growth: HTTPGrowth), VoltError>
+    /// The file that grows.
+    struct Growing {
+        /// The caller's, who closes it.
+        let descriptor: Int32
+        let size: UInt64
+        /// How far it is.
+        let growth: HTTPGrowth
+        /// The same, but for nothing until all of it was verified.
+        let verified: HTTPGrowth
+    }
+    typealias Begun = Result<Growing, VoltError>
     typealias Waiting = @Sendable (Begun) -> Void
 
     private enum State {
@@ -19,29 +28,30 @@ final class BlobFetch: Sendable {
 
     private let state = Mutex(State.beginning([]))
     private let growth = HTTPGrowth()
+    private let verified = HTTPGrowth()
 
     deinit { state.withLock { if case .under(let descriptor, _) = $0 { close(descriptor) } } }
 
     /// Calls the argument once it is known how large the blob is.
     func whenBegun(_ body: @escaping Waiting) {
-        let begun: Begun? = state.withLock { state in
+        let known: Begun? = state.withLock { state in
             switch state {
             case .beginning(let waiting):
                 state = .beginning(waiting + [body])
                 return nil
-            case .under(let descriptor, let size): return Self.begun(descriptor, size, growth)
+            case .under(let descriptor, let size): return self.begun(descriptor, size)
             case .over(let error): return .failure(error)
             }
         }
-        if let begun { body(begun) }
+        if let known { body(known) }
     }
 
-    private static func begun(_ descriptor: Int32, _ size: UInt64, _ growth: HTTPGrowth) -> Begun {
+    private func begun(_ descriptor: Int32, _ size: UInt64) -> Begun {
         let copy = fcntl(descriptor, F_DUPFD_CLOEXEC, 0)
         guard copy >= 0 else {
             return .failure(SystemError.current.during("cannot open a blob that is fetched"))
         }
-        return .success((copy, size, growth))
+        return .success(Growing(descriptor: copy, size: size, growth: growth, verified: verified))
     }
 
     /// - Parameter descriptor: of the file; closed with this fetch.
@@ -51,11 +61,17 @@ final class BlobFetch: Sendable {
             state = .under(way: descriptor, size: size)
             return waiting
         }
-        for body in waiting { body(Self.begun(descriptor, size, growth)) }
+        for body in waiting { body(begun(descriptor, size)) }
     }
 
     /// Says how much of the file can be sent.
     func reach(_ count: UInt64) { growth.reach(count) }
+
+    /// Says that all of it is there and verified.
+    func end(_ count: UInt64) {
+        growth.reach(count)
+        verified.reach(count)
+    }
 
     func fail(_ error: VoltError) {
         let waiting: [Waiting] = state.withLock { state in
@@ -65,6 +81,7 @@ final class BlobFetch: Sendable {
         }
         for body in waiting { body(.failure(error)) }
         growth.fail()
+        verified.fail()
     }
 }
 

@@ -148,18 +148,26 @@ extension RegistryService {
     }
 
     /// What is about a manifest there, and here when it cannot be reached.
-    func referrers(_ repository: Upstreams.Repository, _ subject: OCIDigest, type: String?) throws
-        -> [OCIDescriptor]
-    {
+    func referrers(
+        _ repository: Upstreams.Repository, _ subject: OCIDigest, type: String?, after last: String?
+    ) throws -> ReferrersPage {
         do throws(VoltError) {
             let found = try repository.upstream.ask { client throws(VoltError) in
                 try client.referrers(to: subject, type: type, in: repository.remote)
             }
-            return found.sorted { $0.digest < $1.digest }
+            var page = ReferrersPage()
+            for descriptor in found.sorted(by: { $0.digest < $1.digest }) where descriptor.digest > last ?? ""
+            {
+                let texts = descriptor.annotations?.reduce(0) {
+                    $0 + $1.key.utf8.count + $1.value.utf8.count + 8
+                }
+                guard page.add(descriptor, size: 400 + (texts ?? 0)) else { break }
+            }
+            return page
         } catch {
             guard error.code == .tryAgain else { throw failed(error, repository) }
             repository.upstream.count(.stale)
-            return try local.referrers(to: subject, type: type, in: repository.name)
+            return try local.referrers(to: subject, type: type, after: last, in: repository.name)
         }
     }
 
@@ -176,7 +184,22 @@ extension RegistryService {
             }
         }
         let (fetch, isNew) = upstreams.fetches.fetch(digest, in: repository.name)
-        if isNew { fetchers.run { self.run(fetch, digest, repository) } }
+        if isNew {
+            let isTaken = repository.upstream.fetch {
+                self.fetchers.run {
+                    self.run(fetch, digest, repository)
+                    repository.upstream.ended()
+                }
+            }
+            if !isTaken {
+                fetch.fail(
+                    VoltError(.tryAgain, "too many blobs of '\(repository.upstream.rule.host)' are asked for")
+                )
+                upstreams.fetches.remove(digest, in: repository.name)
+            }
+        }
+        // A part could be whole before the blob is verified.
+        let isPart = request["range"] != nil
         return .work { reply in
             fetch.whenBegun { begun in
                 reply(
@@ -186,7 +209,7 @@ extension RegistryService {
                             return self.response(
                                 HTTPFile(
                                     descriptor: begun.descriptor, offset: 0, count: begun.size,
-                                    growth: begun.growth), digest, request)
+                                    growth: isPart ? begun.verified : begun.growth), digest, request)
                         case .failure(let error):
                             if error.code == .notFound { throw RegistryError.blobUnknown(digest) }
                             throw self.refusal(error, repository)
@@ -210,6 +233,9 @@ extension RegistryService {
         return size
     }
 
+    /// Bytes a second; what comes more slowly is given up, since it keeps others from their turn.
+    private static let slowest: UInt64 = 1024
+
     /// Fetches a blob into the store.
     private func run(_ fetch: BlobFetch, _ digest: OCIDigest, _ repository: Upstreams.Repository) {
         let name = repository.name
@@ -217,22 +243,25 @@ extension RegistryService {
             // It may have come since it was looked for.
             if let sha256 = local.blob(digest, in: name), let opened = try local.open(sha256, in: name) {
                 fetch.begin(opened.descriptor, size: opened.size)
-                fetch.reach(opened.size)
+                fetch.end(opened.size)
             } else {
+                // Nothing is made for what is not there.
+                let size = try size(digest, repository)
                 try local.mark(name, as: repository.upstream.rule.host)
                 let upload = try local.beginUpload(digest.algorithm, in: name)
                 defer { local.uploads.release(upload.path) }
                 do {
-                    try fill(upload, fetch, digest, repository)
+                    try fill(upload, size, fetch, digest, repository)
                 } catch {
                     upload.remove()
                     throw error
                 }
                 repository.upstream.count(.fetched)
             }
-        } catch let error as VoltError where error.code == .notFound {
-            repository.upstream.count(.missing)
-            fetch.fail(error)
+        } catch is RegistryError {
+            // It was told already.
+            fetch.fail(
+                VoltError(.notFound, "'\(repository.upstream.rule.host)' does not give blob '\(digest)'"))
         } catch {
             // Clients that have a part of it cannot be told the reason.
             let reason =
@@ -244,24 +273,33 @@ extension RegistryService {
     }
 
     private func fill(
-        _ upload: Upload, _ fetch: BlobFetch, _ digest: OCIDigest, _ repository: Upstreams.Repository
+        _ upload: Upload, _ size: UInt64, _ fetch: BlobFetch, _ digest: OCIDigest,
+        _ repository: Upstreams.Repository
     ) throws {
         let (name, limit) = (repository.name, settings.largestBlob)
-        let size = try repository.upstream.ask { client throws(VoltError) in
-            guard let size = try client.size(of: digest, in: repository.remote) else {
-                throw VoltError(.notFound, "'\(repository.upstream.rule.host)' has no blob '\(digest)'")
-            }
+        let start = ContinuousClock.now
+        try repository.upstream.ask { client throws(VoltError) in
             guard size <= limit ?? .max else {
                 throw VoltError(
                     .refused, "blob '\(digest)' has \(size) bytes, and a blob has at most \(limit ?? 0) here")
+            }
+            // Of nothing there is no last byte to hold back.
+            guard size > 0 || digest == OCIDigest.of([], digest.algorithm) else {
+                throw VoltError(
+                    .refused, "'\(repository.upstream.rule.host)' says that blob '\(digest)' has no bytes")
             }
             fetch.begin(try upload.duplicate(), size: size)
             try client.blob(digest, size: size, in: repository.remote) { part throws(VoltError) in
                 try upload.append(part)
                 // Nobody has a whole blob before it was verified.
                 fetch.reach(min(upload.count, max(size, 1) - 1))
+                let seconds = UInt64((ContinuousClock.now - start).components.seconds)
+                if seconds > 60, upload.count / seconds < Self.slowest {
+                    throw VoltError(
+                        .failed,
+                        "'\(repository.upstream.rule.host)' sends less than \(Self.slowest) bytes a second")
+                }
             }
-            return size
         }
         guard let sha256 = try upload.finish(digest.algorithm).sha256.sha256 else {
             throw RegistryError.failed
@@ -270,6 +308,6 @@ extension RegistryService {
         try adding(OCIDigest(sha256), size, to: name) {
             try local.takeIn(upload.path, as: sha256, alias: digest, in: name)
         }
-        fetch.reach(size)
+        fetch.end(size)
     }
 }

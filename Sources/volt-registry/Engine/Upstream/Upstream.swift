@@ -18,6 +18,9 @@ public final class Upstream: Sendable {
         /// Nothing is asked for before: it could not be reached.
         var rests = ContinuousClock.now
         var counts: [Outcome: Int64] = [:]
+        /// Blobs that are being fetched, and those that wait for their turn.
+        var fetching = 0
+        var waiting: [@Sendable () -> Void] = []
     }
 
     /// What became of a request.
@@ -92,6 +95,37 @@ public final class Upstream: Sendable {
         return list
     }
 
+    /// Blobs that are fetched of one registry at a time; a slow one does not keep the threads from the others.
+    static let fetches = 16
+    private static let queue = 1024
+
+    /// Fetches a blob by the body, which calls `ended`, when it is its turn.
+    ///
+    /// - Returns: false when too much waits already.
+    func fetch(_ body: @escaping @Sendable () -> Void) -> Bool {
+        let next: (starts: Bool, isTaken: Bool) = state.withLock { state in
+            if state.fetching < Self.fetches {
+                state.fetching += 1
+                return (true, true)
+            }
+            guard state.waiting.count < Self.queue else { return (false, false) }
+            state.waiting.append(body)
+            return (false, true)
+        }
+        if next.starts { body() }
+        return next.isTaken
+    }
+
+    /// Says that a fetch has ended: the next one begins.
+    func ended() {
+        let next: (@Sendable () -> Void)? = state.withLock { state in
+            guard state.waiting.isEmpty else { return state.waiting.removeFirst() }
+            state.fetching -= 1
+            return nil
+        }
+        next?()
+    }
+
     /// Ends what is being asked for.
     func stop() { clients.stop() }
 
@@ -156,9 +190,9 @@ final class Upstreams: Sendable {
 
     /// The repository here of one that a client names with its registry (`ns`, section "Registry Proxying").
     func name(_ remote: OCIRepositoryName, of host: String) -> OCIRepositoryName? {
-        guard let rule = all.first(where: { $0.rule.host == host && $0.rule.path.isEmpty })?.rule,
-            rule.remote(remote) == nil
-        else { return nil }
-        return OCIRepositoryName(parsing: "\(rule.prefix)/\(remote)")
+        guard let rule = all.first(where: { $0.rule.host == host && $0.rule.path.isEmpty })?.rule else {
+            return nil
+        }
+        return rule.prefix.isEmpty ? remote : OCIRepositoryName(parsing: "\(rule.prefix)/\(remote)")
     }
 }
