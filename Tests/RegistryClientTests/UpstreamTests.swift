@@ -93,6 +93,7 @@ struct UpstreamTests {
         // As containerd asks.
         let proxied = try front.get("/v2/team/web/manifests/1?ns=\(origin.host)", "HEAD")
         #expect(proxied.headers["docker-content-digest"] == String(digest))
+        #expect(proxied.headers["oci-namespace"] == origin.host)
         for (path, code) in [
             ("team/web/manifests/none", "MANIFEST_UNKNOWN"), ("no/tags/list", "NAME_UNKNOWN"),
         ] {

@@ -63,13 +63,32 @@ final class RegistryService: Sendable {
         do {
             let query = Query(request.query)
             let endpoint = try named(try Endpoint(request.path), query)
+            let host = upstreams.all.isEmpty || endpoint.repository == nil ? nil : query["ns"]
             return authorized(request, Self.wants(endpoint, request.method), caller) { grant in
-                do { return try self.route(request, endpoint, query, grant) } catch {
+                do {
+                    return Self.scoped(try self.route(request, endpoint, query, grant), host)
+                } catch {
                     return .answer(self.answer { throw error })
                 }
             }
         } catch {
             return .answer(answer { throw error })
+        }
+    }
+
+    /// The answer says of which registry it is, when that was asked for (section "Registry Proxying").
+    private static func scoped(_ opening: HTTPOpening, _ host: String?) -> HTTPOpening {
+        guard let host else { return opening }
+        // The name of an upstream: nothing else comes so far.
+        @Sendable func scoped(_ response: HTTPResponse) -> HTTPResponse {
+            var response = response
+            response.headers.append(("OCI-Namespace", host))
+            return response
+        }
+        return switch opening {
+        case .answer(let response): .answer(scoped(response))
+        case .work(let work): .work { reply in work { reply(scoped($0)) } }
+        case .exchange, .later: opening
         }
     }
 
