@@ -6,5 +6,5 @@ struct FreePort: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Print a port of 127.0.0.1 that was free a moment ago.")
 
-    func run() { Output.line(String(LoopbackPort.free())) }
+    func run() throws { try Output.line(String(LoopbackPort.free())) }
 }

@@ -49,7 +49,7 @@ struct Load: ParsableCommand {
             let micros = sorted[min(sorted.count - 1, Int(Double(sorted.count) * part))]
             return "\(micros / 1000).\(String(micros % 1000 + 1000).dropFirst())"
         }
-        print(
+        try Output.put(
             "connections=\(connections) body=\(bodies[0].body.count) accepted=\(run.latencies.count) "
                 + "failed=\(run.failures) rate=\(Int(rate)) p50=\(percentile(0.5)) p99=\(percentile(0.99))")
     }

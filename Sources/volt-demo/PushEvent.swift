@@ -34,7 +34,7 @@ struct PushEvent: ParsableCommand {
                 ("X-GitHub-Delivery", delivery),
                 ("X-Hub-Signature-256", "sha256=\(signature)"),
             ], body: body)
-        print("\(answer.status) \(answer.text.split(separator: "\n").first ?? "")")
+        try Output.put("\(answer.status) \(answer.text.split(separator: "\n").first ?? "")")
         guard answer.status == 202 else { throw ExitStatus(1) }
     }
 

@@ -12,7 +12,7 @@ struct ServeGit: ParsableCommand {
 
     func run() throws {
         let server = try GitHTTPServer(directory: Files.absolute(directory, from: Files.currentDirectory))
-        Output.line("http://127.0.0.1:\(server.port)")
+        try Output.line("http://127.0.0.1:\(server.port)")
         server.serve()
     }
 }

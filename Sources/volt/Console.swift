@@ -1,3 +1,4 @@
+internal import CVoltSystem
 internal import Glibc
 internal import VoltCore
 
@@ -8,19 +9,24 @@ enum Console {
 
     /// Writes data and gives the exit code.
     static func print(_ bytes: [UInt8]) -> Int32 {
-        // A reader that went away ends `volt` as it ends any filter, whatever the caller did to SIGPIPE.
-        signal(SIGPIPE, SIG_DFL)
-        var none = sigset_t()
-        sigemptyset(&none)
-        sigprocmask(SIG_SETMASK, &none, nil)
-        let number = write(bytes, to: 1)
+        let number = volt_write_stdout(bytes, bytes.count)
         guard number != 0 else { return ExitCode.ok.rawValue }
         return fail(
             VoltError(.failed, "cannot write to stdout: \(String(cString: strerror(number)).lowercased())"))
     }
 
     /// Writes a line for people.
-    static func note(_ line: String) { _ = write(Array((line + "\n").utf8), to: 2) }
+    static func note(_ line: String) {
+        let bytes = Array((line + "\n").utf8)
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let count = rest.withUnsafeBytes { write(2, $0.baseAddress, $0.count) }
+            if count < 0, errno == EINTR { continue }
+            // Nobody is left to tell that it failed.
+            guard count > 0 else { return }
+            rest = rest.dropFirst(count)
+        }
+    }
 
     /// Reports an error and gives its exit code.
     static func fail(_ error: VoltError) -> Int32 {
@@ -52,21 +58,5 @@ enum Console {
             while line.hasSuffix(" ") { line.removeLast() }
             return line + "\n"
         }.joined()
-    }
-
-    /// 0, or an errno.
-    private static func write(_ bytes: [UInt8], to descriptor: Int32) -> Int32 {
-        var offset = 0
-        while offset < bytes.count {
-            let count = bytes.withUnsafeBytes {
-                Glibc.write(descriptor, $0.baseAddress?.advanced(by: offset), bytes.count - offset)
-            }
-            if count < 0 {
-                if errno == EINTR { continue }
-                return errno
-            }
-            offset += count
-        }
-        return 0
     }
 }

@@ -189,13 +189,13 @@ final class Terminal {
 }
 
 /// Waits for a child; its exit code as a shell gives it.
-private func waitForExit(of pid: pid_t) -> Int32 {
+func waitForExit(of pid: pid_t) -> Int32 {
     var status: Int32 = 0
     while waitpid(pid, &status, 0) < 0 { if errno != EINTR { return -1 } }
     return status & 0x7f == 0 ? status >> 8 & 0xff : 128 + status & 0x7f
 }
 
-private func withPointers<Result>(
+func withPointers<Result>(
     _ strings: [String], _ body: ([UnsafeMutablePointer<CChar>?]) -> Result
 ) -> Result {
     let pointers = strings.map { strdup($0) } + [nil]

@@ -115,6 +115,32 @@ private struct Import {
         }
     }
 
+    // A write to stdout that fails has to end in the exit code: VoltCLI's Output sees to that, Console in `volt`, and
+    // StandardOutput below both. The terminal of an exec and the protocol of `cas serve --stdio` are no data of a command.
+    @Test("nothing but VoltCLI writes to stdout")
+    func standardOutput() {
+        let refused = [
+            "print(", "puts(", "putchar(", "fwrite(", "fflush(", "write(1,", "STDOUT_FILENO", "to: 1",
+        ]
+        for source in sources {
+            for (number, line) in source.lines.enumerated() {
+                let code = " \(line.drop(while: \.isWhitespace))"
+                if code.hasPrefix(" //") || code.hasPrefix(" static func print(") { continue }
+                for word in refused {
+                    for place in code.ranges(of: word) {
+                        let before = code[code.index(before: place.lowerBound)]
+                        let after = place.upperBound < code.endIndex ? code[place.upperBound] : " "
+                        if before.isLetter || before.isNumber || before == "." || after.isNumber { continue }
+                        if source.path == "volt-container/run/Terminal.swift", word == "to: 1" { continue }
+                        Issue.record(
+                            "Sources/\(source.path):\(number + 1) writes to stdout: use Output.put or Output.line"
+                        )
+                    }
+                }
+            }
+        }
+    }
+
     @Test("no file is longer than 450 lines")
     func length() {
         for source in sources where source.lines.count > Layout.longestFile + 1 {

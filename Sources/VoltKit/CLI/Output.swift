@@ -1,6 +1,9 @@
 public import ArgumentParser
 internal import FoundationEssentials
 internal import Glibc
+internal import Synchronization
+public import VoltCore
+internal import VoltSystem
 
 /// The format of what a command shows.
 public enum OutputFormat: String, ExpressibleByArgument, CaseIterable, Sendable {
@@ -26,14 +29,24 @@ public struct OutputOptions: ParsableArguments {
 }
 
 /// Where commands print: data on stdout, everything for people on stderr.
+///
+/// A command that cannot print its data fails, also one that goes on after it: the first failure is kept until the end.
 public enum Output {
+    private struct Pending {
+        var bytes: [UInt8] = []
+        var failure: VoltError?
+    }
+
+    private static let pending = Mutex(Pending())
+    private static let isFollowed = isTerminal(1)
+
     /// Prints data: a table for people, or the value as JSON.
     ///
     /// The only place that looks at the format.
     public static func render(_ value: some Encodable, as format: OutputFormat, table: () -> Table) throws {
         switch format {
-        case .table: print(table().text(colored: usesColor(1)), terminator: "")
-        case .json: print(try json(value))
+        case .table: try put(table().text(colored: usesColor(1)), terminator: "")
+        case .json: try put(try json(value))
         }
     }
 
@@ -47,25 +60,59 @@ public enum Output {
     }
 
     /// Prints a line for people on stderr.
-    public static func note(_ line: String) { write(line + "\n", to: 2) }
+    public static func note(_ line: String) { draw(line + "\n") }
 
-    /// Writes a text as it is on stdout (1) or stderr (2), such as a line that is drawn again and again.
-    public static func write(_ text: String, to descriptor: Int32) {
-        let bytes = Array(text.utf8)
-        var offset = 0
-        while offset < bytes.count {
-            let count = bytes.withUnsafeBytes {
-                Glibc.write(descriptor, $0.baseAddress?.advanced(by: offset), bytes.count - offset)
-            }
-            if count <= 0 { return }
-            offset += count
+    /// Writes a text as it is on stderr, such as a line that is drawn again and again.
+    public static func draw(_ text: String) {
+        // Nobody is left to tell that it failed.
+        try? Files.write(Array(text.utf8), to: 2, named: "stderr")
+    }
+
+    /// Prints data on stdout, in larger parts unless that is a terminal.
+    ///
+    /// - Throws: `VoltError` when this or something before it cannot be written.
+    public static func put(_ data: some CustomStringConvertible, terminator: String = "\n") throws(VoltError)
+    {
+        try put(bytes: Array("\(data)\(terminator)".utf8))
+    }
+
+    /// Prints bytes as they are.
+    public static func put(bytes: [UInt8]) throws(VoltError) {
+        try pending.withLock { pending throws(VoltError) in
+            pending.bytes += bytes
+            if isFollowed || pending.bytes.count >= 1 << 16 { try flush(&pending) }
         }
     }
 
     /// Prints a line of data on stdout at once, for streams that a reader follows.
-    public static func line(_ line: String) {
-        print(line)
-        fflush(nil)
+    public static func line(_ line: String) throws(VoltError) {
+        try put(line)
+        try pending.withLock { pending throws(VoltError) in try flush(&pending) }
+    }
+
+    private static func flush(_ pending: inout Pending) throws(VoltError) {
+        do throws(VoltError) {
+            if let failure = pending.failure { throw failure }
+            let bytes = pending.bytes
+            pending.bytes = []
+            try StandardOutput.write(bytes)
+        } catch {
+            pending.failure = error
+            throw error
+        }
+    }
+
+    /// Prints what is left.
+    ///
+    /// - Returns: why some of the data was not printed, or nil.
+    static func finish() -> VoltError? {
+        pending.withLock { pending in
+            do throws(VoltError) {
+                try flush(&pending)
+                try StandardOutput.finish()
+            } catch { return error }
+            return nil
+        }
     }
 
     /// Whether a standard stream is a terminal: 1 for stdout, 2 for stderr.

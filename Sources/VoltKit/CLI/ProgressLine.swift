@@ -33,7 +33,7 @@ public final class ProgressLine: Sendable {
             state.isDrawn = true
             return true
         }
-        if isDue { Output.write(text(bytes, total, entries, now), to: 2) }
+        if isDue { Output.draw(text(bytes, total, entries, now)) }
     }
 
     private func text(_ bytes: UInt64, _ total: UInt64?, _ entries: Int?, _ now: ContinuousClock.Instant)
@@ -51,6 +51,6 @@ public final class ProgressLine: Sendable {
 
     /// Clears the line.
     public func end() {
-        if isTerminal, state.withLock({ $0.isDrawn }) { Output.write("\r\u{1B}[K", to: 2) }
+        if isTerminal, state.withLock({ $0.isDrawn }) { Output.draw("\r\u{1B}[K") }
     }
 }

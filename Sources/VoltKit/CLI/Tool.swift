@@ -96,11 +96,11 @@ extension Tool {
     /// this program by another, costs milliseconds.
     public static func runTool() -> Never {
         let words = Array(CommandLine.arguments.dropFirst())
-        if words == ["--volt-metadata"] {
-            print(metadata)
-            Glibc.exit(0)
-        }
         signal(SIGPIPE, SIG_DFL)
+        if words == ["--volt-metadata"] {
+            try? Output.put(metadata)
+            end(nil, words)
+        }
         do {
             let rest = try GlobalOptions.apply(words)
             try GlobalOptions.check(
@@ -113,12 +113,10 @@ extension Tool {
             var command = try parseAsRoot(rest)
             if let asynchronous = command as? any AsyncParsableCommand { run(asynchronous, words) }
             try command.run()
-            fflush(nil)
             Output.debug("done after \((ContinuousClock.now - started).milliseconds) ms")
-            Glibc.exit(0)
+            end(nil, words)
         } catch {
-            fflush(nil)
-            Glibc.exit(report(error, words: words))
+            end(error, words)
         }
     }
 
@@ -128,14 +126,22 @@ extension Tool {
         Task {
             do {
                 try await command.run()
-                fflush(nil)
-                Glibc.exit(0)
+                end(nil, words)
             } catch {
-                fflush(nil)
-                Glibc.exit(report(error, words: words))
+                end(error, words)
             }
         }
         dispatchMain()
+    }
+
+    /// Prints what is left, says what failed, and ends the process. Data that was not printed is a failure of its own.
+    private static func end(_ error: (any Error)?, _ words: [String]) -> Never {
+        var code = error.map { report($0, words: words) } ?? 0
+        if let unprinted = Output.finish(), unprinted != error as? VoltError {
+            let status = report(unprinted, words: words)
+            if code == 0 { code = status }
+        }
+        Glibc.exit(code)
     }
 
     /// Says when `volt` speaks another version of the contract: what it hands over may mean something else.
@@ -169,7 +175,8 @@ extension Tool {
         }
         let code = exitCode(for: error).rawValue
         if code == 0 {
-            print(fullMessage(for: error))
+            // The help, the version or a completion script.
+            try? Output.put(fullMessage(for: error))
             return 0
         }
         if error is ArgumentParser.ExitCode { return code }

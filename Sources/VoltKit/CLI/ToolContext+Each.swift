@@ -10,7 +10,11 @@ extension ToolContext {
     public func each(_ names: [String], _ body: (String) throws -> String) throws {
         var errors: [VoltError] = []
         for name in names {
-            do { Output.line(try body(name)) } catch let error as VoltError {
+            do {
+                let done = try body(name)
+                // What cannot be printed does not keep the others from their turn; the exit code says it.
+                try? Output.line(done)
+            } catch let error as VoltError {
                 if names.count == 1 { throw error }
                 errors.append(error)
                 Output.note("\(displayName): error: \(error.message)")

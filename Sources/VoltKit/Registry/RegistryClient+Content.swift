@@ -186,7 +186,7 @@ extension RegistryClient {
     public func fetch(_ digest: OCIDigest, in name: OCIRepositoryName, to path: String) throws(VoltError) {
         if path == "-" {
             return try blob(digest, size: nil, in: name) { part throws(VoltError) in
-                try Files.write(Array(part), to: 1, named: "standard output")
+                try StandardOutput.write(part)
             }
         }
         let temporary = "\(path).\(getpid()).part"

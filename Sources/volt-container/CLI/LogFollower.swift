@@ -15,8 +15,8 @@ struct LogFollower {
     nonisolated(unsafe) private static var isAsked: sig_atomic_t = 0
 
     /// Prints a line on the stream it was printed on.
-    static func show(_ line: LogLine) {
-        if line.stream == "stdout" { Output.line(line.text) } else { Output.note(line.text) }
+    static func show(_ line: LogLine) throws(VoltError) {
+        if line.stream == "stdout" { try Output.line(line.text) } else { Output.note(line.text) }
     }
 
     /// - Parameter position: where in the log to begin, in bytes.
@@ -27,7 +27,11 @@ struct LogFollower {
         var position = position
         while true {
             let ended = try hasEnded()
-            for line in try runtime.log(name, from: &position) { Self.show(line) }
+            for line in try runtime.log(name, from: &position) {
+                do throws(VoltError) { try Self.show(line) } catch  where stopsOnSignal {
+                    // A container that runs in the foreground goes on, and its log is whole; the exit code says it.
+                }
+            }
             if ended { return }
             if Self.isAsked != 0 {
                 Self.isAsked = 0

@@ -29,7 +29,7 @@ do throws(VoltError) {
         answer.add(
             "file", "\(placement.mode) \(placement.uid) \(placement.gid) \(Hex.encode(file.bytes))")
     }
-    try Files.write(try answer.encoded(), to: 1, named: "standard output")
+    try StandardOutput.write(answer.encoded())
 } catch {
     var text = error.message
     if let hint = error.hint { text += " (\(hint))" }

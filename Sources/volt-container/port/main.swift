@@ -16,6 +16,7 @@ do throws(VoltError) {
     if isWaitedFor { close(3) }
     server.run()
 } catch {
-    print("volt-container--port: error: \(error.message)")
+    let line = Array("volt-container--port: error: \(error.message)\n".utf8)
+    _ = write(2, line, line.count)
     exit(1)
 }

@@ -13,7 +13,7 @@ import VoltSystem
 /// Says something to the tool.
 @Sendable func report(_ report: RegistryReport) throws(VoltError) {
     let line = (try? JSONEncoder().encode(report)) ?? Data()
-    try Files.write(Array(line) + [10], to: 1, named: "standard output")
+    try StandardOutput.write(Array(line) + [10])
 }
 
 do throws(VoltError) {
@@ -49,17 +49,7 @@ do throws(VoltError) {
 /// with their digests, too.
 func fetch(_ blobs: [OCIDescriptor], from source: RepositoryPlace) throws(VoltError) {
     for blob in blobs {
-        try source.read(blob) { part throws(VoltError) in
-            var rest = part
-            while !rest.isEmpty {
-                let count = write(1, rest.baseAddress, rest.count)
-                if count < 0, errno == EINTR { continue }
-                guard count > 0 else {
-                    throw SystemError.current.during("cannot hand on blob '\(blob.digest)'")
-                }
-                rest = UnsafeRawBufferPointer(rebasing: rest[count...])
-            }
-        }
+        try source.read(blob) { part throws(VoltError) in try StandardOutput.write(part) }
     }
 }
 

@@ -66,7 +66,7 @@ struct OutputLog {
         for line in lines { bytes += head + line + [10] }
         // A full disk costs lines of the log, never the container.
         try? Files.write(bytes, to: file, named: path)
-        if copies { try? Files.write(lines.flatMap { $0 + [10] }, to: 1, named: "stdout") }
+        if copies { try? StandardOutput.write(lines.flatMap { $0 + [10] }) }
         size += bytes.count
         guard size >= Self.limit else { return }
         rename(path, "\(path).1")

@@ -12,6 +12,8 @@ final class Terminal {
     private var slave: Int32
     private var saved = [UInt8](repeating: 0, count: 128)
     private var isRaw = false
+    /// Why what the command printed was not shown; the command goes on all the same.
+    private var failure: VoltError?
 
     init() throws(VoltError) {
         slave = -1
@@ -48,7 +50,7 @@ final class Terminal {
             // What the command printed last may still be in the terminal when its end is known.
             _ = poll(&streams, 3, code == nil ? -1 : 0)
             if streams[1].fd >= 0, streams[1].revents != 0, !copy(master, to: 1) { streams[1].fd = -1 }
-            if let code, streams[1].fd < 0 || streams[1].revents == 0 { return code }
+            if let code, streams[1].fd < 0 || streams[1].revents == 0 { return ended(code) }
             if streams[2].fd >= 0, streams[2].revents != 0, !copy(0, to: master) { streams[2].fd = -1 }
             if let ended = takeSignals(signals, child) { code = ended }
         }
@@ -68,10 +70,23 @@ final class Terminal {
         }
     }
 
+    /// The exit code of a command that ended with another one.
+    private func ended(_ code: Int32) -> Int32 {
+        guard let failure else { return code }
+        let line = Array("volt container: error: \(failure.message)\n".utf8)
+        _ = write(2, line, line.count)
+        return code == 0 ? failure.code.rawValue : code
+    }
+
+    /// False when there is nothing more to copy.
     private func copy(_ from: Int32, to target: Int32) -> Bool {
         var buffer = [UInt8](repeating: 0, count: 1 << 14)
         let count = read(from, &buffer, buffer.count)
         guard count > 0 else { return count < 0 && errno == EINTR }
-        return (try? Files.write(Array(buffer[..<count]), to: target, named: "the terminal")) != nil
+        let bytes = Array(buffer[..<count])
+        guard target == 1 else { return (try? Files.write(bytes, to: target, named: "the terminal")) != nil }
+        guard failure == nil else { return true }
+        do throws(VoltError) { try StandardOutput.write(bytes) } catch { failure = error }
+        return true
     }
 }

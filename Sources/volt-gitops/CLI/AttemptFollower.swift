@@ -25,29 +25,29 @@ final class AttemptFollower {
         }
         guard let open else { return }
         Output.note("attempt \(open.id): \(Why.printable(open.note))")
-        let attempt = try gitops.follow(open.id) { show($0) }
+        let attempt = try gitops.follow(open.id) { (event) throws(VoltError) in try show(event) }
         clear()
         for line in Why.lines(attempt, now: clock.now()) { Output.note(line) }
     }
 
-    private func show(_ event: FollowEvent) {
+    private func show(_ event: FollowEvent) throws(VoltError) {
         switch event {
         case .step(let step):
             clear()
             Output.note("\(step.at.tableText) \(step.state.rawValue)")
         case .line(let line):
             clear()
-            Output.line(Why.printable(line))
+            try Output.line(Why.printable(line))
         case .waiting(let attempt):
             guard drawsProgress else { return }
             let frames = ["|", "/", "-", "\\"]
             frame = (frame + 1) % frames.count
             let since = clock.now().since(attempt.startedAt ?? attempt.acceptedAt)
             let commit = attempt.commit.map { " \($0.prefix(7))" } ?? ""
-            Output.write(
-                "\r\u{1B}[K\(frames[frame]) \(attempt.state.rawValue)\(commit)  \(Why.seconds(since))", to: 2)
+            Output.draw(
+                "\r\u{1B}[K\(frames[frame]) \(attempt.state.rawValue)\(commit)  \(Why.seconds(since))")
         }
     }
 
-    private func clear() { if drawsProgress { Output.write("\r\u{1B}[K", to: 2) } }
+    private func clear() { if drawsProgress { Output.draw("\r\u{1B}[K") } }
 }

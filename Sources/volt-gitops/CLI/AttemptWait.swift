@@ -14,7 +14,7 @@ struct AttemptWait {
         let isTable = output.format == .table
         let attempt = try gitops.wait(for: id) { state in if isTable { Output.note("\(state) …") } }
         if let wait = attempt.wait, attempt.finishedAt == nil {
-            if !isTable { Output.line(try Output.json(attempt)) }
+            if !isTable { try Output.line(Output.json(attempt)) }
             throw VoltError(
                 .tryAgain, "attempt \(id) stays in the queue: \(wait.reason)",
                 hint: hint(for: wait.kind, attempt.pipeline))
@@ -24,7 +24,7 @@ struct AttemptWait {
             let commit = attempt.commit.map { " at \($0.prefix(7))" } ?? ""
             Output.note("\(attempt.status)\(commit) after \(DurationText.format(duration)): \(attempt.note)")
         } else {
-            Output.line(try Output.json(attempt))
+            try Output.line(Output.json(attempt))
         }
         // Never part of the result: what cannot be told now is told by the next server.
         defer { try? gitops.tellOutside { line in if isTable { Output.note(line) } } }

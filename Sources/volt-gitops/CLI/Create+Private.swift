@@ -26,7 +26,7 @@ struct PrivateOptions: ParsableArguments {
                 .usage, "--known-hosts names the host keys already", hint: "leave --scan-host-key out")
         }
         let key = try gitops.scanHostKey(of: pipeline)
-        Output.line("\(key.host) \(key.type) \(key.fingerprint)")
+        try Output.line("\(key.host) \(key.type) \(key.fingerprint)")
         if let acceptHostKey {
             guard acceptHostKey == key.fingerprint else {
                 throw VoltError(

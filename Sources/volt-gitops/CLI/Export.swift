@@ -23,6 +23,6 @@ struct Export: ParsableCommand {
 
     func run() throws {
         let (gitops, _) = try VoltGitops.engine()
-        print(try gitops.export(name), terminator: "")
+        try Output.put(gitops.export(name), terminator: "")
     }
 }

@@ -37,7 +37,7 @@ struct Logs: ParsableCommand {
         let attempts = try journal.history(of: name, limit: limit)
         if why, output.format == .table {
             for attempt in attempts {
-                for line in Why.lines(attempt, now: context.clock.now()) { Output.line(line) }
+                for line in Why.lines(attempt, now: context.clock.now()) { try Output.line(line) }
             }
             return
         }

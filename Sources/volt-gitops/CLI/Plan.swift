@@ -21,8 +21,8 @@ struct Plan: ParsableCommand {
     func run() throws {
         let (gitops, _) = try VoltGitops.engine()
         let plan = try gitops.plan(name)
-        guard output.format == .table else { return Output.line(try Output.json(plan)) }
-        for line in lines(plan) { Output.line(Why.printable(line)) }
+        guard output.format == .table else { return try Output.line(Output.json(plan)) }
+        for line in lines(plan) { try Output.line(Why.printable(line)) }
     }
 
     private func lines(_ plan: DeployPlan) -> [String] {

@@ -25,7 +25,7 @@ struct SecretRotate: ParsableCommand {
             file: secretFile, stdin: secretStdin, options: "--secret-file, --secret-stdin")
         let secret = given ?? Gitops.newSecret()
         let report = try gitops.rotateSecret(of: name, to: secret, grace: try DurationText.parse(grace))
-        if given == nil { Output.line(String(decoding: secret, as: UTF8.self)) }
+        if given == nil { try Output.line(String(decoding: secret, as: UTF8.self)) }
         let end = report.secrets.last?.validUntil.map { "the old one stays valid until \($0)" }
         Output.note("pipeline '\(name)' has a new secret; \(end ?? "the old one is not valid any more")")
     }

@@ -21,8 +21,8 @@ struct Show: ParsableCommand {
     func run() throws {
         let (gitops, context) = try VoltGitops.engine()
         let report = try gitops.report(on: attempt)
-        guard output.format == .table else { return Output.line(try Output.json(report)) }
-        for line in Self.lines(report, now: context.clock.now()) { Output.line(line) }
+        guard output.format == .table else { return try Output.line(Output.json(report)) }
+        for line in Self.lines(report, now: context.clock.now()) { try Output.line(line) }
     }
 
     private static func lines(_ report: AttemptReport, now: Timestamp) -> [String] {

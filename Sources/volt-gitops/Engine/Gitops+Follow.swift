@@ -23,8 +23,11 @@ extension Gitops {
 
     /// Follows an attempt to its end.
     ///
+    /// - Parameter event: what it throws ends this.
     /// - Returns: the attempt as it ended.
-    public func follow(_ id: Int64, event: (FollowEvent) -> Void) throws(VoltError) -> Attempt {
+    public func follow(_ id: Int64, event: (FollowEvent) throws(VoltError) -> Void)
+        throws(VoltError) -> Attempt
+    {
         let journal = try journal()
         var shown = 0
         var position: Int64 = 0
@@ -34,11 +37,11 @@ extension Gitops {
                 throw VoltError(.notFound, "attempt \(id) is gone: its pipeline was deleted")
             }
             let steps = try journal.steps(of: id)
-            for step in steps.dropFirst(shown) { event(.step(step)) }
+            for step in steps.dropFirst(shown) { try event(.step(step)) }
             shown = steps.count
-            for line in try journal.log(of: id, after: &position) { event(.line(line)) }
+            for line in try journal.log(of: id, after: &position) { try event(.line(line)) }
             if attempt.finishedAt != nil { return attempt }
-            event(.waiting(attempt))
+            try event(.waiting(attempt))
             usleep(100_000)
         }
     }

@@ -18,6 +18,6 @@ do throws(VoltError) {
     answer.code = error.code.rawValue
 }
 do {
-    try Files.write(try NotifyStream.encode(answer) + [10], to: 1, named: "stdout")
+    try StandardOutput.write(NotifyStream.encode(answer) + [10])
     exit(0)
 } catch { exit(ExitCode.failed.rawValue) }

@@ -12,7 +12,7 @@ final class EventWriter: Sendable {
 
     /// Writes a line at once. A reader that is gone ends the process: nobody wants the rest.
     func write(_ event: SourceEvent) {
-        do { try Files.write(SourceStream.encode(event), to: 1, named: "stdout") } catch {
+        do { try StandardOutput.write(SourceStream.encode(event)) } catch {
             exit(ExitCode.failed.rawValue)
         }
     }

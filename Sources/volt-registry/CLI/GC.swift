@@ -29,11 +29,11 @@ struct GC: ParsableCommand {
         let result =
             try bucket.open(storage, context.environment)?.collect(rules, now: now, dryRun: dryRun)
             ?? storage.collect(rules, now: now, dryRun: dryRun)
-        if output.format == .json { return print(try Output.json(result)) }
+        if output.format == .json { return try Output.put(Output.json(result)) }
         let word = dryRun ? "would remove" : "removed"
-        for tag in result.tags { print("\(word) tag \(tag)") }
-        for manifest in result.manifests { print("\(word) manifest \(manifest)") }
-        print(
+        for tag in result.tags { try Output.put("\(word) tag \(tag)") }
+        for manifest in result.manifests { try Output.put("\(word) manifest \(manifest)") }
+        try Output.put(
             "\(word) \(result.tags.count) tags, \(result.manifests.count) manifests, \(result.blobs) blobs of repositories, \(result.uploads) uploads; \(result.store.removed) blobs of the store, \(ByteSize(bytes: result.store.freed))"
         )
     }

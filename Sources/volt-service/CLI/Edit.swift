@@ -53,7 +53,7 @@ struct Edit: ParsableCommand {
             outcome = try edits.change(
                 .init(port: port, set: set, unset: unset), of: service, restart: restart)
         }
-        if output.format == .json { print(try Output.json(outcome)) } else { say(outcome) }
+        if output.format == .json { try Output.put(Output.json(outcome)) } else { say(outcome) }
     }
 
     private func say(_ outcome: UnitEditor.Outcome) {

@@ -164,32 +164,13 @@ extension ContentStore {
         }
     }
 
-    /// Writes bytes of a blob to a descriptor.
-    ///
-    /// - Parameter range: nil for all; then an error says that what was written is not the blob.
-    public func write(_ digest: Digest, range: Range<UInt64>? = nil, to descriptor: Int32) throws {
-        func write(_ bytes: UnsafeRawBufferPointer) throws {
-            var done = 0
-            while done < bytes.count {
-                let count = Glibc.write(descriptor, bytes.baseAddress?.advanced(by: done), bytes.count - done)
-                if count < 0 {
-                    if errno == EINTR { continue }
-                    throw SystemError.current.during("cannot write the blob")
-                }
-                done += count
-            }
-        }
-        try BlobReader(self).read(BinaryDigest(digest), range: range) { part in
-            switch part {
-            case .bytes(let bytes): try write(bytes)
-            case .zeros(let count): try Zeros.each(count) { try write($0) }
-            }
-        }
-    }
-
     /// Gives the bytes of a blob in order, zeros among them; only after the call are they known to be right.
-    public func read(_ digest: Digest, _ body: (UnsafeRawBufferPointer) throws -> Void) throws {
-        try BlobReader(self).read(BinaryDigest(digest)) { part in
+    ///
+    /// - Parameter range: nil for all; then an error says that what was given is not the blob.
+    public func read(
+        _ digest: Digest, range: Range<UInt64>? = nil, _ body: (UnsafeRawBufferPointer) throws -> Void
+    ) throws {
+        try BlobReader(self).read(BinaryDigest(digest), range: range) { part in
             switch part {
             case .bytes(let bytes): try body(bytes)
             case .zeros(let count): try Zeros.each(count, body)

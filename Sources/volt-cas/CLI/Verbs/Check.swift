@@ -17,7 +17,7 @@ struct Init: ParsableCommand {
     func run() throws {
         let context = try ToolContext(tool: VoltCAS.tool.name)
         let store = try ContentStore.create(place.path(context))
-        print(store.path)
+        try Output.put(store.path)
     }
 }
 
@@ -57,13 +57,14 @@ struct VerifyStore: ParsableCommand {
         let result = try store.verify(options)
         line.end()
         if output.format == .json {
-            print(try Output.json(result))
+            try Output.put(Output.json(result))
         } else {
             for damage in result.damaged {
-                print("damaged  \(damage.digest.map { "\($0)  " } ?? "")\(damage.reason)  \(damage.path)")
+                try Output.put(
+                    "damaged  \(damage.digest.map { "\($0)  " } ?? "")\(damage.reason)  \(damage.path)")
             }
-            for digest in result.missing { print("missing  \(digest)") }
-            print(
+            for digest in result.missing { try Output.put("missing  \(digest)") }
+            try Output.put(
                 "\(result.blobs) blobs, \(ByteSize(bytes: result.bytes)) read; "
                     + (result.isSound
                         ? "all is as it should be"
@@ -109,10 +110,10 @@ struct Repair: ParsableCommand {
         }
         let result = try store.repairIndex()
         if output.format == .json {
-            print(try Output.json(result))
+            try Output.put(Output.json(result))
         } else {
-            for damage in result.damaged { print("damaged  \(damage)") }
-            print("\(result.records) records in \(result.packs) packs")
+            for damage in result.damaged { try Output.put("damaged  \(damage)") }
+            try Output.put("\(result.records) records in \(result.packs) packs")
         }
         if !result.damaged.isEmpty { throw ExitStatus(1) }
     }
@@ -122,10 +123,10 @@ struct Repair: ParsableCommand {
         let result = try store.repair(from: address) { line.show($0, of: $1) }
         line.end()
         if output.format == .json {
-            print(try Output.json(result))
+            try Output.put(Output.json(result))
         } else {
-            for digest in result.missing { print("missing  \(digest)") }
-            print("\(result.damaged) damaged, \(result.mended) came from '\(address)'")
+            for digest in result.missing { try Output.put("missing  \(digest)") }
+            try Output.put("\(result.damaged) damaged, \(result.mended) came from '\(address)'")
         }
         if !result.missing.isEmpty { throw ExitStatus(1) }
     }

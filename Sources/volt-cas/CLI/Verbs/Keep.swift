@@ -100,7 +100,7 @@ struct LeaseCommand: ParsableCommand {
             let lease = try store.takeLease(
                 on: found.digest, kind: found.kind ?? (tree ? .tree : .blob), holder: holder,
                 for: try DurationText.parse(time))
-            print(output.format == .json ? try Output.json(lease) : lease.id)
+            try Output.put(output.format == .json ? try Output.json(lease) : lease.id)
         }
     }
 
@@ -177,8 +177,8 @@ struct GC: ParsableCommand {
         let (store, _) = try place.open()
         let result = try store.collectGarbage(
             grace: try DurationText.parse(grace), dryRun: dryRun, fullness: fullness)
-        if output.format == .json { return print(try Output.json(result)) }
-        print(
+        if output.format == .json { return try Output.put(Output.json(result)) }
+        try Output.put(
             "\(dryRun ? "would remove" : "removed") \(result.removed) blobs, \(ByteSize(bytes: result.freed)); "
                 + "kept \(result.kept)")
     }

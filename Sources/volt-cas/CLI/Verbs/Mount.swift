@@ -36,7 +36,7 @@ struct MountTree: ParsableCommand {
         options.upper = upper
         options.isVolatile = volatile
         let result = try store.mount(try store.tree(tree), at: directory, options: options)
-        if output.format == .json { print(try Output.json(result)) }
+        if output.format == .json { try Output.put(Output.json(result)) }
     }
 }
 

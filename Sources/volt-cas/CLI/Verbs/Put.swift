@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import VoltCLI
 internal import VoltCore
 internal import VoltStore
+internal import VoltSystem
 
 struct Put: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -28,8 +29,8 @@ struct Put: ParsableCommand {
         let result = try store.put(
             file: file, representation: bare ? .bare : .packed, tag: tag, progress: { line.show($0) })
         line.end()
-        if output.format == .json { return print(try Output.json(result)) }
-        print(result.digest)
+        if output.format == .json { return try Output.put(Output.json(result)) }
+        try Output.put(result.digest)
     }
 }
 
@@ -71,15 +72,17 @@ struct Cat: ParsableCommand {
     func run() throws {
         let (store, _) = try place.open()
         let digest = try store.blob(blob)
+        let write = { (part: UnsafeRawBufferPointer) in try StandardOutput.write(part) }
         let start = try ByteSize(offset).bytes
         let count = try length.map { (text) throws(VoltError) in try ByteSize(text).bytes }
-        guard start > 0 || count != nil else { return try store.write(digest, to: 1) }
+        guard start > 0 || count != nil else { return try store.read(digest, write) }
         let size = try store.size(of: digest)
         guard start <= size else {
             throw VoltError(
                 .usage, "--offset \(start) is behind the end of the blob, which has \(size) bytes")
         }
-        try store.write(digest, range: start..<(start + min(count ?? size, size - start)), to: 1)
+        try store.read(
+            digest, range: start..<(start + min(count ?? size, size - start)), write)
     }
 }
 
@@ -100,7 +103,7 @@ struct Has: ParsableCommand {
         let (store, _) = try place.open()
         var isComplete = true
         for text in digests where try !store.has(try Digest(text)) {
-            print(text)
+            try Output.put(text)
             isComplete = false
         }
         if !isComplete { throw ExitStatus(VoltCore.ExitCode.notFound.rawValue) }

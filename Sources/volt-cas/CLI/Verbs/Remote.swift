@@ -76,9 +76,9 @@ struct PullTags: ParsableCommand {
 
 private enum Transfers {
     static func show(_ result: TransferResult, _ what: String, _ output: OutputOptions) throws {
-        if output.format == .json { return print(try Output.json(result)) }
-        for tag in result.tags { print(tag) }
-        print("\(result.blobs) blobs, \(ByteSize(bytes: result.bytes)) \(what)")
+        if output.format == .json { return try Output.put(Output.json(result)) }
+        for tag in result.tags { try Output.put(tag) }
+        try Output.put("\(result.blobs) blobs, \(ByteSize(bytes: result.bytes)) \(what)")
     }
 }
 

@@ -30,8 +30,8 @@ struct Rm: ParsableCommand {
             return digest
         }
         let result = try store.remove(wanted)
-        if output.format == .json { return print(try Output.json(result)) }
-        print("removed \(result.removed) blobs, \(ByteSize(bytes: result.freed))")
+        if output.format == .json { return try Output.put(Output.json(result)) }
+        try Output.put("removed \(result.removed) blobs, \(ByteSize(bytes: result.freed))")
     }
 }
 
@@ -65,7 +65,7 @@ struct Repack: ParsableCommand {
         if bare.isEmpty { row.packs = try store.mergePacks().rewritten }
         for tree in bare { row.files += try store.makeBare(try store.tree(tree)) { line.show($0) } }
         line.end()
-        if output.format == .json { return print(try Output.json(row)) }
-        print(bare.isEmpty ? "\(row.packs) packs put together" : "\(row.files) files made whole")
+        if output.format == .json { return try Output.put(Output.json(row)) }
+        try Output.put(bare.isEmpty ? "\(row.packs) packs put together" : "\(row.files) files made whole")
     }
 }

@@ -74,15 +74,15 @@ struct AddTree: ParsableCommand {
         line.end()
         for note in result.notes { Output.note("\(context.displayName): note: \(note)") }
         if output.format == .json {
-            return print(
-                try Output.json(
+            return try Output.put(
+                Output.json(
                     Row(
                         digest: result.digest, entries: result.entries, bytes: result.bytes,
                         unchanged: result.unchanged, newBlobs: result.newBlobs,
                         storedBytes: result.storedBytes,
                         notes: result.notes)))
         }
-        print(result.digest)
+        try Output.put(result.digest)
         if !progress.quiet {
             Output.note(
                 "\(result.entries) names, \(ByteSize(bytes: result.bytes)); \(result.unchanged) unchanged, "
@@ -159,11 +159,11 @@ struct Ls: ParsableCommand {
         // A line a name at once: a tree may have millions.
         try store.eachEntry(of: try store.tree(tree)) { path, entry in
             let row = Self.row(path, entry)
-            if output.format == .json { return print(try Output.json(row, pretty: false)) }
+            if output.format == .json { return try Output.put(Output.json(row, pretty: false)) }
             let size = row.size.map { String($0) } ?? "-"
             let padding = String(repeating: " ", count: max(0, 12 - size.count))
             let target = row.target.map { " -> \($0)" } ?? ""
-            print(
+            try Output.put(
                 "\(Self.letter(entry))\(row.mode)  \(row.user):\(row.group) \(padding)\(size)  \(row.path)\(target)"
             )
         }
@@ -279,7 +279,8 @@ struct CheckoutTree: ParsableCommand {
         line.end()
         for note in result.notes { Output.note("\(context.displayName): note: \(note)") }
         if output.format == .json {
-            print(try Output.json(Row(entries: result.entries, bytes: result.bytes, notes: result.notes)))
+            try Output.put(
+                Output.json(Row(entries: result.entries, bytes: result.bytes, notes: result.notes)))
         }
     }
 }
@@ -313,7 +314,7 @@ struct Diff: ParsableCommand {
             differs = true
             let path = change.path.isEmpty ? "." : Ls.shown(change.path)
             if output.format == .json {
-                return print(try Output.json(Row(path: path, change: change.kind), pretty: false))
+                return try Output.put(Output.json(Row(path: path, change: change.kind), pretty: false))
             }
             let sign =
                 switch change.kind {
@@ -322,7 +323,7 @@ struct Diff: ParsableCommand {
                 case .content: "*"
                 case .attributes: "~"
                 }
-            print("\(sign) \(path)")
+            try Output.put("\(sign) \(path)")
         }
         if differs { throw ExitStatus(1) }
     }

@@ -75,7 +75,7 @@ struct EventPrinter: Sendable {
 
     func show(_ event: ApplyEvent) {
         if format == .json {
-            if let line = try? Output.json(event, pretty: false) { Output.line(line) }
+            if let line = try? Output.json(event, pretty: false) { try? Output.line(line) }
             return
         }
         switch event {

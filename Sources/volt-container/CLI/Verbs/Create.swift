@@ -17,6 +17,6 @@ struct Create: ParsableCommand {
         let context = try ToolContext(tool: VoltContainer.tool.name)
         let spec = try options.spec(context)
         try ContainerHost.runtime(context).create(spec)
-        Output.line(spec.name.text)
+        try Output.line(spec.name.text)
     }
 }

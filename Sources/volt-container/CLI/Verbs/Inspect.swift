@@ -18,6 +18,6 @@ struct Inspect: ParsableCommand {
     func run() throws {
         let context = try ToolContext(tool: VoltContainer.tool.name)
         let state = try ContainerHost.runtime(context).state(try Name(name, of: "container"))
-        Output.line(try Output.json(state))
+        try Output.line(Output.json(state))
     }
 }

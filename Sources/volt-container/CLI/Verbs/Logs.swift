@@ -40,7 +40,7 @@ struct Logs: ParsableCommand {
         let lines = try runtime.lastLog(container, lines: .max)
         let from = try since.map { try Self.moment($0, now: context.clock.now()) }
         for line in lines.filter({ line in from.map { line.at >= $0 } ?? true }).suffix(tail ?? .max) {
-            LogFollower.show(line)
+            try LogFollower.show(line)
         }
         if follow {
             try LogFollower(runtime: runtime, name: container, stopsOnSignal: false).follow(from: end)

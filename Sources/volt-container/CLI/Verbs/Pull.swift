@@ -45,7 +45,7 @@ struct Pull: ParsableCommand {
             unchanged: outcome.isUnchanged, fetchedLayers: outcome.fetched.layers,
             fetchedBytes: outcome.fetched.bytes, signedBy: outcome.signedBy,
             notes: outcome.notes)
-        if output.format == .json { return print(try Output.json(row)) }
+        if output.format == .json { return try Output.put(Output.json(row)) }
         for note in outcome.notes { Output.note("note: \(note)") }
         if outcome.isUnchanged {
             Output.note("'\(name)' is up to date")
@@ -54,6 +54,6 @@ struct Pull: ParsableCommand {
                 "fetched \(outcome.fetched.layers) layers, \(ByteSize(bytes: outcome.fetched.bytes)); the others were there"
             )
         }
-        print(outcome.image.digest)
+        try Output.put(outcome.image.digest)
     }
 }

@@ -59,7 +59,7 @@ struct Push: ParsableCommand {
             image: outcome.image.digest, reference: outcome.reference, digest: outcome.digest,
             unchanged: outcome.isUnchanged, sentBlobs: outcome.sent.blobs, sentBytes: outcome.sent.bytes,
             keptBlobs: outcome.kept, notes: outcome.notes)
-        if output.format == .json { return print(try Output.json(row)) }
+        if output.format == .json { return try Output.put(Output.json(row)) }
         for note in outcome.notes { Output.note("note: \(note)") }
         if outcome.isUnchanged {
             Output.note("'\(outcome.reference)' is up to date")
@@ -68,6 +68,6 @@ struct Push: ParsableCommand {
                 "sent \(outcome.sent.blobs) blobs, \(ByteSize(bytes: outcome.sent.bytes)), to '\(outcome.reference)'; \(outcome.kept) were there"
             )
         }
-        print(outcome.digest)
+        try Output.put(outcome.digest)
     }
 }

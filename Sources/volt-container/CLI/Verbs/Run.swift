@@ -43,7 +43,11 @@ struct Run: ParsableCommand {
             if remove || options.name == nil { try? runtime.remove(spec.name, force: true) }
             throw error
         }
-        guard !detach else { return Output.line(spec.name.text) }
+        guard !detach else {
+            // It runs: the end of this program says what could not be printed.
+            try? Output.line(spec.name.text)
+            return
+        }
         try LogFollower(runtime: runtime, name: spec.name, stopsOnSignal: true).follow(from: 0)
         let code = try runtime.state(spec.name).exitCode ?? 0
         if remove { try runtime.remove(spec.name, force: true) }

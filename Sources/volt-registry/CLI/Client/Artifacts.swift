@@ -107,7 +107,7 @@ struct PushArtifact: ParsableCommand {
     func run() throws {
         let artifact = try artifact.artifact(files, config: config)
         let manifest = try artifact.push(to: try client.open(target, makes: true), tag: target.newTag)
-        print(manifest.digest)
+        try Output.put(manifest.digest)
     }
 }
 
@@ -132,7 +132,7 @@ struct Attach: ParsableCommand {
         let place = try client.open(target)
         artifact.subject = try place.manifest(target.reference).descriptor
         artifact.subject?.artifactType = nil
-        print(try artifact.push(to: place, tag: nil).digest)
+        try Output.put(artifact.push(to: place, tag: nil).digest)
     }
 }
 
@@ -159,7 +159,7 @@ struct PullArtifact: ParsableCommand {
         let result = try Artifact.pull(
             manifest, from: place, into: Files.absolute(output, from: Files.currentDirectory),
             overwrites: force)
-        for file in result.files { print(file) }
+        for file in result.files { try Output.put(file) }
         if result.skipped > 0 {
             Output.note(
                 "\(result.skipped) parts of '\(target.text)' have no name and were left out: copy an image with 'volt registry copy'"

@@ -27,7 +27,7 @@ struct ManifestCommand: ParsableCommand {
             let place = try client.open(target)
             var manifest = try place.manifest(target.reference)
             if let platform { manifest = try ContentCopy.select(manifest, platform.platform, place) }
-            try Files.write(manifest.bytes, to: 1, named: "standard output")
+            try Output.put(bytes: manifest.bytes)
         }
     }
 
@@ -51,7 +51,7 @@ struct ManifestCommand: ParsableCommand {
             let type = try mediaType ?? OCIDocument(bytes).mediaType ?? OCIMediaType.manifest
             let manifest = try FetchedManifest(digest: .of(bytes), mediaType: type, bytes: bytes)
             try client.open(target).put(manifest, tag: target.newTag)
-            print(manifest.digest)
+            try Output.put(manifest.digest)
         }
     }
 
@@ -123,7 +123,7 @@ struct BlobCommand: ParsableCommand {
         @Argument(help: "The file.") var file: String
 
         func run() throws {
-            print(try Artifact.pushBlob(file, to: try client.open(target, makes: true)))
+            try Output.put(Artifact.pushBlob(file, to: try client.open(target, makes: true)))
         }
     }
 

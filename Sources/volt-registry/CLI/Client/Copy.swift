@@ -48,8 +48,8 @@ struct CopyImage: ParsableCommand {
         let result = try transfer(
             source.reference, from: try client.open(source), to: try client.open(destination, makes: true),
             tag: destination.tag ?? (source.digest == nil ? source.newTag : nil), options, quiet: quiet)
-        if output.format == .json { return print(try Output.json(result)) }
-        print(result.digest)
+        if output.format == .json { return try Output.put(Output.json(result)) }
+        try Output.put(result.digest)
     }
 }
 

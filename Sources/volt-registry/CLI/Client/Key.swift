@@ -30,7 +30,7 @@ struct KeyCommand: ParsableCommand {
             try Files.replace(secret, with: bytes, mode: 0o600)
             try Files.replace(shared, with: key.publicKey.pem)
             Output.note("wrote '\(secret)', which is secret, and '\(shared)'")
-            print(key.publicKey.fingerprint)
+            try Output.put(key.publicKey.fingerprint)
         }
     }
 }

@@ -25,8 +25,8 @@ struct ListNames: ParsableCommand {
         } else {
             names = try client.open(try Target.parse(what)).tags()
         }
-        if output.format == .json { return print(try Output.json(names)) }
-        for name in names { print(name) }
+        if output.format == .json { return try Output.put(Output.json(names)) }
+        for name in names { try Output.put(name) }
     }
 }
 
@@ -47,12 +47,12 @@ struct Resolve: ParsableCommand {
         let place = try client.open(target)
         if let platform {
             let manifest = try place.manifest(target.reference)
-            return print(try ContentCopy.select(manifest, platform.platform, place).digest)
+            return try Output.put(ContentCopy.select(manifest, platform.platform, place).digest)
         }
         guard let digest = try place.resolve(target.reference) else {
             throw VoltError(.notFound, "'\(place.name)' has no '\(target.reference)'")
         }
-        print(digest)
+        try Output.put(digest)
     }
 }
 
@@ -124,12 +124,12 @@ struct Discover: ParsableCommand {
         }
         let nodes = try nodes(digest, place, depth: 0)
         if output.format == .json {
-            return print(
-                try Output.json(
+            return try Output.put(
+                Output.json(
                     Node(digest: digest.description, artifactType: "", annotations: nil, referrers: nodes)))
         }
-        print("\(place.name)@\(digest)")
-        show(nodes, "")
+        try Output.put("\(place.name)@\(digest)")
+        try show(nodes, "")
     }
 
     private func nodes(_ digest: OCIDigest, _ place: any ContentPlace, depth: Int) throws -> [Node] {
@@ -144,11 +144,11 @@ struct Discover: ParsableCommand {
         }
     }
 
-    private func show(_ nodes: [Node], _ indent: String) {
+    private func show(_ nodes: [Node], _ indent: String) throws {
         for (index, node) in nodes.enumerated() {
             let isLast = index == nodes.count - 1
-            print("\(indent)\(isLast ? "└── " : "├── ")\(node.artifactType)  \(node.digest)")
-            show(node.referrers, indent + (isLast ? "    " : "│   "))
+            try Output.put("\(indent)\(isLast ? "└── " : "├── ")\(node.artifactType)  \(node.digest)")
+            try show(node.referrers, indent + (isLast ? "    " : "│   "))
         }
     }
 }

@@ -87,10 +87,10 @@ struct Sign: ParsableCommand {
             for child in manifest.document.manifests { try sign(try place.manifest(child.digest)) }
         }
         try sign(try place.manifest(target.reference))
-        if output.format == .json { return print(try Output.json(rows)) }
+        if output.format == .json { return try Output.put(Output.json(rows)) }
         for row in rows {
             if !row.added { Output.note("'\(row.digest)' has this signature already") }
-            print(row.digest)
+            try Output.put(row.digest)
         }
     }
 
@@ -175,8 +175,8 @@ struct Verify: ParsableCommand {
                 annotations: AnnotationArgument.dictionary(annotation)))
         try report.require(
             "\(place.name)@\(digest)", hint: "sign it with 'volt registry sign', or name another key")
-        if output.format == .json { return print(try Output.json(row(report))) }
-        print(digest)
+        if output.format == .json { return try Output.put(Output.json(row(report))) }
+        try Output.put(digest)
         var table = Table(["SIGNED BY", "FINGERPRINT", "FOR", "ANNOTATIONS"])
         for good in report.good {
             let annotations = good.payload.annotations.sorted { $0.key < $1.key }
@@ -187,7 +187,7 @@ struct Verify: ParsableCommand {
                 annotations.joined(separator: " "),
             ])
         }
-        print(table.text(), terminator: "")
+        try Output.put(table.text(), terminator: "")
         for good in report.good where !good.payload.identity.isEmpty && isForeign(good) {
             Output.note(
                 "note: the signature of '\(good.key.name)' is for '\(RegistryText.plain(good.payload.identity, longest: 300))': require a name with --identity"

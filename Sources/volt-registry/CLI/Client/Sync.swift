@@ -62,11 +62,12 @@ struct Sync: ParsableCommand {
                 if let error = item.error {
                     Output.note("volt registry: error: '\(item.from)': \(error)")
                 } else {
-                    Output.line("\(item.result) \(item.to)\(item.digest.map { "@\($0)" } ?? "")")
+                    // What cannot be printed does not keep the others from their turn; the exit code says it.
+                    try? Output.line("\(item.result) \(item.to)\(item.digest.map { "@\($0)" } ?? "")")
                 }
             })
         for entry in plan.entries { synchronizer.run(entry) }
-        if output.format == .json { print(try Output.json(items)) }
+        if output.format == .json { try Output.put(Output.json(items)) }
         let failed = items.filter { $0.error != nil }.count
         if failed > 0 { throw ExitStatus(failed == items.count ? 1 : 2) }
     }

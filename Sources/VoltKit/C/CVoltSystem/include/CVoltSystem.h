@@ -12,6 +12,10 @@
 // The environment of the process, as main's third argument.
 char *const *volt_environ(void);
 
+// Writes all bytes to stdout. Returns 0, or the errno. A reader that is gone ends the process by SIGPIPE, also where that
+// signal is ignored or blocked.
+int volt_write_stdout(const void *bytes, size_t count);
+
 // openat2(2) with RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS.
 // Returns a descriptor, or -1 with errno.
 int volt_open_beneath(int directory, const char *path, int flags, mode_t mode);
