@@ -25,6 +25,30 @@ private func information(_ path: String) -> stat {
 let runsAsRoot = geteuid() == 0
 
 @Suite(.enabled(if: runsAsRoot, "owners and device nodes need root")) struct UnpackTests {
+    @Test("an owner of any number is kept, and the one that the kernel does not set is refused")
+    func owners() throws {
+        let scratch = try ScratchDirectory()
+        var tar = TarBuilder()
+        tar.pax([("uid", Array("4294967294".utf8)), ("gid", Array("2147483648".utf8))])
+        tar.add("file", "x")
+        _ = try unpack(tar.finished, in: scratch.path)
+        #expect(information("\(scratch.path)/out/file").st_uid == 4_294_967_294)
+        #expect(information("\(scratch.path)/out/file").st_gid == 2_147_483_648)
+        for key in ["uid", "gid"] {
+            for value in [
+                "4294967295", "4294967296", "8589934591", "9223372036854775807", "18446744073709551615",
+            ] {
+                var tar = TarBuilder()
+                tar.pax([(key, Array(value.utf8))])
+                tar.add("file", "x")
+                let archive = tar.finished
+                let place = "\(scratch.path)/\(key)-\(value)"
+                try Files.makeDirectory(place)
+                #expect(throws: VoltError.self, "\(key) \(value)") { try unpack(archive, in: place) }
+            }
+        }
+    }
+
     @Test("files, links and directories keep mode, owner and time")
     func attributes() throws {
         let scratch = try ScratchDirectory()

@@ -73,6 +73,20 @@ import VoltTestKit
         }
     }
 
+    @Test("a tree keeps every owner but the one that the kernel does not set")
+    func owners() throws {
+        for (user, group) in [(4_294_967_294, 0), (0, 4_294_967_294), (2_147_483_648, 7)]
+            as [(UInt32, UInt32)]
+        {
+            let entry = TreeEntry(name: [97], kind: .pipe, mode: 0o644, user: user, group: group)
+            #expect(try decode(tree([entry])).contains { if case .entry(entry) = $0 { true } else { false } })
+        }
+        for (user, group) in [(.max, 0), (0, .max)] as [(UInt32, UInt32)] {
+            let bytes = tree([TreeEntry(name: [97], kind: .pipe, user: user, group: group)])
+            #expect(throws: FormatError.self) { try decode(bytes) }
+        }
+    }
+
     @Test("numbers have one form, and come back")
     func numbers() throws {
         for value: UInt64 in [0, 1, 127, 128, 300, 1 << 32, .max] {

@@ -94,6 +94,35 @@ import VoltTestKit
         #expect(changes == ["removed sub/x.o", "removed x"])
     }
 
+    @Test("owners of every number go through trees, layouts and archives as they are")
+    func owners() throws {
+        try bench.shell(
+            """
+            mkdir src; for id in 0 2097152 2147483647 2147483648 4294967294; do
+                echo $id > src/$id; chown $id:$((4294967294 - id)) src/$id; done
+            chown -h 4294967294:4294967294 src; tar -cf archive.tar --format=pax --numeric-owner -C src .
+            """)
+        _ = try bench.open()
+        for words in [
+            ["add-tree", "src", "--tag", "t"], ["add-tree", "archive.tar", "--tag", "a"],
+            ["checkout", "t", "out"], ["checkout", "a", "out-of-archive"], ["export", "t", "--to", "layout"],
+            ["import", "layout", "--as", "back"], ["checkout", "back", "out-of-layout"],
+        ] {
+            let result = try bench.runner.run(["volt-cas"] + words + ["--store", bench.store])
+            try #require(result.status == 0, "\(words): \(result.stderr)")
+        }
+        let owners = "stat -c '%n %u:%g' . *"
+        let source = try bench.shell("cd src; \(owners)")
+        for copy in ["out", "out-of-archive", "out-of-layout"] {
+            #expect(try bench.shell("cd \(copy); \(owners)") == source, "\(copy)")
+        }
+        let given = try bench.cas("add-tree", "src", "--owner", "4294967294:4294967294")
+        #expect(given.status == 0, "\(given.stderr)")
+        for owner in ["4294967295:0", "0:4294967295", "4294967296:0", "-1:0", "+5:0", "0", "root:0"] {
+            #expect(try bench.cas("add-tree", "src", "--owner=\(owner)").status == 64, "\(owner)")
+        }
+    }
+
     @Test("a merge replaces what is in the way and, when asked, removes what the tree does not have")
     func merge() throws {
         try bench.shell(

@@ -69,6 +69,8 @@ enum TreeFormat {
     static let depth = 2048
     /// The longest record, in bytes.
     static let longest = 1 << 20
+    /// The largest number of an owner: for the kernel the next one means to leave the owner as it is.
+    static let largestOwner = UInt64(UInt32.max) - 1
 
     static func begin(_ writer: inout ByteWriter) {
         writer.raw(magic)
@@ -139,8 +141,8 @@ enum TreeFormat {
             entry.kind = .hardLink(try path(try reader.sized("a path", upTo: 4095)))
         } else {
             entry.mode = UInt32(try reader.number("a mode", upTo: 0o7777))
-            entry.user = UInt32(try reader.number("a user", upTo: UInt64(UInt32.max)))
-            entry.group = UInt32(try reader.number("a group", upTo: UInt64(UInt32.max)))
+            entry.user = UInt32(try reader.number("a user", upTo: largestOwner))
+            entry.group = UInt32(try reader.number("a group", upTo: largestOwner))
             entry.seconds = try reader.signed()
             entry.nanoseconds = UInt32(try reader.number("nanoseconds", upTo: 999_999_999))
             for _ in 0..<(try reader.number("attributes", upTo: 1024)) {

@@ -59,9 +59,15 @@ struct AddTree: ParsableCommand {
         options.keepsTimes = times
         options.usesCache = cache
         if let owner {
-            let parts = owner.split(separator: ":", omittingEmptySubsequences: false).map { UInt32($0) }
-            guard parts.count == 2, let user = parts[0], let group = parts[1] else {
-                throw VoltError(.usage, "'\(owner)' is not an owner", hint: "write two numbers, such as 0:0")
+            let parts = owner.split(separator: ":", omittingEmptySubsequences: false).map { part in
+                part.utf8.allSatisfy { (48...57).contains($0) } ? UInt32(part) : nil
+            }
+            // For the kernel the largest number means to leave the owner as it is.
+            guard parts.count == 2, let user = parts[0], let group = parts[1], user != .max, group != .max
+            else {
+                throw VoltError(
+                    .usage, "'\(owner)' is not an owner",
+                    hint: "write two numbers up to 4294967294, such as 0:0")
             }
             options.owner = (user, group)
         }
