@@ -336,6 +336,26 @@ final class BuildFixture {
                 "FROM base\nCOPY --chown=nobody Voltfile /x\n",
                 "Voltfile:2: 'nobody' is not in '/etc/passwd' of the image"
             ),
+            (
+                "FROM base\nCOPY --chown=4294967295 Voltfile /x\n",
+                "Voltfile:2: '4294967295' is not the number of a user or group"
+            ),
+            (
+                "FROM base\nCOPY --chown=0:2147483648 Voltfile /x\n",
+                "Voltfile:2: '2147483648' is not the number of a user or group"
+            ),
+            (
+                "FROM base\nCOPY --chown=-1:0 Voltfile /x\n",
+                "Voltfile:2: '-1' is not the number of a user or group"
+            ),
+            (
+                "FROM base\nUSER 4294967295\n",
+                "Voltfile parse error: Voltfile:2: '4294967295' is not the number of a user or group"
+            ),
+            (
+                "FROM base\nENV ID=-1\nUSER app:$ID\n",
+                "Voltfile parse error: Voltfile:3: '-1' is not the number of a user or group"
+            ),
             ("FROM scratch\nEXPOSE http\n", "Voltfile parse error: Voltfile:2: 'http' is not a port"),
             ("FROM scratch\nEXPOSE 80/icmp\n", "Voltfile parse error: Voltfile:2: '80/icmp' is not a port"),
             (

@@ -40,6 +40,32 @@ struct ForegroundTests {
         #expect(try host.volt("run", "--rm", "--user", "nobody", "busybox", "true").status == 125)
     }
 
+    @Test(
+        "nothing is run as a number that is none, wherever it is written",
+        arguments: ["4294967295", "2147483648", "-1", "0:4294967295", "+5"])
+    func userNumbers(user: String) throws {
+        let run = try host.volt("run", "--rm", "--user=\(user)", "busybox", "id", "-u")
+        #expect(run.status == 125)
+        #expect(run.stdout == "")
+        #expect(run.stderr.contains("is not the number of a user or group"))
+        #expect(try host.volt("import", "--name", "bad", "--user=\(user)", "busybox").status == 5)
+        try #require(try host.volt("run", "-d", "--name", "c", "busybox", "sleep", "1000").status == 0)
+        let executed = try host.volt("exec", "--user=\(user)", "c", "id", "-u")
+        #expect(executed.status == 5)
+        #expect(executed.stdout == "")
+        #expect(try host.states().count == 1)
+    }
+
+    @Test("a number in the image's own passwd that the kernel reads as root is refused")
+    func userOfImage() throws {
+        let root = "\(host.scratch.path)/busybox"
+        try Files.replace("\(root)/etc/passwd", with: "evil:x:4294967295:4294967295::/:/bin/sh\n".utf8)
+        try #require(try host.volt("import", "--name", "evil", root).status == 0)
+        let result = try host.volt("run", "--rm", "--user", "evil", "evil", "id", "-u")
+        #expect(result.status == 125)
+        #expect(result.stderr.contains("which nothing can be run as"))
+    }
+
     @Test("a read-only root takes no file, and the volumes in it do")
     func readOnly() throws {
         let command = "touch /x; touch /srv/deep/y && echo kept; touch /etc/z"

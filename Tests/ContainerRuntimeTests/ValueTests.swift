@@ -101,6 +101,41 @@ import VoltCore
         }
     }
 
+    @Test(
+        "no number that the kernel or a program takes for another one becomes a user or group",
+        arguments: [
+            "4294967295", "2147483648", "4294967296", "18446744073709551616", "-1", "-0", "+5", "0x10",
+            "0xffffffff", "0:4294967295", "0:-1", "0:2147483648", "evil", "0:evil", "late", "member",
+            "signed",
+        ])
+    func refusedNumbers(text: String) {
+        let passwd = """
+            evil:x:4294967295:4294967295::/:/bin/sh
+            late:x:1:2147483648::/:/bin/sh
+            member:x:5:5::/:/bin/sh
+            signed:x:-1:0::/:/bin/sh
+            -1:x:0:0::/:/bin/sh
+            +5:x:0:0::/:/bin/sh
+            4294967295:x:0:0::/:/bin/sh
+
+            """
+        #expect(throws: VoltError.self) {
+            try PayloadUser(
+                text, passwd: Array(passwd.utf8),
+                groupFile: Array("evil:x:4294967295:\nmany:x:4294967295:member\n".utf8))
+        }
+    }
+
+    @Test("the largest number and zeros before a number are taken, as a name that begins with a digit is")
+    func takenNumbers() throws {
+        let passwd = Array("0x10:x:7:7::/:/bin/sh\n".utf8)
+        for (text, user) in [("2147483647", 2_147_483_647), ("007", 7), ("00", 0), ("0x10", 7)]
+            as [(String, UInt32)]
+        {
+            #expect(try PayloadUser(text, passwd: passwd, groupFile: []).user == user)
+        }
+    }
+
     @Test("the standard capabilities are Docker's, and names are taken and given")
     func capabilities() throws {
         #expect(Capabilities.standard == 0xa804_25fb)

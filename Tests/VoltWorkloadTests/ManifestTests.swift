@@ -118,6 +118,10 @@ private func manifest(_ spec: String) throws -> ContainerManifest {
                 "5:32: '/run/secrets/../b' is not a path in the container"
             ),
             ("image: x\nsecrets: [{ file: a, mode: 99 }]", "5:30: '99' are no permissions"),
+            (
+                "image: x\nsecrets: [{ file: a, gid: 2147483648 }]",
+                "5:29: 2147483648 is not the number of a user or group"
+            ),
             ("image: x\nsecrets: [{ file: a, uid: -1 }]", "5:29: -1 is not the number of a user or group"),
             ("image: x\nsecrets: [{ file: a }, { file: b/a }]", "5:26: '/run/secrets/a' is mounted twice"),
             ("image: x\nports: ['0:80']", "5:11: '0:80' is not a published port"),
@@ -151,6 +155,14 @@ private func manifest(_ spec: String) throws -> ContainerManifest {
             ("image: x\nhealth: { tcp: 80, timeout: soon }", "5:31: 'soon' is not a duration"),
             ("image: x\nhealth: { http: { port: 80, path: x } }", "5:37: 'x' is not the path of a URL"),
             ("image: x\nsecurity: { landlock: web }", "5:25: 'landlock' is not enforced yet"),
+            (
+                "image: x\nsecurity: { user: 4294967295 }",
+                "5:21: '4294967295' is not the number of a user or group"
+            ),
+            (
+                "image: x\nsecurity: { user: 'app:2147483648' }",
+                "5:21: '2147483648' is not the number of a user or group"
+            ),
             ("image: x\nsecurity: { user: '-u' }", "5:21: '-u' is not a user"),
             (
                 "image: x\nsecurity: { capabilities: { add: [net_admn] } }",

@@ -100,8 +100,10 @@ enum SecretReader {
 
     private static func number(_ node: YAMLNode) throws(VoltError) -> UInt32 {
         let value = try node.integer()
-        guard let number = UInt32(exactly: value), number < .max else {
-            throw node.failure("\(value) is not the number of a user or group")
+        guard let number = UInt32(exactly: value), number <= AccountNumber.largest else {
+            throw node.failure(
+                "\(value) is not the number of a user or group",
+                hint: "write a number from 0 to \(AccountNumber.largest)")
         }
         return number
     }

@@ -28,6 +28,9 @@ enum SecurityReader {
                 throw user.failure(
                     "'\(text)' is not a user", hint: "write a number or a name, with :group if needed")
             }
+            do throws(VoltError) { try AccountNumber.check(text) } catch {
+                throw user.failure(error.message, hint: error.hint)
+            }
             manifest.user = text
         }
         if let node = fields["capabilities"] {

@@ -17,19 +17,24 @@ public struct PayloadUser: Sendable, Equatable {
     ///   - text: the user as written.
     ///   - passwd: the bytes of `/etc/passwd` of the image, empty when it has none.
     ///   - groupFile: the bytes of `/etc/group` of the image.
-    /// - Throws: `VoltError` when a name is not in its file.
+    /// - Throws: `VoltError` when a name is not in its file, or a number is none that something can be run as
+    ///   (`AccountNumber`), also one in the files.
     public init(_ text: String, passwd: [UInt8], groupFile: [UInt8]) throws(VoltError) {
         let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(
             String.init)
         let wanted = parts.first.flatMap { $0.isEmpty ? nil : $0 } ?? "0"
         let users = Self.table(passwd, fields: 6)
         let entry: [String]?
-        if let number = UInt32(wanted) {
-            entry = users.first { UInt32($0[2]) == number }
+        if let number = try AccountNumber.parse(wanted) {
+            entry = users.first { (try? AccountNumber.parse($0[2])) == number }
             user = number
         } else {
             entry = users.first { $0[0] == wanted }
-            guard let number = entry.flatMap({ UInt32($0[2]) }) else {
+            guard
+                let number = try entry.flatMap({ entry throws(VoltError) in
+                    try Self.number(entry[2], of: entry)
+                })
+            else {
                 throw VoltError(
                     .failed, "user '\(wanted)' is not in /etc/passwd of the image",
                     hint: "write its number instead")
@@ -40,9 +45,11 @@ public struct PayloadUser: Sendable, Equatable {
         if home.isEmpty { home = "/" }
         let groupTable = Self.table(groupFile, fields: 3)
         if parts.count == 2, !parts[1].isEmpty {
-            if let number = UInt32(parts[1]) {
+            if let number = try AccountNumber.parse(parts[1]) {
                 group = number
-            } else if let number = groupTable.first(where: { $0[0] == parts[1] }).flatMap({ UInt32($0[2]) }) {
+            } else if let found = groupTable.first(where: { $0[0] == parts[1] }),
+                let number = try Self.number(found[2], of: found)
+            {
                 group = number
             } else {
                 throw VoltError(
@@ -52,12 +59,25 @@ public struct PayloadUser: Sendable, Equatable {
             groups = []
             return
         }
-        group = entry.flatMap { UInt32($0[3]) } ?? 0
-        let name = entry.map { $0[0] }
-        groups = groupTable.filter { fields in
-            guard let name, fields.count > 3 else { return false }
-            return fields[3].split(separator: ",").contains { $0 == name }
-        }.compactMap { UInt32($0[2]) }
+        group = 0
+        if let entry, let number = try Self.number(entry[3], of: entry) { group = number }
+        groups = []
+        guard let name = entry?[0] else { return }
+        for fields in groupTable where fields.count > 3 {
+            guard fields[3].split(separator: ",").contains(where: { $0 == name }),
+                let number = try Self.number(fields[2], of: fields)
+            else { continue }
+            groups.append(number)
+        }
+    }
+
+    /// A number in a line of the image's files; nil when it is none at all.
+    private static func number(_ text: String, of line: [String]) throws(VoltError) -> UInt32? {
+        do throws(VoltError) { return try AccountNumber.parse(text) } catch {
+            throw VoltError(
+                error.code, "'\(line[0])' has the number '\(text)' in the image, which nothing can be run as",
+                hint: error.hint)
+        }
     }
 
     private static func table(_ bytes: [UInt8], fields: Int) -> [[String]] {

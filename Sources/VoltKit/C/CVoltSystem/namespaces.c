@@ -111,6 +111,8 @@ int volt_raise_ambient(uint64_t mask) {
 int volt_keep_capabilities(int on) { return prctl(PR_SET_KEEPCAPS, on, 0, 0, 0); }
 
 int volt_set_user(uid_t user, gid_t group, const gid_t *groups, size_t count) {
+    // For the kernel -1 is "as it is", which is root here.
+    if (user > INT32_MAX || group > INT32_MAX) return errno = EINVAL, -1;
     if (setgroups(count, groups) != 0) return -1;
     if (setresgid(group, group, group) != 0) return -1;
     return setresuid(user, user, user);

@@ -54,6 +54,7 @@ struct Import: ParsableCommand {
         }
         overrides.environment = environment
         overrides.workingDirectory = workdir
+        if let user { try AccountNumber.check(user) }
         overrides.user = user
         overrides.exposedPorts = expose
         let store = try ImageStore(paths: context.paths, clock: context.clock)

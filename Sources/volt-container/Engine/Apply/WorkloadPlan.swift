@@ -51,6 +51,7 @@ struct WorkloadPlan {
         ) { $1 }
         spec.workingDirectory = config.workingDirectory.isEmpty ? "/" : config.workingDirectory
         spec.user = manifest.user ?? config.user
+        try AccountNumber.check(spec.user)
         spec.ports = manifest.ports.map {
             .init(address: $0.address, hostPort: $0.host, containerPort: $0.container)
         }

@@ -62,7 +62,12 @@ struct BuildState {
             for item in list {
                 config.labels[try expand(item.name, step)] = try expand(item.value ?? "", step)
             }
-        case .user(let text): config.user = try expand(text, step)
+        case .user(let text):
+            let user = try expand(text, step)
+            do throws(VoltError) { try AccountNumber.check(user) } catch {
+                throw Voltfile.failure(voltfile.file, step.line, error.message, hint: error.hint)
+            }
+            config.user = user
         case .expose(let list): for item in list { try expose(try expand(item, step), step) }
         case .command(let command):
             config.command = command.words

@@ -206,13 +206,18 @@ struct CopyPlan {
         guard let text else { return (0, 0) }
         let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(
             String.init)
+        func parse(_ text: String) throws(VoltError) -> UInt32? {
+            do throws(VoltError) { return try AccountNumber.parse(text) } catch {
+                throw failure(state, step, error.message, hint: error.hint)
+            }
+        }
         func number(_ name: String, _ file: String) throws(VoltError) -> (id: UInt32, group: UInt32?) {
-            if let id = UInt32(name), id != .max { return (id, nil) }
+            if let id = try parse(name) { return (id, nil) }
             let bytes = try view.read(try TreePath(inRoot: file), limit: 1 << 20) ?? []
             for line in String(decoding: bytes, as: UTF8.self).split(separator: "\n") {
-                let fields = line.split(separator: ":", omittingEmptySubsequences: false)
-                if fields.count > 3, fields[0] == name, let id = UInt32(fields[2]) {
-                    return (id, UInt32(fields[3]))
+                let fields = line.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
+                if fields.count > 3, fields[0] == name, let id = try parse(fields[2]) {
+                    return (id, file == "/etc/passwd" ? try parse(fields[3]) : nil)
                 }
             }
             throw failure(state, step, "'\(name)' is not in '\(file)' of the image", hint: "write a number")

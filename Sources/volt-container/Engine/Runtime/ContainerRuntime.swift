@@ -48,6 +48,7 @@ public final class ContainerRuntime: Sendable {
     ///
     /// - Throws: `VoltError` with code `conflict` when the name is taken.
     public func create(_ spec: ContainerSpec) throws(VoltError) {
+        try AccountNumber.check(spec.user)
         try withLock(spec.name) { () throws(VoltError) in
             let directory = directory(spec.name)
             guard !Files.exists("\(directory)/spec.json") else {
@@ -392,6 +393,7 @@ public final class ContainerRuntime: Sendable {
     func runStep(
         _ spec: ContainerSpec, upper: String, output: @escaping @Sendable (String, String) -> Void
     ) throws(VoltError) -> Int32 {
+        try AccountNumber.check(spec.user)
         let directory = "\(paths.state)/containers/.step-\(getpid())-\(UInt32.random(in: 0...UInt32.max))"
         let work = "\(Files.parent(of: upper))/.work-\(UInt32.random(in: 0...UInt32.max))"
         try Files.makeDirectory("\(directory)/stage")
@@ -417,6 +419,7 @@ public final class ContainerRuntime: Sendable {
         _ name: Name, command: [String], environment extra: [String: String], user: String?,
         directory workingDirectory: String?, stdin: Bool, terminal: Bool
     ) throws(VoltError) -> Never {
+        if let user { try AccountNumber.check(user) }
         let state = try state(name)
         guard state.state == .running, let leader = state.pid else {
             throw VoltError(.conflict, "container '\(name)' does not run")
