@@ -85,7 +85,7 @@ let package = Package(
         kit("Archive", "VoltArchive", ["VoltCore", "VoltSystem", "VoltCrypto", "CVoltSystem", "CArchive"]),
         kit("SQLite", "VoltSQLite", ["VoltCore", "CSQLite"]),
         kit("HTTP", "VoltHTTP", ["VoltCore", "VoltSystem", "CVoltSystem", "CCurl"]),
-        kit("Server", "VoltServer", ["VoltCore", "CTLS", nioCore, nioPosix, nioHTTP1]),
+        kit("Server", "VoltServer", ["VoltCore", "CTLS", "CVoltSystem", nioCore, nioPosix, nioHTTP1]),
         kit("Pages", "VoltPages", ["VoltServer", "VoltCore", "VoltCrypto"]),
         kit("Store", "VoltStore", ["VoltCore", "VoltSystem", "VoltCrypto", "CVoltSystem", "CZstd"]),
         kit("OCI", "VoltOCI", ["VoltCore", "VoltSystem", "VoltCrypto"]),

@@ -67,7 +67,7 @@ enum Layout {
         Module("VoltKit/SQLite", ["VoltCore", "CSQLite"]),
         Module("VoltKit/HTTP", ["VoltCore", "VoltSystem", "CVoltSystem", "CCurl"]),
         Module("VoltKit/Pages", ["VoltServer", "VoltCore", "VoltCrypto"]),
-        Module("VoltKit/Server", ["VoltCore", "CTLS", "NIOCore", "NIOPosix", "NIOHTTP1"]),
+        Module("VoltKit/Server", ["VoltCore", "CTLS", "CVoltSystem", "NIOCore", "NIOPosix", "NIOHTTP1"]),
         Module(
             "VoltKit/Store",
             [

@@ -53,6 +53,33 @@ private final class Subject: Sendable {
 }
 
 @Suite(.timeLimit(.minutes(2))) struct HTTPServerTests {
+    @Test("what a server opens is not inherited by the programs that its process starts")
+    func closeOnExec() throws {
+        func open() throws -> [String: String] {
+            var open: [String: String] = [:]
+            for name in try Files.list("/proc/self/fd") {
+                var buffer = [CChar](repeating: 0, count: 256)
+                guard readlink("/proc/self/fd/\(name)", &buffer, 255) > 0 else { continue }
+                open[name] = String(
+                    decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+            }
+            return open
+        }
+        let before = try open()
+        let subject = try Subject()
+        let client = try subject.client()
+        #expect(try client.request("GET", "/page").status == 200)
+        let new = try open().filter { before[$0.key] != $0.value }
+        // A loop, the socket that listens, and both ends of a connection.
+        #expect(new.values.filter { $0.hasPrefix("socket:") }.count >= 3)
+        #expect(new.values.contains { $0.contains("eventpoll") })
+        for (name, link) in new {
+            guard let number = Int32(name) else { continue }
+            let flags = fcntl(number, F_GETFD)
+            #expect(flags < 0 || flags & FD_CLOEXEC != 0, "\(link)")
+        }
+    }
+
     @Test("a kept connection answers one request after the other")
     func keepAlive() throws {
         let subject = try Subject()

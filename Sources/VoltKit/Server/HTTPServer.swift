@@ -1,3 +1,4 @@
+internal import CVoltSystem
 internal import NIOCore
 internal import NIOHTTP1
 internal import NIOPosix
@@ -52,6 +53,9 @@ public final class HTTPServer: Sendable {
                         routes: table, limits: limits, gate: gate, isEncrypted: tls != nil,
                         clientName: { [session] in asksClients ? session?.clientName : nil })
                     let pipeline = channel.pipeline.syncOperations
+                    try pipeline.withUnsafeTransportIfAvailable(of: NIOBSDSocket.Handle.self) {
+                        _ = volt_set_cloexec($0, 1)
+                    }
                     // Who does not read the answers is not read from: else they pile up in memory.
                     try pipeline.addHandler(BackPressureHandler())
                     if let session {
@@ -79,6 +83,8 @@ public final class HTTPServer: Sendable {
                     channel = try bootstrap.bind(host: "0.0.0.0", port: port).wait()
                 }
             }
+            // SwiftNIO leaves its epolls and sockets to the children of this process.
+            volt_close_on_exec(3)
             self.channel = channel
             self.port = channel.localAddress?.port ?? port
         } catch {

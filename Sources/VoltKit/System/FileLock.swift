@@ -61,9 +61,6 @@ public struct FileLock: ~Copyable, Sendable {
     /// Does nothing: a call after the work makes sure that the lock was held until then.
     public func keep() {}
 
-    /// Lets the lock be inherited by a child made afterwards: the child then holds it too.
-    public func shareWithChildren() { _ = volt_set_cloexec(descriptor, 0) }
-
     private init(descriptor: Int32) { self.descriptor = descriptor }
 
     deinit { close(descriptor) }

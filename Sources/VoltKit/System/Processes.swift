@@ -2,8 +2,8 @@ internal import CVoltSystem
 internal import Glibc
 public import VoltCore
 
-/// Child processes that must outlive this one, or inherit its descriptors. Children whose output is
-/// read are started with swift-subprocess.
+/// Child processes that must outlive this one, or inherit its descriptors. They have the descriptors that they are
+/// given and no others, whatever this process or its libraries hold open.
 public enum Processes {
     /// Starts a program in a session of its own; it goes on when this process ends.
     ///
@@ -27,6 +27,11 @@ public enum Processes {
         for (number, descriptor) in descriptors.sorted(by: { $0.key < $1.key }) {
             posix_spawn_file_actions_adddup2(&actions, descriptor, number)
         }
+        let first = max(3, (descriptors.keys.max() ?? 0) + 1)
+        for number in 3..<first where descriptors[number] == nil {
+            posix_spawn_file_actions_addclose(&actions, number)
+        }
+        _ = volt_spawn_close_from(&actions, first)
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }
@@ -52,23 +57,25 @@ public enum Processes {
         return pid
     }
 
-    /// Replaces this process by another program; returns only by throwing.
+    /// Replaces this process by another program, which has descriptors 0 to 2; returns only by throwing.
     ///
     /// - Parameters:
     ///   - executable: an absolute path, also argv[0].
     ///   - environment: the whole environment.
-    public static func execute(_ executable: String, _ arguments: [String], environment: [String: String])
-        throws(VoltError) -> Never
-    {
+    public static func execute(
+        _ executable: String, _ arguments: [String], environment: [String: String]
+    ) throws(VoltError) -> Never {
         var none = sigset_t()
         sigemptyset(&none)
         sigprocmask(SIG_SETMASK, &none, nil)
-        _ = withCStrings([executable] + arguments) { argv in
-            withCStrings(environment.map { "\($0)=\($1)" }.sorted()) { envp in
+        let number = withCStrings([executable] + arguments) { argv in
+            withCStrings(environment.map { "\($0)=\($1)" }.sorted()) { envp -> Int32 in
+                volt_close_on_exec(3)
                 execve(executable, argv, envp)
+                return errno
             }
         }
-        throw SystemError.current.during("cannot run '\(executable)'")
+        throw SystemError(number: number).during("cannot run '\(executable)'")
     }
 
     /// Whether a process with this id exists and is not a zombie.

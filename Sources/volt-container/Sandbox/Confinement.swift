@@ -58,9 +58,10 @@ public struct Confinement: Sendable {
         func failure(_ what: String, _ code: Int32 = 125) -> (Int32, String) {
             (code, "\(what): \(SystemError.current.reason)")
         }
-        if chdir(directory) != 0 {
+        guard volt_own_null() == 0 else { return failure("cannot replace '/dev/null'") }
+        if volt_enter(directory) != 0 {
             try? Files.makeDirectory(directory)
-            if chdir(directory) != 0 { return failure("cannot enter '\(directory)'") }
+            if volt_enter(directory) != 0 { return failure("cannot enter '\(directory)'") }
         }
         let isRoot = identity.user == 0
         let mask = isRoot ? capabilities : capabilities & added
@@ -71,6 +72,7 @@ public struct Confinement: Sendable {
         guard volt_set_capabilities(mask) == 0, isRoot || volt_raise_ambient(mask) == 0 else {
             return failure("cannot set the capabilities")
         }
+        volt_close_on_exec(3)
         let (code, reason) = execute()
         return (code, reason)
     }

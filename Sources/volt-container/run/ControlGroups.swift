@@ -85,7 +85,7 @@ struct ControlGroups {
     }
 
     private func write(_ text: String, _ path: String) throws(VoltError) {
-        let descriptor = open(path, O_WRONLY)
+        let descriptor = volt_open(path, O_WRONLY, 0)
         guard descriptor >= 0 else { throw SystemError.current.during("cannot set '\(path)'") }
         defer { close(descriptor) }
         try Files.write(Array(text.utf8), to: descriptor, named: path)

@@ -32,7 +32,7 @@ struct Entry {
         guard process >= 0 else { throw SystemError.current.during("cannot find the container's process 1") }
         // By its files: the paths of the host are gone once the namespaces are joined.
         for group in settings.all("group") {
-            let descriptor = open(group, O_WRONLY)
+            let descriptor = volt_open(group, O_WRONLY, 0)
             guard descriptor >= 0 else { throw SystemError.current.during("cannot open '\(group)'") }
             try Files.write([UInt8(ascii: "0")], to: descriptor, named: group)
             close(descriptor)

@@ -103,8 +103,7 @@ struct Launch {
         guard first >= 0, second >= 0, dup2(first, 3) == 3, dup2(second, 4) == 4 else {
             throw SystemError.current.during("cannot hand descriptors on")
         }
-        close(first)
-        close(second)
+        volt_close_on_exec(5)
         _ = volt_reset_signals()
         // At another path at each start: a mount of the manifest could cover one that is known, and would then
         // run in the place of the shim, with capabilities and system calls that no payload has.

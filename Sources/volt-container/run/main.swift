@@ -11,6 +11,8 @@ internal import VoltSystem
 //   exec FILE        runs a command in a container that runs
 //   probe FILE       tries whether this host can mount layers that are trees
 
+// Nothing that whoever started this has left open goes on into a container.
+volt_close_from(3)
 let words = CommandLine.arguments
 guard words.count == 3 else { exit(64) }
 do throws(VoltError) {

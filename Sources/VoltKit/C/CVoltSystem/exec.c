@@ -9,6 +9,19 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+void volt_close_from(int first) { closefrom(first); }
+
+int volt_spawn_close_from(posix_spawn_file_actions_t *actions, int first) {
+    return posix_spawn_file_actions_addclosefrom_np(actions, first);
+}
+
+void volt_close_on_exec(int first) {
+    if (syscall(SYS_close_range, (unsigned)first, ~0u, CLOSE_RANGE_CLOEXEC) == 0) return;
+    // Linux before 5.11.
+    long limit = sysconf(_SC_OPEN_MAX);
+    for (int descriptor = first; descriptor < limit; descriptor++) fcntl(descriptor, F_SETFD, FD_CLOEXEC);
+}
+
 // Every signal to its default, except that SIGHUP, SIGINT and SIGQUIT stay ignored where they were: that
 // is how nohup(1) and a shell's '&' ask for it. 'all' lists what to reset.
 static void default_signals(sigset_t *all) {
@@ -37,11 +50,7 @@ int volt_exec(
     for (int number = 32; number <= 33; number++) syscall(SYS_rt_sigaction, number, none_of_it, NULL, 8);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
-    if (syscall(SYS_close_range, 3u, ~0u, CLOSE_RANGE_CLOEXEC) != 0) {
-        // Linux before 5.11.
-        long limit = sysconf(_SC_OPEN_MAX);
-        for (int descriptor = 3; descriptor < limit; descriptor++) fcntl(descriptor, F_SETFD, FD_CLOEXEC);
-    }
+    volt_close_on_exec(3);
     for (size_t i = 0; i < inherited_count; i++) fcntl(inherited[i], F_SETFD, 0);
     execve(path, argv, envp);
     return errno;

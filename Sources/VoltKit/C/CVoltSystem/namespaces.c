@@ -78,6 +78,52 @@ int volt_open_in_root(int root, const char *path, int flags, mode_t mode) {
     return (int)syscall(SYS_openat2, root, path, &how, sizeof how);
 }
 
+int volt_enter(const char *path) {
+    struct open_how how = {.flags = O_PATH | O_DIRECTORY | O_CLOEXEC, .resolve = RESOLVE_NO_MAGICLINKS};
+    int directory = (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof how);
+    if (directory < 0) return -1;
+    int result = fchdir(directory);
+    int saved = errno;
+    close(directory);
+    errno = saved;
+    return result;
+}
+
+static int is_null(const struct stat *status) {
+    return S_ISCHR(status->st_mode) && status->st_rdev == makedev(1, 3);
+}
+
+// The null device of this mount namespace, or -1: a payload may have put something else there, such as a device that
+// opening does something to, or a pipe.
+static int open_null(void) {
+    struct stat status;
+    if (lstat("/dev/null", &status) != 0 || !is_null(&status)) return -1;
+    int descriptor = open("/dev/null", O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+    if (descriptor < 0) return -1;
+    if (fstat(descriptor, &status) == 0 && is_null(&status)) {
+        fcntl(descriptor, F_SETFL, 0);
+        return descriptor;
+    }
+    close(descriptor);
+    return -1;
+}
+
+int volt_own_null(void) {
+    for (int number = 0; number <= 2; number++) {
+        struct stat status;
+        if (fstat(number, &status) != 0 || !is_null(&status)) continue;
+        int own = open_null();
+        if (own < 0) {
+            // Nothing is read from it, and nothing can be written to it.
+            own = memfd_create("null", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+            if (own < 0 || fcntl(own, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_GROW | F_SEAL_WRITE) != 0) return -1;
+        }
+        dup2(own, number);
+        close(own);
+    }
+    return 0;
+}
+
 int volt_die_with_parent(void) { return prctl(PR_SET_PDEATHSIG, 9); }
 int volt_set_dumpable(int on) { return prctl(PR_SET_DUMPABLE, on); }
 int volt_no_new_privileges(void) { return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); }

@@ -147,6 +147,7 @@ pid_t volt_spawn_bound(const char *path, char *const argv[], char *const envp[],
     // No terminal: whatever would ask for a passphrase fails instead.
     setsid();
     if (dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(err, 2) < 0) _exit(127);
+    volt_close_on_exec(3);
     execve(path, argv, envp);
     _exit(127);
 }

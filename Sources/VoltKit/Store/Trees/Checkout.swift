@@ -187,7 +187,7 @@ final class Checkout {
                 guard let entry = open.popLast() else { return }
                 let descriptor =
                     path.isEmpty
-                    ? dup(root.descriptor)
+                    ? fcntl(root.descriptor, F_DUPFD_CLOEXEC, 0)
                     : withCharacters(path + [0]) {
                         volt_open_beneath(root.descriptor, $0, O_RDONLY | O_DIRECTORY, 0)
                     }
@@ -220,7 +220,7 @@ final class Checkout {
                 withCharacters(Array(path[..<end]) + [0]) {
                     volt_open_beneath(root.descriptor, $0, O_RDONLY | O_DIRECTORY, 0)
                 }
-            } ?? dup(root.descriptor)
+            } ?? fcntl(root.descriptor, F_DUPFD_CLOEXEC, 0)
         guard parent >= 0 else { throw failure("cannot open") }
         defer { close(parent) }
         let name = Array(path[(slash.map { $0 + 1 } ?? 0)...]) + [0]

@@ -11,7 +11,7 @@ struct NameList {
     ///
     /// - Parameter descriptor: stays open.
     init(_ descriptor: Int32, _ path: [UInt8]) throws {
-        let copy = dup(descriptor)
+        let copy = fcntl(descriptor, F_DUPFD_CLOEXEC, 0)
         guard copy >= 0, let directory = fdopendir(copy) else {
             if copy >= 0 { close(copy) }
             throw SystemError.current.during("cannot list '\(String(decoding: path, as: UTF8.self))'")

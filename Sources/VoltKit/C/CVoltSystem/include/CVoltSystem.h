@@ -3,6 +3,7 @@
 #ifndef CVOLTSYSTEM_H
 #define CVOLTSYSTEM_H
 
+#include <spawn.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -91,6 +92,13 @@ int volt_exec(
 // and stdout into a pipe. Returns the non-blocking end to read, or -1 with errno.
 int volt_spawn_captured(const char *path, char *const argv[], char *const envp[], pid_t *pid);
 
+// closefrom(3), now and as an action of posix_spawn(3).
+void volt_close_from(int first);
+int volt_spawn_close_from(posix_spawn_file_actions_t *actions, int first);
+
+// Marks every descriptor from this one on as close-on-exec. May be called between fork and exec.
+void volt_close_on_exec(int first);
+
 // setrlimit(2): the soft and the hard limit are the value, or a lower hard limit that holds already. Returns 0, or -1 with errno.
 int volt_limit(int resource, uint64_t value);
 
@@ -101,7 +109,7 @@ int volt_forbid_dump(void);
 int volt_pidfd_open(pid_t process);
 
 // Starts a program that gets SIGKILL when the calling thread ends, with these descriptors as its stdin,
-// stdout and stderr. Returns its process id, or -1 with errno.
+// stdout and stderr, and no other descriptor. Returns its process id, or -1 with errno.
 pid_t volt_spawn_bound(const char *path, char *const argv[], char *const envp[], int in, int out, int err);
 
 #endif

@@ -32,6 +32,13 @@ int volt_mknod_block(const char *path, mode_t mode);
 // Opens a path as seen from a root directory: absolute links and '..' stay inside (openat2 RESOLVE_IN_ROOT).
 int volt_open_in_root(int root, const char *path, int flags, mode_t mode);
 
+// chdir(2) that follows no link of /proc to an open file: those lead to what this process holds, and not to what
+// the path says.
+int volt_enter(const char *path);
+// Opens /dev/null anew for those of descriptors 0 to 2 that are one, or an empty file in memory where there is none. In
+// a container it is the container's own: with that of the host a payload could change the mode of the host's.
+int volt_own_null(void);
+
 // The parent's death kills this process with SIGKILL.
 int volt_die_with_parent(void);
 int volt_set_dumpable(int on);
