@@ -47,6 +47,57 @@ struct EnterTests {
         }.sorted()
     }
 
+    @Test("a program that is interpreted by /proc/self/exe leads to no file of the host that can be changed")
+    func interpreter() throws {
+        let helper = "\(ToolRunner.products)/volt-container--run"
+        func mode() throws -> mode_t {
+            var information = stat()
+            try #require(stat(helper, &information) == 0)
+            return information.st_mode & 0o7777
+        }
+        let before = try mode()
+        // Whatever happens, the programs of the next test are as they were.
+        defer { if let now = try? mode(), now != before { chmod(helper, before) } }
+        let root = "\(host.scratch.path)/busybox"
+        try Files.replace("\(root)/bin/x", with: "#!/proc/self/exe\n".utf8, mode: 0o755)
+        // Opens what each new process runs, and changes its mode afterwards, when that process may be gone.
+        let watch = """
+            #!/bin/sh
+            while :; do
+                for e in /proc/[0-9]*/exe; do
+                    { [ /proc/self/fd/9 -ef /bin/busybox ] || {
+                        ls -l /proc/self/fd/9; chmod 4777 /proc/self/fd/9; echo >>/proc/self/fd/9; } ; } 9<$e
+                done
+            done >>/seen 2>/dev/null
+
+            """
+        try Files.replace("\(root)/bin/watch", with: watch.utf8, mode: 0o755)
+        symlink("busybox", "\(root)/bin/chmod")
+        try #require(try host.volt("import", "--name", "attack", root).status == 0)
+        try #require(try host.volt("run", "-d", "--name", "a", "attack", "watch").status == 0)
+        var seen = 0
+        // Until it has had the program in its hands often enough; it is not fast enough every time.
+        for _ in 0..<200 where seen < 5 {
+            _ = try host.volt("exec", "a", "/bin/x")
+            seen =
+                try host.volt("exec", "a", "grep", "-c", "fd/9 -> ", "/seen").stdout
+                .split(separator: "\n").first.flatMap { Int($0) } ?? 0
+            guard try mode() == before else { break }
+        }
+        #expect(seen >= 5)
+        #expect(try mode() == before)
+    }
+
+    @Test("what enters a container refuses to when its program could be changed from there")
+    func startedOtherwise() throws {
+        try #require(try host.volt("run", "-d", "--name", "a", "busybox", "sleep", "1000").status == 0)
+        let settings = "\(host.scratch.path)/settings"
+        try Files.replace(settings, with: "volt-settings 1\0leader=1\0".utf8)
+        let result = try host.run("volt-container--run", "exec", settings)
+        #expect(result.status == 125)
+        #expect(result.stderr.contains("was not started read-only"))
+    }
+
     @Test("nothing that a container runs has a descriptor that was open in the caller")
     func descriptors() throws {
         let port = LoopbackPort.free()

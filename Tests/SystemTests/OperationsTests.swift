@@ -29,6 +29,11 @@ struct OperationsTests {
         #expect(try points("service-on-systemd").count == 11)
     }
 
+    @Test("on a host with systemd a container reaches nothing of the host through what enters it")
+    func enter() throws {
+        #expect(try points("enter-on-systemd").count == 4)
+    }
+
     @Test("the hardened unit builds and deploys, and loses no delivery while it is restarted and reloaded")
     func unit() throws {
         #expect(try points("unit-on-systemd").count == 8)

@@ -62,14 +62,17 @@ public enum Processes {
     /// - Parameters:
     ///   - executable: an absolute path, also argv[0].
     ///   - environment: the whole environment.
+    ///   - readOnly: whether the program is on a read-only mount of its own. So is what enters a container: the
+    ///     container could reach the program's file by `/proc/PID/exe`, and change it (CVE-2019-5736).
     public static func execute(
-        _ executable: String, _ arguments: [String], environment: [String: String]
+        _ executable: String, _ arguments: [String], environment: [String: String], readOnly: Bool = false
     ) throws(VoltError) -> Never {
         var none = sigset_t()
         sigemptyset(&none)
         sigprocmask(SIG_SETMASK, &none, nil)
         let number = withCStrings([executable] + arguments) { argv in
             withCStrings(environment.map { "\($0)=\($1)" }.sorted()) { envp -> Int32 in
+                if readOnly { return volt_exec_read_only(executable, argv, envp) }
                 volt_close_on_exec(3)
                 execve(executable, argv, envp)
                 return errno

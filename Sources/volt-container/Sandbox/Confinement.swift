@@ -72,6 +72,8 @@ public struct Confinement: Sendable {
         guard volt_set_capabilities(mask) == 0, isRoot || volt_raise_ambient(mask) == 0 else {
             return failure("cannot set the capabilities")
         }
+        // To become another user has undone it, and now the payload may do what this process may.
+        guard volt_set_dumpable(0) == 0 else { return failure("cannot hide process \(getpid())") }
         volt_close_on_exec(3)
         let (code, reason) = execute()
         return (code, reason)

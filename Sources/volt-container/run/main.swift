@@ -31,6 +31,10 @@ do throws(VoltError) {
     case "exec":
         // They hold variables, and belong to this one command.
         unlink(words[2])
+        // The container sees this process: it may not look into it, nor change its program.
+        guard volt_set_dumpable(0) == 0, volt_runs_read_only() != 0 else {
+            throw VoltError(.failed, "'\(words[0])' was not started read-only, as what enters a container is")
+        }
         var entry = try Entry(try PayloadSecrets(settings).added(to: settings))
         exit(try entry.run())
     case "probe":

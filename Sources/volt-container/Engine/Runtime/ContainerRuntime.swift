@@ -437,6 +437,6 @@ public final class ContainerRuntime: Sendable {
         try addMadeSecrets(to: &settings, spec, explicit: extra.keys.sorted())
         let file = "\(paths.runtime)/exec-\(getpid())"
         try Files.replaceUnsynced(file, with: try settings.encoded())
-        try Processes.execute(helper, ["exec", file], environment: environment)
+        try Processes.execute(helper, ["exec", file], environment: environment, readOnly: true)
     }
 }

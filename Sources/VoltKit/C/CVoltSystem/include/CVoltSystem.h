@@ -99,6 +99,14 @@ int volt_spawn_close_from(posix_spawn_file_actions_t *actions, int first);
 // Marks every descriptor from this one on as close-on-exec. May be called between fork and exec.
 void volt_close_on_exec(int first);
 
+// execve(2) of a program that is on a read-only mount of its own then: nothing that meets the process, as through
+// /proc/PID/exe, can write to the program's file or change its mode. Closes every descriptor above 2.
+// Returns only when it fails, the errno.
+int volt_exec_read_only(const char *path, char *const argv[], char *const envp[]);
+
+// Whether this process was started so.
+int volt_runs_read_only(void);
+
 // setrlimit(2): the soft and the hard limit are the value, or a lower hard limit that holds already. Returns 0, or -1 with errno.
 int volt_limit(int resource, uint64_t value);
 
