@@ -143,7 +143,7 @@ public final class LayoutPlace: ContentPlace {
         let root = volt_open(directory, O_RDONLY | O_DIRECTORY, 0)
         guard root >= 0 else { throw SystemError.current.during("cannot open '\(directory)'") }
         defer { close(root) }
-        let descriptor = volt_open_beneath(root, path(digest), O_RDONLY, 0)
+        let descriptor = volt_open_beneath(root, path(digest), O_RDONLY | O_NONBLOCK, 0)
         guard descriptor >= 0 else {
             throw SystemError.current.during("cannot open '\(digest)' of '\(name)'")
         }

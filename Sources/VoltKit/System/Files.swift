@@ -17,6 +17,22 @@ public enum Files {
         return try read(descriptor: descriptor, named: path, limit: limit)
     }
 
+    /// The bytes of a regular file, opened so that nothing in its place can hold the reader up: a pipe, a device, a
+    /// file under a lease.
+    ///
+    /// - Throws: `VoltError`; code `notFound` when there is no such file, `refused` when it is something else, or
+    ///   larger than the limit.
+    public static func read(regular path: String, limit: Int) throws(VoltError) -> [UInt8] {
+        let descriptor = volt_open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0)
+        guard descriptor >= 0 else { throw SystemError.current.during("cannot open '\(path)'") }
+        defer { close(descriptor) }
+        var information = stat()
+        guard fstat(descriptor, &information) == 0, information.st_mode & S_IFMT == S_IFREG else {
+            throw VoltError(.refused, "'\(path)' is not a regular file")
+        }
+        return try read(descriptor: descriptor, named: path, limit: limit)
+    }
+
     /// The bytes of a file below a directory, reached through no link and no `..`.
     ///
     /// - Throws: `VoltError`; code `notFound` when there is no such file, `refused` when the path leaves

@@ -128,7 +128,7 @@ public enum LayoutImport {
         let root = volt_open(layout.directory, O_RDONLY | O_DIRECTORY, 0)
         guard root >= 0 else { throw SystemError.current.during("cannot open '\(layout.directory)'") }
         defer { close(root) }
-        let descriptor = volt_open_beneath(root, OCILayout.path(of: blob), O_RDONLY, 0)
+        let descriptor = volt_open_beneath(root, OCILayout.path(of: blob), O_RDONLY | O_NONBLOCK, 0)
         guard descriptor >= 0 else { throw SystemError.current.during("cannot open blob '\(blob)'") }
         return descriptor
     }

@@ -40,11 +40,12 @@ public struct Confinement: Sendable {
         }
     }
 
-    /// Looks the user up in the image and adds HOME.
+    /// Looks the user up in the image and adds HOME. Called where the container's own rules for devices hold: the
+    /// container chooses what stands at these names.
     public mutating func resolveUser() throws(VoltError) -> PayloadUser {
         let found = try PayloadUser(
-            user, passwd: (try? Files.read("/etc/passwd", limit: 4 << 20)) ?? [],
-            groupFile: (try? Files.read("/etc/group", limit: 4 << 20)) ?? [])
+            user, passwd: (try? Files.read(regular: "/etc/passwd", limit: 4 << 20)) ?? [],
+            groupFile: (try? Files.read(regular: "/etc/group", limit: 4 << 20)) ?? [])
         if !environment.contains(where: { $0.hasPrefix("HOME=") }) {
             environment.append("HOME=\(found.home)")
         }

@@ -39,6 +39,7 @@ do throws(VoltError) {
     guard volt_die_with_parent() == 0, volt_set_dumpable(0) == 0, volt_block_all_signals() == 0 else {
         throw SystemError.current.during("cannot prepare process 1")
     }
+    try ControlGroupTree.makeReadOnly(except: settings.all("writable"))
     var shim = try Shim(settings)
     exit(shim.run())
 } catch {

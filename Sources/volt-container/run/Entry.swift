@@ -30,35 +30,51 @@ struct Entry {
         guard signals >= 0 else { throw SystemError.current.during("cannot wait for signals") }
         let process = volt_pidfd_open(leader)
         guard process >= 0 else { throw SystemError.current.during("cannot find the container's process 1") }
-        // By its files: the paths of the host are gone once the namespaces are joined.
+        // By their files: the paths of the host are gone once the namespaces are joined.
+        var groups: [Int32] = []
+        var freezers: [Int32] = []
         for group in settings.all("group") {
             let descriptor = volt_open(group, O_WRONLY, 0)
             guard descriptor >= 0 else { throw SystemError.current.during("cannot open '\(group)'") }
-            try Files.write([UInt8(ascii: "0")], to: descriptor, named: group)
-            close(descriptor)
+            groups.append(descriptor)
+            for name in FrozenGroup.files {
+                let file = volt_open("\(Files.parent(of: group))/\(name)", O_RDONLY, 0)
+                if file >= 0 { freezers.append(file) }
+            }
         }
         guard volt_setns_process(process) == 0 else {
             throw SystemError.current.during("cannot enter the container")
         }
-        close(process)
         // One of the container's own, so that the command finds it below /dev/pts.
         let terminal = settings.flag("terminal") ? try Terminal() : nil
-        let identity = try confinement.resolveUser()
         let child = volt_fork()
-        if child == 0 {
-            _ = volt_die_with_parent()
-            terminal?.becomeSession()
-            _ = volt_reset_signals()
-            do throws(VoltError) { try confinement.confineSelf() } catch {
-                complain(error.message)
-                _exit(125)
+        if child == 0 { become(terminal, groups, process) }
+        guard child > 0 else { throw SystemError.current.during("cannot start a process") }
+        for descriptor in groups + [process] { close(descriptor) }
+        return (terminal ?? Terminal.none).relay(
+            child, signals: signals, isFrozen: { freezers.contains(where: FrozenGroup.isFrozen) })
+    }
+
+    /// Becomes the command. Only this process is in the container's groups: whatever happens to those, the one that
+    /// waits for it answers to its signals.
+    private mutating func become(_ terminal: Terminal?, _ groups: [Int32], _ process: Int32) -> Never {
+        _ = volt_die_with_parent()
+        terminal?.becomeSession()
+        _ = volt_reset_signals()
+        do throws(VoltError) {
+            for group in groups { try Files.write([UInt8(ascii: "0")], to: group, named: "cgroup.procs") }
+            guard volt_setns_cgroup(process) == 0 else {
+                throw SystemError.current.during("cannot enter the container")
             }
+            let identity = try confinement.resolveUser()
+            try confinement.confineSelf()
             let (code, reason) = confinement.become(identity)
             complain(reason)
             _exit(code)
+        } catch {
+            complain(error.message)
+            _exit(125)
         }
-        guard child > 0 else { throw SystemError.current.during("cannot start a process") }
-        return (terminal ?? Terminal.none).relay(child, signals: signals)
     }
 
     private func complain(_ message: String) {

@@ -38,12 +38,31 @@ struct Launch {
         // An image of one static program has none of these, and nspawn cannot make them in a read-only root.
         for name in ["proc", "sys", "dev", "run", "usr"] { mkdir("\(stage)/root/\(name)", 0o755) }
         if mkdir("\(stage)/root/tmp", 0o1777) == 0 { chmod("\(stage)/root/tmp", 0o1777) }
+        try clearMachineID("\(stage)/root")
         try makeTargets("\(stage)/root", "\(stage)/m")
         guard volt_bind(stage, "/run", 0) == 0 else { throw SystemError.current.during("cannot cover /run") }
         // nspawn takes a pure cgroup2 host for what it is; on a hybrid one it would show the payload all of v1.
         if Files.isDirectory("/sys/fs/cgroup/unified") {
             // Bound over what is there: a new mount, or to unmount, waits for every processor.
             try bind("/sys/fs/cgroup/unified", "/sys/fs/cgroup", readOnly: false)
+        }
+    }
+
+    /// Takes away what the container has put in the place of its machine id: nspawn reads that, along any link and
+    /// for as long as a pipe has nothing to read.
+    private func clearMachineID(_ rootPath: String) throws(VoltError) {
+        let root = volt_open(rootPath, O_RDONLY | O_DIRECTORY, 0)
+        guard root >= 0 else { throw SystemError.current.during("cannot open the root of the container") }
+        defer { close(root) }
+        let directory = volt_open_in_root(root, "/etc", O_RDONLY | O_DIRECTORY, 0)
+        guard directory >= 0 else { return }
+        defer { close(directory) }
+        var information = stat()
+        guard fstatat(directory, "machine-id", &information, AT_SYMLINK_NOFOLLOW) == 0,
+            ![S_IFREG, S_IFDIR].contains(information.st_mode & S_IFMT)
+        else { return }
+        guard unlinkat(directory, "machine-id", 0) == 0 else {
+            throw SystemError.current.during("cannot remove '/etc/machine-id' of the container")
         }
     }
 
@@ -68,7 +87,9 @@ struct Launch {
                 defer { close(directory) }
                 let path = parent == "/" ? "/\(part)" : "\(parent)/\(part)"
                 if isFile, depth == parts.count - 1 {
-                    let file = volt_open_in_root(root, path, O_WRONLY | O_CREAT, 0o644)
+                    // What is there is not opened: it may be a pipe, or a device.
+                    if volt_exists_in_root(root, path) != 0 { continue }
+                    let file = volt_open_in_root(root, path, O_WRONLY | O_CREAT | O_NONBLOCK, 0o644)
                     if file >= 0 { close(file) }
                 } else {
                     mkdirat(directory, part, 0o755)

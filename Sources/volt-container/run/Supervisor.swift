@@ -166,12 +166,16 @@ struct Supervisor {
             dup2(errors, 2)
         }
         do throws(VoltError) {
-            let shim = try PayloadSecrets.inMemory(
-                secrets.added(
-                    to: try Settings(
-                        decoding: try Files.read(try settings.text("shim"), limit: Settings.limit))))
+            var told = try Settings(
+                decoding: try Files.read(try settings.text("shim"), limit: Settings.limit))
+            // Control groups that the user mounts into the container are the payload's to write to.
+            for (mount, target) in zip(settings.all("mount").dropFirst(), settings.all("target"))
+            where !mount.hasPrefix("ro:") { told.add("writable", target) }
+            let shim = try PayloadSecrets.inMemory(secrets.added(to: told))
             try groups.join(isInside: isInside)
-            try Launch(settings: settings, secrets: secrets, shimSettings: shim, status: status).run()
+            try Launch(
+                settings: settings, secrets: secrets, shimSettings: shim, status: status
+            ).run()
         } catch {
             PayloadStatus(phase: .failed, code: 125, message: error.message).write(to: status)
             let line = Array("volt container: error: \(error.message)\n".utf8)

@@ -4,9 +4,10 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
+#include <linux/openat2.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <pty.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,8 +16,10 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/un.h>
+#include <sys/vfs.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -214,11 +217,27 @@ int volt_stream_accept(int descriptor) { return accept4(descriptor, NULL, NULL, 
 int volt_make_terminal(void) { return ioctl(0, TIOCSCTTY, 0); }
 
 int volt_pty(int *slave) {
-    int master;
-    if (openpty(&master, slave, NULL, NULL, NULL) != 0) return -1;
-    fcntl(master, F_SETFD, FD_CLOEXEC);
-    fcntl(*slave, F_SETFD, FD_CLOEXEC);
-    return master;
+    int directory = open("/dev/pts", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (directory < 0) return -1;
+    struct statfs system;
+    struct open_how how = {
+        .flags = O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC, .resolve = RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS,
+    };
+    int master = -1, unlocked = 0;
+    if (fstatfs(directory, &system) == 0 && system.f_type != DEVPTS_SUPER_MAGIC) errno = ENODEV;
+    else master = (int)syscall(SYS_openat2, directory, "ptmx", &how, sizeof how);
+    int failure = errno;
+    close(directory);
+    errno = failure;
+    if (master < 0) return -1;
+    if (ioctl(master, TIOCSPTLCK, &unlocked) == 0) {
+        *slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+        if (*slave >= 0) return master;
+    }
+    failure = errno;
+    close(master);
+    errno = failure;
+    return -1;
 }
 
 int volt_terminal_size_copy(int from, int to) {

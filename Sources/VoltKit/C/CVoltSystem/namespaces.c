@@ -35,9 +35,9 @@ int volt_unshare_network(void) { return unshare(CLONE_NEWNET); }
 int volt_setns(int descriptor) { return setns(descriptor, 0); }
 
 int volt_setns_process(int pidfd) {
-    return setns(pidfd, CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWCGROUP);
+    return setns(pidfd, CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC);
 }
-
+int volt_setns_cgroup(int pidfd) { return setns(pidfd, CLONE_NEWCGROUP); }
 
 int volt_loopback_up(void) {
     int descriptor = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -63,6 +63,10 @@ int volt_mount(const char *source, const char *target, const char *type, const c
 int volt_bind(const char *source, const char *target, int read_only) {
     if (mount(source, target, NULL, MS_BIND | MS_REC, NULL) != 0) return -1;
     return read_only ? mount(NULL, target, NULL, MS_BIND | MS_REMOUNT | MS_RDONLY, NULL) : 0;
+}
+
+int volt_cgroups_read_only(const char *target) {
+    return mount(NULL, target, NULL, MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
 }
 
 int volt_umount_detach(const char *target) { return umount2(target, MNT_DETACH); }
@@ -122,6 +126,12 @@ int volt_own_null(void) {
         close(own);
     }
     return 0;
+}
+
+int volt_exists_in_root(int root, const char *path) {
+    int descriptor = volt_open_in_root(root, path, O_PATH, 0);
+    if (descriptor >= 0) close(descriptor);
+    return descriptor >= 0;
 }
 
 int volt_die_with_parent(void) { return prctl(PR_SET_PDEATHSIG, 9); }

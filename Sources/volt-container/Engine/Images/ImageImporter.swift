@@ -172,7 +172,7 @@ public struct ImageImporter: Sendable {
         let root = volt_open(path, O_RDONLY | O_DIRECTORY, 0)
         guard root >= 0 else { throw SystemError.current.during("cannot open '\(path)'") }
         defer { close(root) }
-        let descriptor = volt_open_beneath(root, OCILayout.path(of: layer.blob), O_RDONLY, 0)
+        let descriptor = volt_open_beneath(root, OCILayout.path(of: layer.blob), O_RDONLY | O_NONBLOCK, 0)
         guard descriptor >= 0 else { throw SystemError.current.during("cannot open layer '\(layer.blob)'") }
         defer { close(descriptor) }
         return try unpack(layer, as: diffID, from: descriptor)

@@ -145,9 +145,35 @@ public final class ContainerRuntime: Sendable {
         try setDesired("stopped", name)
         guard let record = RunRecord(in: directory(name)), record.isSupervised else { return }
         // After a switch the callers of the old container finish before it ends.
-        if let spec = try spec(name) { drain(spec, seconds: 5) }
-        kill(record.supervisor, SIGTERM)
-        while record.isSupervised { usleep(2_000) }
+        let spec = try spec(name)
+        if let spec { drain(spec, seconds: 5) }
+        if let leader = ProcessTable.child(of: record.main), ProcessTable.isFrozen(leader) {
+            LeftGroups(name: id(name.text)).thaw()
+        }
+        for signal in [SIGTERM, SIGCONT] { kill(record.supervisor, signal) }
+        // It kills a payload that takes longer than that, and needs a moment itself.
+        let grace = Duration.milliseconds(spec?.stopTimeoutMilliseconds ?? 10_000) + Self.ownTime
+        if hasEnded(record, within: grace) { return }
+        kill(record.supervisor, SIGKILL)
+        guard hasEnded(record, within: Self.ownTime) else {
+            throw VoltError(
+                .failed,
+                "cannot stop container '\(name)': its supervisor, process \(record.supervisor), does not end",
+                hint: "it waits for the kernel, such as for a disk; run the command again when that is back")
+        }
+        _ = try repaired(name)
+    }
+
+    /// How long a supervisor may take for its own work.
+    private static let ownTime = Duration.seconds(10)
+
+    private func hasEnded(_ record: RunRecord, within time: Duration) -> Bool {
+        let deadline = ContinuousClock.now + time
+        while record.isSupervised {
+            guard ContinuousClock.now < deadline else { return false }
+            usleep(2_000)
+        }
+        return true
     }
 
     // MARK: Looking
@@ -423,6 +449,17 @@ public final class ContainerRuntime: Sendable {
         let state = try state(name)
         guard state.state == .running, let leader = state.pid else {
             throw VoltError(.conflict, "container '\(name)' does not run")
+        }
+        // Until process 1 is its own, what would be entered is half of a container.
+        let payload = PayloadStatus(decoding: (try? Files.read("\(directory(name))/status")) ?? [])
+        guard payload?.phase == .running else {
+            throw VoltError(
+                .conflict, "container '\(name)' is starting", hint: "run the command again in a moment")
+        }
+        guard !ProcessTable.isFrozen(leader) else {
+            throw VoltError(
+                .conflict, "container '\(name)' is frozen",
+                hint: "thaw what has frozen it, or stop the container")
         }
         let spec = state.spec
         var variables = spec.environment.merging(extra) { $1 }

@@ -55,7 +55,12 @@ enum ProcessTable {
         groups(of: pid).map { "\($0)/cgroup.procs" }
     }
 
-    private static func groups(of pid: Int32) -> [String] {
+    /// Whether a process is in a control group that the kernel does not run.
+    static func isFrozen(_ pid: Int32) -> Bool {
+        groups(of: pid).contains { (directory: String) in FrozenGroup.isFrozen(directory) }
+    }
+
+    static func groups(of pid: Int32) -> [String] {
         let table = String(decoding: (try? Files.read("/proc/\(pid)/cgroup")) ?? [], as: UTF8.self)
         let isHybrid = Files.isDirectory("/sys/fs/cgroup/unified")
         return table.split(separator: "\n").compactMap { line in
@@ -92,11 +97,45 @@ enum ProcessTable {
 struct LeftGroups {
     let name: String
 
+    /// How deep a user's session or a service may lie, and one more below its own groups.
+    private static let depth = 8
+
+    /// Lets what is frozen in them run again, and what systemd has frozen with the unit of that name: a process that
+    /// is frozen ends by no other signal than a kill.
+    func thaw() {
+        for mount in ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"] {
+            for directory in Self.find(name, below: mount, depth: Self.depth) {
+                let unit = Files.parent(of: directory)
+                if Files.lastComponent(of: unit).hasPrefix("\(name).") {
+                    Self.write("0", "\(unit)/cgroup.freeze")
+                }
+                Self.thaw(directory)
+            }
+        }
+    }
+
+    private static func thaw(_ directory: String) {
+        write("0", "\(directory)/cgroup.freeze")
+        for entry in (try? Files.list(directory)) ?? [] where Files.isDirectory("\(directory)/\(entry)") {
+            thaw("\(directory)/\(entry)")
+        }
+    }
+
+    /// Writes to a file that this kernel may not have.
+    private static func write(_ text: String, _ path: String) {
+        let descriptor = open(path, O_WRONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return }
+        try? Files.write(Array(text.utf8), to: descriptor, named: path)
+        close(descriptor)
+    }
+
     /// Kills what is in them and removes them.
     func clear() {
         for root in ["unified", "systemd", "memory", "pids", "cpu", ""] {
             let mount = root.isEmpty ? "/sys/fs/cgroup" : "/sys/fs/cgroup/\(root)"
-            for directory in Self.find(name, below: mount, depth: 4) {
+            for directory in Self.find(name, below: mount, depth: Self.depth) {
+                // At once, with what is being forked meanwhile; from Linux 5.14 on. The group is not used again.
+                Self.write("1", "\(directory)/cgroup.kill")
                 for _ in 0..<100 {
                     let members = Self.members(of: directory)
                     if members.isEmpty { break }

@@ -16,8 +16,10 @@ int volt_unshare_mounts(void);
 int volt_unshare_network(void);
 // setns(2) with any kind of namespace.
 int volt_setns(int descriptor);
-// The kinds of namespace of a pidfd: mount, network, pid, uts, ipc and cgroup.
+// The kinds of namespace of a pidfd: mount, network, pid, uts and ipc; that of its cgroups by itself, since
+// a process has to be in the cgroups first.
 int volt_setns_process(int pidfd);
+int volt_setns_cgroup(int pidfd);
 // Brings the loopback interface of the current network namespace up.
 int volt_loopback_up(void);
 
@@ -26,11 +28,15 @@ int volt_mounts_enslave(void);
 int volt_mount(const char *source, const char *target, const char *type, const char *data);
 // A recursive bind mount; read_only remounts the top mount read-only.
 int volt_bind(const char *source, const char *target, int read_only);
+// Makes a mount of cgroups read-only where it is.
+int volt_cgroups_read_only(const char *target);
 int volt_umount_detach(const char *target);
 int volt_mknod_char(const char *path, mode_t mode);
 int volt_mknod_block(const char *path, mode_t mode);
 // Opens a path as seen from a root directory: absolute links and '..' stay inside (openat2 RESOLVE_IN_ROOT).
 int volt_open_in_root(int root, const char *path, int flags, mode_t mode);
+// Whether there is anything, which is not opened.
+int volt_exists_in_root(int root, const char *path);
 
 // chdir(2) that follows no link of /proc to an open file: those lead to what this process holds, and not to what
 // the path says.
@@ -85,6 +91,7 @@ int volt_stream_pair(int pair[2]);
 int volt_stream_accept(int descriptor);
 int volt_make_terminal(void);
 int volt_memfd(const char *name);
+// A terminal of the devpts that is mounted on /dev/pts: any other name below /dev is the container's to give.
 int volt_pty(int *slave);
 int volt_terminal_size_copy(int from, int to);
 // Puts a terminal into raw mode; saves the old mode in a buffer of at least 128 bytes.
