@@ -132,4 +132,14 @@ struct HoldUpTests {
             "timeout", "20", "volt-container", "run", "--rm", "-v", "\(directory)/file:/etc/conf:ro", "pipe")
         #expect(result.stdout == "mounted\n", "\(result.stderr)")
     }
+
+    @Test("an option that would have no effect is refused")
+    func noEffect() throws {
+        let result = try host.volt("run", "--health-interval", "1s", "busybox", "true")
+        #expect(result.status == 64)
+        for cpus in ["0", "0.001", "nan", "-1"] {
+            #expect(try host.volt("run", "--cpus=\(cpus)", "busybox", "true").status == 64, "\(cpus)")
+        }
+        #expect(try host.volt("run", "--pids", "9223372036854775807", "busybox", "true").status == 64)
+    }
 }

@@ -43,8 +43,8 @@ struct ContainerOptions: ParsableArguments {
             "How to tell that the payload works: http:PORT/PATH, tcp:PORT, or a command for /bin/sh.",
             valueName: "check"))
     var health: String?
-    @Option(help: ArgumentHelp("The time between two health checks.", valueName: "duration"))
-    var healthInterval = "5s"
+    @Option(help: ArgumentHelp("The time between two health checks. Default: 5s.", valueName: "duration"))
+    var healthInterval: String?
     @OptionGroup var trust: TrustOptions
     @Argument(help: "The image.")
     var image: String
@@ -83,16 +83,23 @@ struct ContainerOptions: ParsableArguments {
         spec.readOnly = readOnly
         spec.limits = ContainerSpec.Limits(
             memory: try memory.map { try ByteSize($0).bytes }, cpus: cpus, pids: pids)
-        if let cpus, !(cpus > 0 && cpus <= 1024) {
+        // The kernel counts in hundredths.
+        if let cpus, !(cpus >= 0.01 && cpus <= 1024) {
             throw VoltError(.usage, "'\(cpus)' is not a number of processors", hint: "write 0.5 or 2")
         }
-        if let pids, pids < 1 { throw VoltError(.usage, "'\(pids)' is not a number of processes") }
+        // The most that Linux has (PID_MAX_LIMIT).
+        if let pids, !(1...(1 << 22)).contains(pids) {
+            throw VoltError(.usage, "'\(pids)' is not a number of processes")
+        }
         guard let policy = ContainerSpec.RestartPolicy(rawValue: restart) else {
             throw VoltError(
                 .usage, "'\(restart)' is not a restart policy", hint: "use no, on-failure or always")
         }
         spec.restart = policy
         spec.health = try health.map(check)
+        if health == nil, healthInterval != nil {
+            throw VoltError(.usage, "'--health-interval' has no check to time", hint: "add --health CHECK")
+        }
         return spec
     }
 
@@ -112,7 +119,9 @@ struct ContainerOptions: ParsableArguments {
             guard let port = UInt16(text.dropFirst(4)), port > 0 else { throw failure }
             check.probe = .tcp(port: port)
         }
-        check.intervalMilliseconds = try DurationText.parse(healthInterval).milliseconds
+        if let healthInterval {
+            check.intervalMilliseconds = try DurationText.parse(healthInterval).milliseconds
+        }
         return check
     }
 

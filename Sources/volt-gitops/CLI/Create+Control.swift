@@ -12,7 +12,8 @@ struct ControlArguments: ParsableArguments {
     @Flag(help: "Let each commit wait for 'volt gitops approve'.") var requireApproval = false
     @Option(help: "A pipeline that has to be deployed and healthy first; may be repeated.")
     var after: [String] = []
-    @Option(help: "How long to wait for the pipelines that come first.") var afterTimeout = "1h"
+    @Option(help: "How long to wait for the pipelines that come first. Default: 1h.") var afterTimeout:
+        String?
     @Option(help: "What to do when the workload is no longer what was deployed: repair, report or off.")
     var drift = DriftMode.report.rawValue
     @Option(help: "How often to look at the workload.") var driftInterval = "1m"
@@ -31,7 +32,10 @@ struct ControlArguments: ParsableArguments {
             var list: [Name] = []
             for name in after { list.append(try Name(name, of: "pipeline")) }
             control.after = list
-            control.afterTimeout = try DurationText.parse(afterTimeout).milliseconds / 1000
+            control.afterTimeout = try DurationText.parse(afterTimeout ?? "1h").milliseconds / 1000
+        } else if afterTimeout != nil {
+            throw VoltError(
+                .usage, "'--after-timeout' has no pipeline to wait for", hint: "add --after PIPELINE")
         }
         control.drift = try Self.driftMode(drift)
         control.driftInterval = try DurationText.parse(driftInterval).milliseconds / 1000

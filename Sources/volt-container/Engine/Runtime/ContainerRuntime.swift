@@ -397,17 +397,21 @@ public final class ContainerRuntime: Sendable {
             "TimeoutStopSec=\((spec.stopTimeoutMilliseconds + 5_000) / 1000)",
         ]
         if let memory = spec.limits.memory { properties.append("MemoryMax=\(memory)") }
-        if let pids = spec.limits.pids {
-            properties.append("TasksMax=\(pids + NspawnCommand.ownProcesses + 1)")
-        }
-        if let cpus = spec.limits.cpus { properties.append("CPUQuota=\(Int(cpus * 100))%") }
+        if let tasks = spec.limits.unitTasks { properties.append("TasksMax=\(tasks)") }
+        if let percent = spec.limits.unitPercent { properties.append("CPUQuota=\(percent)%") }
         try Units.run(id(name.text), properties: properties, [helper] + arguments)
         return nil
     }
 
     /// Runs a container once in the foreground of this process, which the helper replaces; its ports are
     /// not published.
+    ///
+    /// - Throws: `VoltError` also when a limit cannot be set.
     public func becomeForeground(_ spec: ContainerSpec) throws(VoltError) -> Never {
+        // Where systemd owns the control groups, it sets the limits here as it does for a unit.
+        if usesSystemd, spec.limits != ContainerSpec.Limits() {
+            try Units.enterScope(id(spec.name.text), limits: spec.limits)
+        }
         try create(spec)
         try Files.replaceUnsynced("\(directory(spec.name))/desired", with: "stopped".utf8)
         PayloadStatus().write(toFile: "\(directory(spec.name))/status")

@@ -22,6 +22,53 @@ enum Units {
         throw VoltError(.runtimeFailed, "systemd did not start unit '\(unit)': \(said)")
     }
 
+    /// Moves this process into a scope of systemd with limits, for it and for what it starts.
+    ///
+    /// `systemd-run --scope` does the same and then becomes the command; asked by itself, systemd's refusal is this
+    /// program's own error.
+    ///
+    /// - Throws: `VoltError` when the limits cannot be set.
+    static func enterScope(_ unit: String, limits: ContainerSpec.Limits) throws(VoltError) {
+        var properties = [
+            "PIDs", "au", "1", String(getpid()), "Delegate", "b", "true", "Slice", "s", "volt.slice",
+        ]
+        // A scope that has failed is kept otherwise, and its name with it.
+        properties += ["CollectMode", "s", "inactive-or-failed"]
+        if let memory = limits.memory { properties += ["MemoryMax", "t", String(memory)] }
+        if let tasks = limits.unitTasks { properties += ["TasksMax", "t", String(tasks)] }
+        if let percent = limits.unitPercent {
+            properties += ["CPUQuotaPerSecUSec", "t", String(percent * 10_000)]
+        }
+        let count = 4 + [limits.memory != nil, limits.pids != nil, limits.cpus != nil].count { $0 }
+        let manager = "org.freedesktop.systemd1"
+        var said = ""
+        let outcome = try Child.start(
+            "/usr/bin/busctl",
+            [
+                "--quiet", "call", manager, "/org/freedesktop/systemd1", "\(manager).Manager",
+                "StartTransientUnit",
+                "ssa(sv)a(sa(sv))", "\(unit).scope", "fail", String(count),
+            ] + properties + ["0"], environment: [:]
+        )
+        .finish(limit: .seconds(60)) { _, line in said = line }
+        let failure = "cannot limit the container"
+        let hint = "run it with --detach, or without limits"
+        guard outcome == .exited(0) else {
+            throw VoltError(
+                .runtimeFailed, "\(failure): systemd did not start '\(unit).scope': \(said)", hint: hint)
+        }
+        // The answer comes before the work.
+        let deadline = ContinuousClock.now + .seconds(10)
+        while !ProcessTable.groups(of: getpid()).contains(where: { $0.hasSuffix("/\(unit).scope") }) {
+            guard ContinuousClock.now < deadline else {
+                throw VoltError(
+                    .runtimeFailed, "\(failure): systemd did not start '\(unit).scope' within 10 s",
+                    hint: hint)
+            }
+            usleep(1_000)
+        }
+    }
+
     /// Ends a unit and waits until it is gone.
     private static func stop(_ unit: String) {
         for verb in ["stop", "reset-failed"] {
@@ -131,7 +178,7 @@ struct LeftGroups {
 
     /// Kills what is in them and removes them.
     func clear() {
-        for root in ["unified", "systemd", "memory", "pids", "cpu", ""] {
+        for root in ["unified", "systemd", "memory", "pids", "cpu", "devices", ""] {
             let mount = root.isEmpty ? "/sys/fs/cgroup" : "/sys/fs/cgroup/\(root)"
             for directory in Self.find(name, below: mount, depth: Self.depth) {
                 // At once, with what is being forked meanwhile; from Linux 5.14 on. The group is not used again.
@@ -179,4 +226,12 @@ struct LeftGroups {
 extension PayloadStatus {
     /// Writes the record as a new file.
     func write(toFile path: String) { try? Files.replaceUnsynced(path, with: encoded) }
+}
+
+extension ContainerSpec.Limits {
+    /// The tasks of a unit or scope: also those that are not the payload's, and the supervisor.
+    var unitTasks: Int? { pids.map { $0 + NspawnCommand.ownProcesses + 1 } }
+
+    /// The processors of a unit or scope, in percent of one.
+    var unitPercent: Int? { cpus.map { Int($0 * 100) } }
 }
