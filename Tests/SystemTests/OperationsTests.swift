@@ -6,6 +6,13 @@ import VoltTestKit
 private let isCapable =
     HostPaths.runsAsRoot && Files.exists("/usr/bin/systemd-nspawn") && Files.exists("/usr/bin/mmdebstrap")
 
+/// The machine of the tests has the processor of this one, and is made of Debian's packages for it.
+#if arch(x86_64)
+    private let hasMachine = Files.exists("/usr/bin/qemu-system-x86_64")
+#else
+    private let hasMachine = false
+#endif
+
 /// The root of the repository.
 private let root = Files.parent(of: Files.parent(of: Files.parent(of: #filePath)))
 
@@ -37,6 +44,23 @@ struct OperationsTests {
     @Test("the hardened unit builds and deploys, and loses no delivery while it is restarted and reloaded")
     func unit() throws {
         #expect(try points("unit-on-systemd").count == 8)
+    }
+
+    @Test("on a host with systemd the limits of containers hold in the foreground too, and no device opens")
+    func containers() throws {
+        #expect(try points("containers-on-systemd").count == 7)
+    }
+
+    @Test(
+        "in a virtual machine with control groups of version 2 alone limits hold, and no device opens",
+        .enabled(if: hasMachine, "needs qemu-system-x86, on x86"))
+    func unifiedGroups() throws {
+        let scratch = try ScratchDirectory()
+        var run = ToolRunner(scratch: scratch.path)
+        run.environment["PATH"] = Environment.current["PATH"]
+        let result = try run("\(root)/scripts/test-on-vm", ToolRunner.products)
+        #expect(result.status == 0, "\(result.stdout)\n\(result.stderr)")
+        #expect(result.stdout.split(separator: "\n").filter { $0.hasPrefix("ok: ") }.count == 7)
     }
 
     @Test("after a reboot every workload runs again at its last good commit, and what was stopped stays so")

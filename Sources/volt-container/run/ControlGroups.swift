@@ -9,6 +9,8 @@ internal import VoltSystem
 struct ControlGroups {
     private let directories: [String: String]
     private let unified: String?
+    /// Which devices the processes in the groups may open.
+    let devices: DeviceRules
 
     /// Makes the groups and sets the limits.
     ///
@@ -16,6 +18,7 @@ struct ControlGroups {
     init(name: String, limits: Settings) throws(VoltError) {
         var directories: [String: String] = [:]
         var unified: String?
+        var devices: String?
         let table = String(decoding: try Files.read("/proc/self/cgroup"), as: UTF8.self)
         let isHybrid = Files.exists("/sys/fs/cgroup/unified/cgroup.procs")
         for line in table.split(separator: "\n") {
@@ -35,6 +38,9 @@ struct ControlGroups {
                 case "memory" where limits.optional("memory") != nil: mount = "/sys/fs/cgroup/memory"
                 case "pids" where limits.optional("pids") != nil: mount = "/sys/fs/cgroup/pids"
                 case "cpu" where limits.optional("cpu-quota") != nil: mount = "/sys/fs/cgroup/cpu"
+                case "devices":
+                    devices = "/sys/fs/cgroup/devices\(path)/\(name)"
+                    continue
                 default: continue
                 }
                 guard Files.exists("\(mount)\(path)/cgroup.procs") else { continue }
@@ -47,6 +53,18 @@ struct ControlGroups {
         }
         guard !directories.isEmpty else {
             throw VoltError(.failed, "cannot make a control group below /sys/fs/cgroup")
+        }
+        if let rules = DeviceRules(unified: unified) {
+            self.devices = rules
+        } else if let devices, mkdir(devices, 0o755) == 0 || errno == EEXIST,
+            let rules = DeviceRules(legacy: devices)
+        {
+            directories["devices"] = devices
+            self.devices = rules
+        } else {
+            throw VoltError(
+                .failed, "this host has no control group that keeps the container from devices",
+                hint: "mount cgroup2 at /sys/fs/cgroup, on a kernel with CONFIG_CGROUP_BPF")
         }
         self.directories = directories
         self.unified = unified
@@ -112,14 +130,18 @@ struct ControlGroups {
     }
 
     /// Kills everything in the groups and waits until they are empty, for a second at most.
-    func kill() {
+    ///
+    /// - Returns: whether they are.
+    @discardableResult
+    func kill() -> Bool {
         // One by one: after cgroup.kill, Linux 6.18 kills whatever is cloned into the group later as well.
         for _ in 0..<200 {
             let members = processes()
-            if members.isEmpty { return }
+            if members.isEmpty { return true }
             for pid in members { Glibc.kill(pid, SIGKILL) }
             usleep(5_000)
         }
+        return false
     }
 
     private func processes() -> [Int32] {

@@ -11,6 +11,7 @@ struct Launch {
     let secrets: PayloadSecrets
     let shimSettings: Int32
     let status: Int32
+    let devices: DeviceRules
 
     /// Becomes nspawn; returns only by throwing.
     func run() throws(VoltError) -> Never {
@@ -21,6 +22,8 @@ struct Launch {
             throw SystemError.current.during("cannot make a mount namespace")
         }
         try prepare(try settings.text("stage"))
+        // Old kernels mount layers through loop devices.
+        try devices.restrict()
         try execute()
     }
 

@@ -146,7 +146,7 @@ struct Supervisor {
         try record.write(to: directory, durably: !settings.flag("remove"))
         let result = watch(child, output[0], errors[0])
         for end in [output[0], errors[0]] where end >= 0 { close(end) }
-        groups.kill()
+        if groups.kill() { groups.devices.lift() }
         // nspawn's own codes say less than the shim's record.
         let known = PayloadStatus(decoding: (try? Files.read("\(directory)/status")) ?? [])
         switch known?.phase {
@@ -174,7 +174,8 @@ struct Supervisor {
             let shim = try PayloadSecrets.inMemory(secrets.added(to: told))
             try groups.join(isInside: isInside)
             try Launch(
-                settings: settings, secrets: secrets, shimSettings: shim, status: status
+                settings: settings, secrets: secrets, shimSettings: shim, status: status,
+                devices: groups.devices
             ).run()
         } catch {
             PayloadStatus(phase: .failed, code: 125, message: error.message).write(to: status)

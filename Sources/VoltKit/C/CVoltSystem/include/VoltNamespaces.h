@@ -60,6 +60,12 @@ int volt_install_filter(uint64_t capabilities);
 // The number of rules of the filter, for tests.
 size_t volt_filter_rules(uint64_t capabilities);
 
+// A program for cgroups of version 2 (BPF_PROG_TYPE_CGROUP_DEVICE): processes make any node and open null, zero,
+// full, random, urandom, tty, ptmx and terminals of their own, and no other device. Returns a descriptor.
+int volt_device_program(void);
+int volt_device_attach(int program, int cgroup);
+int volt_device_detach(int program, int cgroup);
+
 int volt_signals(const int *numbers, size_t count);
 // The next signal of a signalfd, 0 when there is none.
 int volt_next_signal(int descriptor);
