@@ -37,7 +37,7 @@ private let root = Files.parent(of: Files.parent(of: Files.parent(of: #filePath)
         let result = try run("\(root)/scripts/test-on-systemd", ToolRunner.products)
         #expect(result.status == 0, "\(result.stdout)\n\(result.stderr)")
         #expect(
-            result.stdout.split(separator: "\n").filter { $0.hasPrefix("ok: ") }.count == 8,
+            result.stdout.split(separator: "\n").filter { $0.hasPrefix("ok: ") }.count == 9,
             "\(result.stdout)")
     }
 

@@ -21,7 +21,7 @@ private func manifest(_ spec: String) throws -> ContainerManifest {
               command: ["/usr/bin/web", "--port", 8080]
               env: { LOG_LEVEL: info, DEBUG: false }
               ports: ["8080:80", "127.0.0.1:9000:9000/tcp", "[::1]:70:70"]
-              volumes: ["data:/var/lib/web", "./conf:/etc/web:ro", "data:/again:ro"]
+              volumes: ["data:/var/lib/web", "./conf:/etc/web:ro", "data:/again:ro", "x:/x:suid,ro,dev"]
               resources: { memory: 256M, cpus: 0.5, pids: 200 }
               restart: always
               health: { http: { port: 80, path: /healthz }, interval: 5s, timeout: 2s, retries: 4, startPeriod: 10s }
@@ -41,7 +41,10 @@ private func manifest(_ spec: String) throws -> ContainerManifest {
             .init(source: .named(try Name("data")), target: "/var/lib/web", readOnly: false),
             .init(source: .path("conf"), target: "/etc/web", readOnly: true),
             .init(source: .named(try Name("data")), target: "/again", readOnly: true),
+            .init(source: .named(try Name("x")), target: "/x", readOnly: true),
         ]
+        expected.volumes[3].allowsSetuid = true
+        expected.volumes[3].allowsDevices = true
         expected.memory = 256 << 20
         expected.cpus = 0.5
         expected.pids = 200
@@ -140,6 +143,12 @@ private func manifest(_ spec: String) throws -> ContainerManifest {
             (
                 "image: x\nvolumes: ['./a:/b:rw']",
                 "5:13: './a' is a part of the source and cannot be mounted writable"
+            ),
+            ("image: x\nvolumes: ['a:/b:exec']", "5:13: 'exec' is not a mode of a volume"),
+            ("image: x\nvolumes: ['a:/b:ro,rw']", "5:13: 'ro,rw' is not a mode of a volume"),
+            (
+                "image: x\nvolumes: ['./a:/b:suid']",
+                "5:13: './a' is a part of the source: 'suid' and 'dev' are for volumes by name"
             ),
             ("image: x\nvolumes: ['./../a:/b']", "5:13: './../a' leads out of the source"),
             ("image: x\nvolumes: ['data:b']", "5:13: 'b' is not an absolute path below '/'"),

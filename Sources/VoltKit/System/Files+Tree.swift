@@ -10,6 +10,23 @@ extension Files {
         }
     }
 
+    /// Makes a directory of this user's that nobody else walks into; one that exists becomes so, at the end of a link
+    /// too. Its parents are made as `makeDirectory` does.
+    public static func makePrivateDirectory(_ path: String) throws(VoltError) {
+        try makeDirectory(parent(of: path))
+        guard mkdir(path, 0o700) == 0 || errno == EEXIST else {
+            throw SystemError.current.during("cannot make directory '\(path)'")
+        }
+        let descriptor = volt_open(path, O_RDONLY | O_DIRECTORY, 0)
+        guard descriptor >= 0 else { throw SystemError.current.during("cannot open '\(path)'") }
+        defer { close(descriptor) }
+        var information = stat()
+        guard fstat(descriptor, &information) == 0,
+            information.st_uid == geteuid() || fchown(descriptor, geteuid(), getegid()) == 0,
+            information.st_mode & 0o777 == 0o700 || fchmod(descriptor, 0o700) == 0
+        else { throw SystemError.current.during("cannot close '\(path)' to other users") }
+    }
+
     /// Renames within one file system; a file at the new path is replaced. Sync the directory to make it durable.
     public static func move(_ old: String, _ new: String) throws(VoltError) {
         guard Glibc.rename(old, new) == 0 else {

@@ -28,6 +28,10 @@ public struct ContainerManifest: Sendable, Equatable {
         public var target: String
         /// Whether the payload may not write. Always so for a path of the source.
         public var readOnly: Bool
+        /// Whether the setuid bits of a named volume's programs count.
+        public var allowsSetuid = false
+        /// Whether the device nodes of a named volume can be opened.
+        public var allowsDevices = false
 
         /// - Parameters: see the properties.
         public init(source: Source, target: String, readOnly: Bool) {

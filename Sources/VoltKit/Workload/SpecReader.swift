@@ -108,7 +108,7 @@ struct SpecReader {
     }
 
     private func volume(_ node: YAMLNode, _ text: String) throws(VoltError) -> ContainerManifest.Volume {
-        let hint = "write name:/path, ./path:/path or either with :ro"
+        let hint = "write name:/path, ./path:/path or either with :ro; a name may have :suid and :dev"
         let parts = text.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
         guard parts.count == 2 || parts.count == 3 else {
             throw node.failure("'\(text)' is not a volume", hint: hint)
@@ -117,9 +117,10 @@ struct SpecReader {
         guard target.hasPrefix("/"), target != "/", !target.utf8.contains(0),
             !target.split(separator: "/").contains(where: { $0 == ".." || $0 == "." })
         else { throw node.failure("'\(target)' is not an absolute path below '/'", hint: hint) }
-        let mode = parts.count == 3 ? parts[2] : nil
-        guard mode == nil || mode == "ro" || mode == "rw" else {
-            throw node.failure("'\(mode ?? "")' is not a mode of a volume", hint: "write ro or rw")
+        guard let mode = parts.count == 3 ? VolumeMode(parts[2]) : VolumeMode() else {
+            throw node.failure(
+                "'\(parts[2])' is not a mode of a volume",
+                hint: "write ro or rw; suid and dev can follow a comma")
         }
         if parts[0].hasPrefix("/") {
             throw node.failure(
@@ -127,10 +128,15 @@ struct SpecReader {
                 hint: "use a volume by name, or a path of the source such as ./conf")
         }
         if parts[0].hasPrefix(".") {
-            guard mode != "rw" else {
+            guard !mode.isWritable else {
                 throw node.failure(
                     "'\(parts[0])' is a part of the source and cannot be mounted writable",
                     hint: "use a volume by name for what the workload writes")
+            }
+            guard !mode.allowsSetuid, !mode.allowsDevices else {
+                throw node.failure(
+                    "'\(parts[0])' is a part of the source: 'suid' and 'dev' are for volumes by name",
+                    hint: "write \(parts[0]):\(target)")
             }
             return .init(source: .path(try Self.relative(node, parts[0])), target: target, readOnly: true)
         }
@@ -138,7 +144,11 @@ struct SpecReader {
             throw node.failure(
                 "'\(parts[0])' is not the name of a volume", hint: "\(hint); names are of a-z, 0-9 and '-'")
         }
-        return .init(source: .named(name), target: target, readOnly: mode == "ro")
+        var volume = ContainerManifest.Volume(
+            source: .named(name), target: target, readOnly: mode.readOnly)
+        volume.allowsSetuid = mode.allowsSetuid
+        volume.allowsDevices = mode.allowsDevices
+        return volume
     }
 
     /// A path below the source, without `.` and empty parts; `""` is the source itself.

@@ -3,6 +3,7 @@ internal import ContainerEngine
 internal import VoltCLI
 internal import VoltCore
 internal import VoltSystem
+internal import VoltWorkload
 
 /// The options of `run` and `create`, and what they make of an image.
 struct ContainerOptions: ParsableArguments {
@@ -15,7 +16,8 @@ struct ContainerOptions: ParsableArguments {
     @Option(
         name: [.short, .long],
         help: ArgumentHelp(
-            "A mount: NAME:/path for a volume, /host:/path for a directory; ':ro' makes it read-only.",
+            "A mount: NAME:/path for a volume, /host:/path for a directory; ':ro' makes it read-only. Setuid "
+                + "programs and devices of a volume work with ':suid' and ':dev'; words are joined by commas.",
             valueName: "mount"))
     var volume: [String] = []
     @Option(
@@ -136,19 +138,27 @@ struct ContainerOptions: ParsableArguments {
     private static func mount(_ text: String) throws(VoltError) -> ContainerSpec.Mount {
         var parts = text.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
         let failure = VoltError(
-            .usage, "'\(text)' is not a mount", hint: "write NAME:/path, /host:/path or /host:/path:ro")
-        var readOnly = false
+            .usage, "'\(text)' is not a mount",
+            hint: "write NAME:/path, /host:/path, or either with :ro; a volume may have :suid and :dev")
+        var mode = VolumeMode()
         if parts.count == 3 {
-            guard ["ro", "rw"].contains(parts[2]) else { throw failure }
-            readOnly = parts.removeLast() == "ro"
+            guard let said = VolumeMode(parts.removeLast()) else { throw failure }
+            mode = said
         }
         guard parts.count == 2, parts[1].hasPrefix("/"), parts[1] != "/" else { throw failure }
         let isPath = parts[0].hasPrefix("/") || parts[0].hasPrefix(".")
         if !isPath { _ = try Name(parts[0], of: "volume") }
+        guard !isPath || (!mode.allowsSetuid && !mode.allowsDevices) else {
+            throw VoltError(
+                .usage,
+                "'\(text)': 'suid' and 'dev' are for volumes, and a directory is mounted as the host has it",
+                hint: "write \(parts[0]):\(parts[1])")
+        }
         return ContainerSpec.Mount(
             source: isPath ? Files.absolute(parts[0], from: Files.currentDirectory) : parts[0],
             isVolume: !isPath,
-            target: parts[1], readOnly: readOnly)
+            target: parts[1], readOnly: mode.readOnly, allowsSetuid: mode.allowsSetuid ? true : nil,
+            allowsDevices: mode.allowsDevices ? true : nil)
     }
 
     private static func port(_ text: String) throws(VoltError) -> ContainerSpec.PublishedPort {

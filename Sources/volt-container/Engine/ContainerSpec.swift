@@ -77,13 +77,22 @@ public struct ContainerSpec: Codable, Sendable, Equatable {
         public var target: String
         /// Whether the payload may not write.
         public var readOnly: Bool
+        /// Whether the setuid bits of a volume's programs count; nil is false. A directory of the host has its own word.
+        public var allowsSetuid: Bool?
+        /// The same of its device nodes.
+        public var allowsDevices: Bool?
 
         /// - Parameters: see the properties.
-        public init(source: String, isVolume: Bool, target: String, readOnly: Bool) {
+        public init(
+            source: String, isVolume: Bool, target: String, readOnly: Bool, allowsSetuid: Bool? = nil,
+            allowsDevices: Bool? = nil
+        ) {
             self.source = source
             self.isVolume = isVolume
             self.target = target
             self.readOnly = readOnly
+            self.allowsSetuid = allowsSetuid
+            self.allowsDevices = allowsDevices
         }
     }
 

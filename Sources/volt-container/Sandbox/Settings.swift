@@ -24,6 +24,12 @@ public struct Settings: Sendable, Equatable {
         for value in values { add(key, value) }
     }
 
+    /// Puts records in the place of those that a key has.
+    public mutating func set(_ key: String, all values: [String]) {
+        records.removeAll { $0.key == key }
+        add(key, all: values)
+    }
+
     /// Parses encoded bytes.
     ///
     /// - Throws: `VoltError` when the bytes are too many, cut off, or of another version.

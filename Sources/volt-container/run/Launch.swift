@@ -34,7 +34,19 @@ struct Launch {
             try Files.makeDirectory("\(stage)/\(name)")
         }
         for (index, mount) in settings.all("mount").enumerated() {
-            try bind(String(mount.dropFirst(3)), "\(stage)/m/\(index)", readOnly: mount.hasPrefix("ro:"))
+            let parts = mount.split(separator: ":", maxSplits: 1).map(String.init)
+            guard parts.count == 2 else { throw VoltError(.failed, "'\(mount)' is not a mount") }
+            var flags = 0
+            for word in parts[0].split(separator: ",") {
+                switch word {
+                case "rw": break
+                case "ro": flags |= Int(VOLT_MOUNT_READ_ONLY)
+                case "nosuid": flags |= Int(VOLT_MOUNT_NO_SETUID)
+                case "nodev": flags |= Int(VOLT_MOUNT_NO_DEVICES)
+                default: throw VoltError(.failed, "'\(word)' is not a word of a mount")
+                }
+            }
+            try bind(parts[1], "\(stage)/m/\(index)", flags: UInt64(flags))
         }
         try secrets.writeFiles("\(stage)/m", from: settings.all("mount").count)
         try RootFileSystem(settings: settings, stage: stage).mount()
@@ -47,7 +59,7 @@ struct Launch {
         // nspawn takes a pure cgroup2 host for what it is; on a hybrid one it would show the payload all of v1.
         if Files.isDirectory("/sys/fs/cgroup/unified") {
             // Bound over what is there: a new mount, or to unmount, waits for every processor.
-            try bind("/sys/fs/cgroup/unified", "/sys/fs/cgroup", readOnly: false)
+            try bind("/sys/fs/cgroup/unified", "/sys/fs/cgroup", flags: 0)
         }
     }
 
@@ -108,14 +120,14 @@ struct Launch {
         }
     }
 
-    private func bind(_ source: String, _ target: String, readOnly: Bool) throws(VoltError) {
+    private func bind(_ source: String, _ target: String, flags: UInt64) throws(VoltError) {
         if Files.isDirectory(source) {
             try Files.makeDirectory(target)
         } else {
             let descriptor = volt_open(target, O_WRONLY | O_CREAT, 0o600)
             if descriptor >= 0 { close(descriptor) }
         }
-        guard volt_bind(source, target, readOnly ? 1 : 0) == 0 else {
+        guard volt_bind(source, target, flags) == 0 else {
             throw SystemError.current.during("cannot mount '\(source)'")
         }
     }

@@ -20,7 +20,7 @@ public struct GitopsPaths: Sendable {
 
     /// Makes the directories.
     public func make() throws(VoltError) {
-        try Files.makeDirectory(state, mode: 0o700)
+        try Files.makePrivateDirectory(state)
         try Files.makeDirectory(secrets, mode: 0o700)
         try Files.makeDirectory(runtime, mode: 0o755)
     }

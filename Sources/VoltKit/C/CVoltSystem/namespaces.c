@@ -60,9 +60,17 @@ int volt_mount(const char *source, const char *target, const char *type, const c
     return mount(source, target, type, flags, data);
 }
 
-int volt_bind(const char *source, const char *target, int read_only) {
+int volt_bind(const char *source, const char *target, uint64_t flags) {
     if (mount(source, target, NULL, MS_BIND | MS_REC, NULL) != 0) return -1;
-    return read_only ? mount(NULL, target, NULL, MS_BIND | MS_REMOUNT | MS_RDONLY, NULL) : 0;
+    if (flags == 0) return 0;
+    // Not a remount, which would take away what the mount of the source forbids. The structure is mount_attr, which
+    // older headers do not have.
+    struct {
+        uint64_t set, clear, propagation, user_namespace;
+    } attributes = {.set = flags};
+    return (int)syscall(
+        442 /* mount_setattr */, AT_FDCWD, target, 0x8000 /* AT_RECURSIVE */ | AT_SYMLINK_NOFOLLOW, &attributes,
+        sizeof attributes);
 }
 
 int volt_cgroups_read_only(const char *target) {

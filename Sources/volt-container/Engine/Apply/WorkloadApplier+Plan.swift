@@ -90,8 +90,12 @@ enum SpecDifference {
 
     private static func mounts(_ spec: ContainerSpec) -> String {
         list(
-            spec.mounts.map {
-                "\($0.isVolume ? $0.source : "source"):\($0.target)\($0.readOnly ? ":ro" : "")"
+            spec.mounts.map { mount in
+                let words =
+                    (mount.readOnly ? ["ro"] : []) + (mount.allowsSetuid == true ? ["suid"] : [])
+                    + (mount.allowsDevices == true ? ["dev"] : [])
+                let mode = words.isEmpty ? "" : ":\(words.joined(separator: ","))"
+                return "\(mount.isVolume ? mount.source : "source"):\(mount.target)\(mode)"
             })
     }
 

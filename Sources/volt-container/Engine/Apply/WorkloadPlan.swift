@@ -68,9 +68,11 @@ struct WorkloadPlan {
             switch volume.source {
             case .named(let name):
                 // A dot is in no name, so that no two workloads and volumes share a directory by accident.
+                // Nil where nothing is said: what earlier versions deployed is still the same.
                 let mount = ContainerSpec.Mount(
                     source: "\(workload).\(name)", isVolume: true, target: volume.target,
-                    readOnly: volume.readOnly)
+                    readOnly: volume.readOnly, allowsSetuid: volume.allowsSetuid ? true : nil,
+                    allowsDevices: volume.allowsDevices ? true : nil)
                 spec.mounts.append(mount)
                 named.mounts.append(mount)
             case .path(let path):

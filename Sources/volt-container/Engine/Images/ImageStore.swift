@@ -135,10 +135,10 @@ public struct ImageStore: Sendable {
 
     /// Makes the directories of the store.
     func prepare() throws(VoltError) {
+        // Layers hold setuid programs and files of other users: nobody but root walks in.
+        for path in [Files.parent(of: root), root] { try Files.makePrivateDirectory(path) }
         if let text = try? Files.read("\(root)/format", limit: 64), text == Self.formatText { return }
         for name in ["layers", "manifests", "tmp"] { try Files.makeDirectory("\(root)/\(name)", mode: 0o755) }
-        // Layers hold setuid programs and files of other users: nobody but root walks in.
-        try Files.setMode(root, 0o700)
         try Files.replace("\(root)/format", with: Self.formatText)
     }
 

@@ -13,7 +13,7 @@ extension ContainerRuntime {
     static func checkFormat(of state: String) throws(VoltError) {
         let file = "\(state)/format"
         guard Files.exists(file) else {
-            try Files.makeDirectory(state)
+            try Files.makePrivateDirectory(state)
             return try Files.replace(file, with: "\(formatVersion)\n".utf8)
         }
         let text = String(decoding: try Files.read(file, limit: 64), as: UTF8.self)
@@ -24,6 +24,8 @@ extension ContainerRuntime {
                 "cannot use the containers of '\(state)': format \(text.prefix { $0 != "\n" }) is not one this tool reads (\(formatVersion))",
                 hint: "upgrade volt-container, or point VOLT_ROOT at another directory")
         }
+        // Earlier versions let everybody in.
+        try Files.makePrivateDirectory(state)
     }
 
     /// Removes a container.

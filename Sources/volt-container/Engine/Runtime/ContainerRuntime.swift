@@ -38,7 +38,9 @@ public final class ContainerRuntime: Sendable {
         }
         self.nspawn = nspawn
         try Self.checkFormat(of: paths.state)
-        try Files.makeDirectory("\(paths.state)/containers", mode: 0o700)
+        // What containers write may be setuid, and devices: no user of the host walks in, also where one of these is
+        // elsewhere by a link or a mount.
+        for name in ["containers", "volumes"] { try Files.makePrivateDirectory("\(paths.state)/\(name)") }
         try Files.makeDirectory("\(paths.runtime)/locks", mode: 0o755)
     }
 
@@ -73,20 +75,16 @@ public final class ContainerRuntime: Sendable {
         throws(VoltError)
     {
         let command = NspawnCommand(spec: spec)
-        var mounts = ["ro:\(shim)"]
         for mount in spec.mounts {
-            var source = mount.source
-            if mount.isVolume {
-                source = volume(mount.source)
-                try Files.makeDirectory(source)
-            }
+            let source = mount.isVolume ? volume(mount.source) : mount.source
+            if mount.isVolume { try Files.makeDirectory(source) }
             guard Files.exists(source) else {
                 throw VoltError(.notFound, "'\(mount.source)', which is to be mounted, does not exist")
             }
-            mounts.append((mount.readOnly ? "ro:" : "rw:") + source)
         }
         var settings = command.supervisorSettings(
-            directory: directory, group: id(spec.name.text), upper: upper, work: work, mounts: mounts,
+            directory: directory, group: id(spec.name.text), upper: upper, work: work,
+            mounts: ["ro:\(shim)"] + mounts(of: spec),
             argv: command.argv(nspawn: nspawn, isThere: Files.exists), limitsByUnit: usesSystemd)
         for (key, value) in try ImageStore(paths: paths, clock: clock).mounts(of: spec.lowers) {
             settings.add(key, value)
@@ -98,6 +96,17 @@ public final class ContainerRuntime: Sendable {
         try addSecrets(to: &settings, spec, directory)
         try save(try command.shimSettings().encoded(), "\(directory)/init", spec)
         try save(try settings.encoded(), "\(directory)/run", spec)
+    }
+
+    /// What the helper mounts: words with commas between them, a colon, and a path of the host. A volume gives nobody
+    /// the rights of another and no devices unless that is asked for; a directory of the host is as the host has it.
+    private func mounts(of spec: ContainerSpec) -> [String] {
+        spec.mounts.map { mount in
+            var words = [mount.readOnly ? "ro" : "rw"]
+            if mount.isVolume, mount.allowsSetuid != true { words.append("nosuid") }
+            if mount.isVolume, mount.allowsDevices != true { words.append("nodev") }
+            return "\(words.joined(separator: ",")):\(mount.isVolume ? volume(mount.source) : mount.source)"
+        }
     }
 
     /// Writes a file of a container; one that goes away with its payload need not survive a power failure.
@@ -352,6 +361,8 @@ public final class ContainerRuntime: Sendable {
         let directory = directory(name)
         var settings = try Settings(decoding: try Files.read("\(directory)/run", limit: Settings.limit))
         settings.add("restarts", String(restarts))
+        // Earlier versions wrote nothing about setuid and devices. The first mount is the shim.
+        settings.set("mount", all: settings.all("mount").prefix(1) + mounts(of: spec))
         // They may have been removed since the container was made.
         _ = try ImageStore(paths: paths, clock: clock).mounts(of: spec.lowers)
         try save(try settings.encoded(), "\(directory)/run", spec)

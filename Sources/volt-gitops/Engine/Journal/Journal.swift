@@ -13,7 +13,7 @@ public final class Journal {
     ///
     /// - Throws: `VoltError`; code `refused` when a newer Volt wrote it.
     public init(state: String) throws(VoltError) {
-        try Files.makeDirectory(state, mode: 0o700)
+        try Files.makePrivateDirectory(state)
         database = try Database(path: "\(state)/journal.db", migrations: Self.migrations)
     }
 

@@ -26,10 +26,14 @@ int volt_loopback_up(void);
 // Makes every mount a slave of the one it was copied from, so that nothing done here is seen outside.
 int volt_mounts_enslave(void);
 int volt_mount(const char *source, const char *target, const char *type, const char *data);
-// A recursive bind mount; read_only remounts the top mount read-only.
-int volt_bind(const char *source, const char *target, int read_only);
 // Makes a mount of cgroups read-only where it is.
 int volt_cgroups_read_only(const char *target);
+// What a mount forbids: the MOUNT_ATTR_ flags of mount_setattr(2).
+#define VOLT_MOUNT_READ_ONLY 1
+#define VOLT_MOUNT_NO_SETUID 2
+#define VOLT_MOUNT_NO_DEVICES 4
+// A recursive bind mount. It forbids what the mounts of the source forbid, and the flags besides.
+int volt_bind(const char *source, const char *target, uint64_t flags);
 int volt_umount_detach(const char *target);
 int volt_mknod_char(const char *path, mode_t mode);
 int volt_mknod_block(const char *path, mode_t mode);

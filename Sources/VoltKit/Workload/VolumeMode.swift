@@ -1,0 +1,28 @@
+/// The last part of a volume as people write it: `ro`, `rw`, `suid` and `dev`, with commas between them.
+public struct VolumeMode: Sendable, Equatable {
+    /// Whether the payload may not write.
+    public var readOnly = false
+    /// Whether `rw` was written.
+    public var isWritable = false
+    /// Whether the setuid bits of programs count.
+    public var allowsSetuid = false
+    /// Whether device nodes can be opened.
+    public var allowsDevices = false
+
+    /// The mode of a volume about which nothing is said.
+    public init() {}
+
+    /// Nil when a word is not one of these, or contradicts another.
+    public init?(_ text: String) {
+        for word in text.split(separator: ",", omittingEmptySubsequences: false) {
+            switch word {
+            case "ro": readOnly = true
+            case "rw": isWritable = true
+            case "suid": allowsSetuid = true
+            case "dev": allowsDevices = true
+            default: return nil
+            }
+        }
+        if readOnly, isWritable { return nil }
+    }
+}
