@@ -13,13 +13,29 @@ struct RootFileSystem {
     /// A tmpfs of this mount namespace.
     let stage: String
 
+    /// `OVL_MAX_STACK` of Linux: the most layers that one overlayfs has.
+    private static let layerLimit = 500
+
     /// Mounts it at `root` of the stage.
     func mount() throws(VoltError) {
         for name in ["root", "l"] { try Files.makeDirectory("\(stage)/\(name)") }
-        // Short names: the options of a mount have room for one page, and layers have long paths.
+        let lowers = settings.all("lower")
+        let limit = Self.layerLimit - (settings.optional("objects") == nil ? 0 : 1)
+        guard lowers.count <= limit else {
+            throw VoltError(
+                .failed,
+                "the image has \(lowers.count) layers, and Linux puts at most \(limit) on each other here",
+                hint: "build it with fewer steps")
+        }
+        // Short names, seen from the directory that they are in: the options of a mount have room for one page, and
+        // layers have long paths.
+        let before = volt_open(".", O_RDONLY | O_DIRECTORY, 0)
+        guard before >= 0 else { throw SystemError.current.during("cannot open the working directory") }
+        defer { close(before) }
+        guard chdir("\(stage)/l") == 0 else { throw SystemError.current.during("cannot enter '\(stage)/l'") }
+        defer { _ = fchdir(before) }
         try link(try settings.text("upper"), "\(stage)/l/upper")
         try link(try settings.text("work"), "\(stage)/l/work")
-        let lowers = settings.all("lower")
         guard lowers.contains(where: { $0.hasPrefix(Settings.names) }) else {
             for (index, lower) in lowers.enumerated() { try link(lower, "\(stage)/l/\(index)") }
             return try overlay("root", lowers.indices.map(String.init), [], "")
@@ -56,13 +72,14 @@ struct RootFileSystem {
 
     /// - Parameters:
     ///   - place: below the stage; only `root` can be written to.
+    ///   - lowers: names in the working directory, the topmost first.
     ///   - data: directories that only have the bytes of files.
     private func overlay(_ place: String, _ lowers: [String], _ data: [String], _ options: String)
         throws(VoltError)
     {
-        var options = options + "lowerdir=" + lowers.map { "\(stage)/l/\($0)" }.joined(separator: ":")
-        for name in data { options += "::\(stage)/l/\(name)" }
-        if place == "root" { options += ",upperdir=\(stage)/l/upper,workdir=\(stage)/l/work" }
+        var options = options + "lowerdir=" + lowers.joined(separator: ":")
+        for name in data { options += "::\(name)" }
+        if place == "root" { options += ",upperdir=upper,workdir=work" }
         guard volt_mount("overlay", "\(stage)/\(place)", "overlay", options) == 0 else {
             throw SystemError.current.during("cannot mount the layers on '\(stage)/\(place)'")
         }

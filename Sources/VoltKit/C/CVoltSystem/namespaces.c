@@ -55,6 +55,11 @@ int volt_loopback_up(void) {
 int volt_mounts_enslave(void) { return mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL); }
 
 int volt_mount(const char *source, const char *target, const char *type, const char *data) {
+    // The kernel cuts longer options off without a word, and would mount something else.
+    if (strlen(data) >= (size_t)sysconf(_SC_PAGESIZE)) {
+        errno = E2BIG;
+        return -1;
+    }
     // A loop device that is read-only is refused for anything else.
     unsigned long flags = (strcmp(type, "tmpfs") == 0 ? MS_NOSUID : 0) | (strcmp(type, "erofs") == 0 ? MS_RDONLY : 0);
     return mount(source, target, type, flags, data);

@@ -25,6 +25,7 @@ int volt_loopback_up(void);
 
 // Makes every mount a slave of the one it was copied from, so that nothing done here is seen outside.
 int volt_mounts_enslave(void);
+// E2BIG when the options do not fit into the page that the kernel reads of them.
 int volt_mount(const char *source, const char *target, const char *type, const char *data);
 // Makes a mount of cgroups read-only where it is.
 int volt_cgroups_read_only(const char *target);
