@@ -66,13 +66,15 @@ public enum ApplyEvent: Sendable, Equatable {
     case log(stream: String, line: String)
     /// What would become of a service; with `--dry-run` there is one line for each, and nothing else.
     case plan(ServicePlan)
-    /// The last line.
-    case result(ApplyStatus, generation: String?, message: String)
+    /// The last line. The images are those that names of the definition resolved to, digests by the name as it is
+    /// written; nil when the tool does not say.
+    case result(ApplyStatus, generation: String?, message: String, images: [String: String]? = nil)
 }
 
 extension ApplyEvent: Codable {
     private enum Key: String, CodingKey {
-        case event, step, state, at, stream, line, status, generation, message, service, change, reasons
+        case event, step, state, at, stream, line, status, generation, message, service, change, reasons,
+            images
     }
 
     /// Decodes a line; an unknown event or step is an error.
@@ -94,7 +96,8 @@ extension ApplyEvent: Codable {
             self = .result(
                 try values.decode(ApplyStatus.self, forKey: .status),
                 generation: try values.decodeIfPresent(String.self, forKey: .generation),
-                message: try values.decode(String.self, forKey: .message))
+                message: try values.decode(String.self, forKey: .message),
+                images: try values.decodeIfPresent([String: String].self, forKey: .images))
         case let other:
             throw DecodingError.dataCorruptedError(
                 forKey: .event, in: values, debugDescription: "'\(other)' is not an event")
@@ -119,11 +122,12 @@ extension ApplyEvent: Codable {
             try values.encode(plan.service, forKey: .service)
             try values.encode(plan.change, forKey: .change)
             try values.encode(plan.reasons, forKey: .reasons)
-        case .result(let status, let generation, let message):
+        case .result(let status, let generation, let message, let images):
             try values.encode("result", forKey: .event)
             try values.encode(status, forKey: .status)
             try values.encodeIfPresent(generation, forKey: .generation)
             try values.encode(message, forKey: .message)
+            try values.encodeIfPresent(images, forKey: .images)
         }
     }
 }
@@ -158,6 +162,9 @@ public struct WorkloadStatus: Codable, Sendable, Equatable {
     public var actualConfig: String?
     /// Why it is not meant to run; nil when it is.
     public var stopped: WorkloadStop?
+    /// What names of images in the definition that was applied last resolved to: digests by the name as it is
+    /// written; nil when the tool does not say.
+    public var images: [String: String]?
 
     /// - Parameters: see the properties.
     public init(

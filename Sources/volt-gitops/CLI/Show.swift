@@ -43,6 +43,12 @@ struct Show: ParsableCommand {
         var lines = facts.map { name, value in
             name + String(repeating: " ", count: 10 - name.count) + Why.printable(value)
         }
+        if let images = report.images {
+            lines.append("images")
+            for (name, digest) in images.sorted(by: { $0.key < $1.key }) {
+                lines.append("  \(Why.printable(name)) \(Why.printable(digest))")
+            }
+        }
         if !report.files.isEmpty {
             lines.append("files")
             for file in report.files { lines.append("  \(file.kind.rawValue) \(Why.printable(file.path))") }

@@ -14,6 +14,8 @@ public struct AttemptReport: Codable, Sendable, Equatable {
 
     /// The attempt.
     public var attempt: Attempt
+    /// What names of images in its definition resolved to; nil when that is not known.
+    public var images: [String: String]?
     /// The files that differ from the commit that ran before, at most 200.
     public var files: [FileChange]
     /// The steps in their order.
@@ -35,8 +37,9 @@ extension Gitops {
         }
         let steps = try journal.steps(of: id)
         let ends = steps.dropFirst().map { Optional($0.at) } + [attempt.finishedAt]
+        let images = try journal.images(of: id)
         return AttemptReport(
-            attempt: attempt, files: try journal.changes(of: id),
+            attempt: attempt, images: images.isEmpty ? nil : images, files: try journal.changes(of: id),
             steps: zip(steps, ends).map { step, end in
                 AttemptReport.Step(
                     state: step.state, at: step.at, milliseconds: end?.since(step.at).milliseconds)

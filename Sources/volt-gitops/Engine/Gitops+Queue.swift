@@ -92,10 +92,17 @@ extension Gitops {
         let pipeline = try journal.pipeline(name)
         let deployed = try journal.deployedCommit(of: name)
         let target = try target(wanted, among: try kept(name), deployed: deployed, journal, pipeline)
+        // An attempt that is named is the one whose images run again: its commit may have been deployed more than once.
+        let limit = try wanted.flatMap { Int64($0) }.flatMap { (id) throws(VoltError) in
+            try journal.attempt(id)?.commit == target ? id : nil
+        }
+        let images = try journal.images(of: target, pipeline: name, upTo: limit)
+        try checkImages(images, of: target, pipeline)
         let id = try journal.transaction { () throws(VoltError) in
             let id = try journal.accept(
                 pipeline: name, trigger: .rollback, branch: pipeline.branch, commit: target,
                 note: "manual rollback to \(target.prefix(7))", target: target, at: clock.now())
+            try journal.setImages(images, attempt: id)
             let behind = [
                 deployed, try journal.poll(of: name).seen, try journal.lastTracked(of: name)?.commit,
             ]

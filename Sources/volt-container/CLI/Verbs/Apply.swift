@@ -30,6 +30,12 @@ struct Apply: AsyncParsableCommand {
     var revision: String
     @Option(help: "How long all of it may take.")
     var timeout = "5m"
+    @Option(
+        name: .customLong("image"),
+        help: ArgumentHelp(
+            "An image that this definition ran with before: it runs again, whatever its name means now.",
+            valueName: "name=digest"))
+    var images: [String] = []
     @Flag(help: "Only say what would change.")
     var dryRun = false
     @OptionGroup var trust: TrustOptions
@@ -41,7 +47,7 @@ struct Apply: AsyncParsableCommand {
         let request = WorkloadApplier.Request(
             workload: try Name(workload, of: "workload"), file: Files.absolute(manifest, from: current),
             source: Files.absolute(source, from: current), revision: revision,
-            timeout: try DurationText.parse(timeout))
+            timeout: try DurationText.parse(timeout), images: try earlierImages())
         let printer = EventPrinter(format: output.format)
         if dryRun {
             return printer.show(
@@ -52,7 +58,10 @@ struct Apply: AsyncParsableCommand {
             let outcome = try await Interruption.stopping {
                 try await applier.apply(request) { printer.show($0) }
             }
-            printer.show(.result(outcome.status, generation: outcome.generation, message: outcome.message))
+            printer.show(
+                .result(
+                    outcome.status, generation: outcome.generation, message: outcome.message,
+                    images: outcome.images.mapValues(\.description)))
         } catch let error as VoltError {
             printer.show(.result(.failed, generation: nil, message: error.message))
             // A contract's caller reads "failed" as 1, whatever failed; what asks to be tried again says so.
@@ -66,6 +75,18 @@ struct Apply: AsyncParsableCommand {
             printer.show(.result(.failed, generation: nil, message: message))
             throw VoltError(interruption.isFromTerminal ? .interrupted : .tryAgain, message)
         }
+    }
+
+    private func earlierImages() throws(VoltError) -> [String: Digest] {
+        var found: [String: Digest] = [:]
+        for text in images {
+            guard let equals = text.lastIndex(of: "="), equals > text.startIndex else {
+                throw VoltError(
+                    .usage, "'\(text)' is not an image with its digest", hint: "write NAME=sha256:DIGEST")
+            }
+            found[String(text[..<equals])] = try Digest(text[text.index(after: equals)...])
+        }
+        return found
     }
 }
 
@@ -84,8 +105,8 @@ struct EventPrinter: Sendable {
         case .log(_, let line): Output.note("  \(line)")
         case .plan(let plan):
             Output.note("\(plan.service): \(plan.change.rawValue): \(plan.reasons.joined(separator: "; "))")
-        case .result(.failed, _, _): break
-        case .result(let status, _, let message): Output.note("\(status.rawValue): \(message)")
+        case .result(.failed, _, _, _): break
+        case .result(let status, _, let message, _): Output.note("\(status.rawValue): \(message)")
         }
     }
 }

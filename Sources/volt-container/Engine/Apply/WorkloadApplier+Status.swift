@@ -17,6 +17,7 @@ extension WorkloadApplier {
                 state: "absent", health: "none",
                 since: nil, restarts: 0)
             status.desiredConfig = record.fingerprint.description
+            status.images = record.images?.mapValues(\.description)
             return status
         }
         var status = WorkloadStatus(
@@ -24,7 +25,14 @@ extension WorkloadApplier {
             actualRevision: state.activity == .exited ? nil : state.spec.revision,
             state: state.activity.rawValue,
             health: state.health.rawValue, since: state.since, restarts: state.restarts)
+        status.images = record.images?.mapValues(\.description)
         status.desiredConfig = record.fingerprint.description
+        // Records of older versions have only the digest; its name is in the container, unless it was built.
+        if status.images == nil, let image = record.image,
+            state.spec.image != WorkloadPlan.builtName(workload)
+        {
+            status.images = [state.spec.image: image.description]
+        }
         let digest = try WorkloadPlan.digest(of: state.spec)
         status.actualConfig = (record.started ?? digest) == digest ? status.desiredConfig : digest.description
         if state.activity == .exited {
@@ -50,7 +58,7 @@ extension WorkloadApplier {
         try await runtime.withdraw(workload)
         for container in containers { try await runtime.remove(container) }
         for volume in volumes { try await runtime.removeVolume(volume) }
-        try store.keep(nil, for: workload, generation: 0, count: 0)
+        try store.unpin(workload, except: [], newest: 0)
         // Last, so that a removal that was cut off is found and finished by the next one.
         try records.remove(workload)
         try store.collect(inUse: Set(try await runtime.imagesInUse().keys))

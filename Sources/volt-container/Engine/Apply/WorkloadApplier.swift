@@ -22,16 +22,21 @@ public struct WorkloadApplier: Sendable {
         public var revision: String
         /// How long all of it may take.
         public var timeout: Duration
+        /// What names of images resolved to when this definition was applied before: those run again, whatever the
+        /// names mean now.
+        public var images: [String: Digest]
 
         /// - Parameters: see the properties.
         public init(
-            workload: Name, file: String, source: String, revision: String, timeout: Duration = .seconds(300)
+            workload: Name, file: String, source: String, revision: String,
+            timeout: Duration = .seconds(300), images: [String: Digest] = [:]
         ) {
             self.workload = workload
             self.file = file
             self.source = source
             self.revision = revision
             self.timeout = timeout
+            self.images = images
         }
     }
 
@@ -43,6 +48,8 @@ public struct WorkloadApplier: Sendable {
         public let generation: String
         /// One line for people.
         public let message: String
+        /// What names of images in the definition resolved to.
+        public let images: [String: Digest]
     }
 
     let store: ImageStore
@@ -109,6 +116,8 @@ struct ApplyRun {
         let generation = max(record?.generation ?? 0, others.max() ?? 0) + 1
         var spec = plan.spec
         spec.name = try Self.name(workload, generation)
+        let applied = AppliedRevision(revision: request.revision, generation: generation)
+        let history = AppliedRevision.newest(of: applied.added(to: record))
         do {
             try await step(.start) { try await runtime.start(spec) }
             try await step(.check) {
@@ -117,12 +126,18 @@ struct ApplyRun {
             }
             try Task.checkCancellation()
             try await step(.switch) {
+                // First: what the record says can be applied again is never collected.
+                if let image = spec.imageDigest {
+                    try applier.store.pin(image, for: workload, generation: generation)
+                }
                 try await runtime.publish(workload, to: spec.name)
-                try applier.records.write(
-                    WorkloadRecord(
-                        generation: generation, container: spec.name, fingerprint: plan.fingerprint,
-                        started: try WorkloadPlan.digest(of: spec), revision: request.revision,
-                        image: spec.imageDigest, deployed: applier.clock.now()), workload)
+                var next = WorkloadRecord(
+                    generation: generation, container: spec.name, fingerprint: plan.fingerprint,
+                    started: try WorkloadPlan.digest(of: spec), revision: request.revision,
+                    image: spec.imageDigest, deployed: applier.clock.now())
+                next.images = plan.images
+                next.history = history
+                try applier.records.write(next, workload)
             }
         } catch {
             // In a task of its own, because a cancelled one would be stopped while it cleans up.
@@ -133,11 +148,12 @@ struct ApplyRun {
         }
         // The new container is the workload from here on: nothing below undoes that.
         let name = spec.name
-        let image = spec.imageDigest
-        await Task { await tidy(name, generation, image) }.value
+        let kept = Set(history.map(\.generation))
+        await Task { await tidy(name, keeping: kept) }.value
         return WorkloadApplier.Outcome(
             status: .deployed, generation: spec.name.text,
-            message: "'\(workload)' runs \(request.revision.prefix(12)) as '\(spec.name)'")
+            message: "'\(workload)' runs \(request.revision.prefix(12)) as '\(spec.name)'",
+            images: plan.images)
     }
 
     // MARK: - Steps
@@ -161,12 +177,15 @@ struct ApplyRun {
         let manifest = try definition()
         switch manifest.source {
         case .image(let reference):
+            if let image = try earlier(manifest) { return try complete(manifest, image) }
             let events = events
             let image = try await applier.images.image(reference) {
                 events(.log(stream: "stderr", line: "pulling '\(reference)'"))
             }
             return try complete(manifest, image)
-        case .build(let path): return try complete(manifest, try await build(try TreePath(inRoot: path)))
+        case .build(let path):
+            if let image = try earlier(manifest) { return try complete(manifest, image) }
+            return try complete(manifest, try await build(try TreePath(inRoot: path)))
         case .rootfs: return try complete(manifest, nil)
         }
     }
@@ -174,6 +193,7 @@ struct ApplyRun {
     /// What would be run; nil while its image is still to be built.
     func foresee() throws -> WorkloadPlan? {
         let manifest = try definition()
+        if let image = try earlier(manifest) { return try complete(manifest, image) }
         switch manifest.source {
         case .image(let reference): return try complete(manifest, try applier.images.local.image(reference))
         case .build(let path):
@@ -184,6 +204,23 @@ struct ApplyRun {
             }
             return try complete(manifest, image)
         case .rootfs: return try complete(manifest, nil)
+        }
+    }
+
+    /// The image that this definition ran with before, where the request says so.
+    private func earlier(_ manifest: ContainerManifest) throws(VoltError) -> Image? {
+        switch manifest.source {
+        case .image(let reference):
+            guard let digest = request.images[reference] else { return nil }
+            return try applier.images.image(reference, of: digest)
+        case .build(let path):
+            let name = WorkloadPlan.buildName(path)
+            guard let digest = request.images[name] else { return nil }
+            guard let image = try applier.store.image(digest) else {
+                throw ImageSource.isGone(digest, named: name)
+            }
+            return image
+        case .rootfs: return nil
         }
     }
 
@@ -289,14 +326,15 @@ struct ApplyRun {
         else { return nil }
         // A command that died between the record and the switch of the ports is made good here.
         try await runtime.publish(workload, to: record.container)
-        if record.revision != request.revision {
-            var updated = record
-            updated.revision = request.revision
-            try applier.records.write(updated, workload)
-        }
+        var updated = record
+        updated.revision = request.revision
+        updated.images = plan.images
+        updated.history = AppliedRevision(revision: request.revision, generation: record.generation).added(
+            to: record)
+        if updated != record { try applier.records.write(updated, workload) }
         return WorkloadApplier.Outcome(
             status: .unchanged, generation: record.container.text,
-            message: "'\(workload)' already runs this as '\(record.container)'")
+            message: "'\(workload)' already runs this as '\(record.container)'", images: plan.images)
     }
 
     /// Removes the new container after a failure; the ports point to the old one again.
@@ -313,16 +351,16 @@ struct ApplyRun {
         try? await runtime.remove(container)
     }
 
-    /// Removes the old container, keeps the images of the last builds for a quick way back, and drops what
-    /// nothing needs. What fails is said, and is made good by the next apply.
-    private func tidy(_ container: Name, _ generation: Int, _ image: Digest?) async {
+    /// Removes the old container, keeps the images of what may be applied again, and drops what nothing needs. What
+    /// fails is said, and is made good by the next apply.
+    private func tidy(_ container: Name, keeping generations: Set<Int>) async {
         events(.step(.stopOld, .started, at: applier.clock.now()))
         do {
             for state in try await runtime.generations(of: workload) where state.spec.name != container {
                 try await runtime.remove(state.spec.name)
             }
             events(.step(.stopOld, .done, at: applier.clock.now()))
-            try applier.store.keep(image, for: workload, generation: generation, count: 3)
+            try applier.store.unpin(workload, except: generations, newest: 3)
             try applier.store.collect(inUse: Set(try await runtime.imagesInUse().keys))
         } catch {
             events(

@@ -11,6 +11,8 @@ struct WorkloadPlan {
     var spec: ContainerSpec
     /// The digest over everything that matters to the payload: equal digests need no new container.
     var fingerprint: Digest
+    /// The digests of the images, by their names in the manifest; one that is built has the name of `buildName`.
+    var images: [String: Digest] = [:]
 
     /// The default search path of Docker's images, for images that set none.
     private static let searchPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -36,8 +38,12 @@ struct WorkloadPlan {
         var name = ""
         var lowers = image?.lowers ?? []
         switch manifest.source {
-        case .image(let reference): name = reference
-        case .build: name = "\(workload) (built)"
+        case .image(let reference):
+            name = reference
+            images[reference] = image?.digest
+        case .build(let path):
+            name = Self.builtName(workload)
+            images[Self.buildName(path)] = image?.digest
         case .rootfs(let path):
             name = path
             let tree = try TreePath(inRoot: path)
@@ -103,6 +109,12 @@ struct WorkloadPlan {
         spec.revision = revision
         self.spec = spec
     }
+
+    /// What the container of a workload calls its image when that was built.
+    static func builtName(_ workload: Name) -> String { "\(workload) (built)" }
+
+    /// The name of an image that a directory of the source is built into; no name in a registry is one.
+    static func buildName(_ path: String) -> String { "./\(path)" }
 
     /// The digest of a container's specification: another one means that it is not the container that was started.
     static func digest(of spec: ContainerSpec) throws(VoltError) -> Digest {

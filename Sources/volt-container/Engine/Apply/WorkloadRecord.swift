@@ -3,7 +3,7 @@ internal import VoltSystem
 
 /// What is kept about a workload. One file, replaced as a whole: the container named here is the workload,
 /// every other container of it is a leftover of a command that died.
-struct WorkloadRecord: Codable, Sendable {
+struct WorkloadRecord: Codable, Sendable, Equatable {
     static let currentVersion = 1
     var version = Self.currentVersion
     /// The number of the newest generation that was deployed.
@@ -20,6 +20,37 @@ struct WorkloadRecord: Codable, Sendable {
     var image: Digest?
     /// When the container was put in place.
     var deployed: Timestamp
+    /// What the names of images in the definition resolved to; nil in records of older versions.
+    var images: [String: Digest]?
+    /// What was applied before and may be again, the newest first; nil in records of older versions.
+    var history: [AppliedRevision]?
+}
+
+/// A revision that was applied, and the generation that it ran as, whose image is kept under that number.
+struct AppliedRevision: Codable, Sendable, Equatable {
+    var revision: String
+    var generation: Int
+
+    /// Revisions whose images are kept: more than the snapshots that `volt gitops` keeps.
+    static let limit = 8
+    /// Entries of a record, so that it stays small whatever is applied.
+    static let most = 256
+
+    /// The history of a workload whose newest revision this is.
+    func added(to record: WorkloadRecord?) -> [AppliedRevision] {
+        let old =
+            record.map { $0.history ?? [AppliedRevision(revision: $0.revision, generation: $0.generation)] }
+        return [self] + (old ?? []).filter { $0 != self }.prefix(Self.most - 1)
+    }
+
+    /// The part of a history that is of its newest revisions.
+    static func newest(of history: [AppliedRevision]) -> [AppliedRevision] {
+        var seen: Set<String> = []
+        return history.filter { entry in
+            if seen.count < limit { seen.insert(entry.revision) }
+            return seen.contains(entry.revision)
+        }
+    }
 }
 
 /// The records of the workloads of this host, `<state>/workloads/<name>/workload.json`.

@@ -42,6 +42,39 @@ public struct ImageSource: Sendable {
         }
     }
 
+    /// The image that a name meant when it was deployed before, whatever it means now, when the trust policy has
+    /// nothing against it.
+    ///
+    /// - Throws: `VoltError`; code `notFound` when it is not in the store any more.
+    func image(_ name: String, of digest: Digest) throws(VoltError) -> Image {
+        guard let image = try store.image(digest) else { throw Self.isGone(digest, named: name) }
+        guard let policy = try trust?.policy() else { return image }
+        guard Self.hasHost(name) else {
+            try check(image, named: name, policy)
+            return image
+        }
+        switch policy.decision(try OCIReference(name)) {
+        case .accept: return image
+        case .refuse(let rule): throw TrustPolicy.refusal(of: name, rule: rule)
+        case .signed(let requirement):
+            let stored = try ImageReference(name).stored
+            let all = store.pulled()
+            let records = [all[stored], all[PulledImage.earlierName(stored, digest)]].compactMap { $0 }
+            if records.contains(where: { $0.image == digest && $0.meets(requirement) }) { return image }
+            // The rule may be newer than the pull.
+            if all[stored]?.image == digest, try self.image(name).digest == digest { return image }
+            throw requirement.refusal(
+                of: "\(name) (\(digest.short))", found: "no signature was verified when it was pulled")
+        }
+    }
+
+    static func isGone(_ digest: Digest, named name: String) -> VoltError {
+        VoltError(
+            .notFound,
+            "the image that '\(name)' was at that deploy, \(digest), is no longer in the store",
+            hint: "import or pull it again, or deploy a newer commit")
+    }
+
     private enum Place {
         case here(Image)
         /// - Parameter doubt: why the image that is here is not enough; nil when there is none.

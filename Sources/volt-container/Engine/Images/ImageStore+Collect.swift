@@ -72,21 +72,37 @@ extension ImageStore {
 }
 
 extension ImageStore {
-    /// Names the image of a workload's generation, and drops all but the newest names of the workload.
+    /// The beginning of the names by which workloads keep images.
+    static let pinPrefix = "volt-workload/"
+
+    /// Names the image of a workload's generation, so that it stays.
+    func pin(_ image: Digest, for workload: Name, generation: Int) throws(VoltError) {
+        try changePins { $0["\(Self.pinPrefix)\(workload):\(generation)"] = image }
+    }
+
+    /// Drops the names of a workload's generations.
     ///
     /// - Parameters:
-    ///   - image: the image of this generation, or nil when it has none.
-    ///   - count: how many names stay.
-    func keep(_ image: Digest?, for workload: Name, generation: Int, count: Int) throws(VoltError) {
-        guard image != nil || Files.exists("\(root)/names.json") else { return }
+    ///   - generations: those whose names stay.
+    ///   - count: how many of the newest stay besides.
+    func unpin(_ workload: Name, except generations: Set<Int>, newest count: Int) throws(VoltError) {
+        guard Files.exists("\(root)/names.json") else { return }
+        let prefix = "\(Self.pinPrefix)\(workload):"
+        try changePins { names in
+            let mine = names.keys.filter { $0.hasPrefix(prefix) }
+                .map { (name: $0, generation: Int($0.dropFirst(prefix.count)) ?? 0) }
+                .sorted { $0.generation > $1.generation }
+            for pin in mine.dropFirst(count) where !generations.contains(pin.generation) {
+                names[pin.name] = nil
+            }
+        }
+    }
+
+    private func changePins(_ change: (inout [String: Digest]) -> Void) throws(VoltError) {
         try locked { () throws(VoltError) in
-            let prefix = "volt-workload/\(workload):"
             let before = try readNames()
             var names = before
-            if let image { names["\(prefix)\(generation)"] = image }
-            let mine = names.keys.filter { $0.hasPrefix(prefix) }
-                .sorted { (Int($0.dropFirst(prefix.count)) ?? 0) > (Int($1.dropFirst(prefix.count)) ?? 0) }
-            for name in mine.dropFirst(count) { names[name] = nil }
+            change(&names)
             if names != before { try JSONFile.write(names, "\(root)/names.json") }
         }
     }

@@ -214,6 +214,15 @@ public struct ImageStore: Sendable {
                     .conflict, "image '\(reference)' is used by container '\(container)'",
                     hint: "remove the container first with 'volt container rm \(container)'")
             }
+            // Whoever writes the name itself knows it.
+            if byName.map(mine.contains) != true,
+                let pin = mine.first(where: { $0.hasPrefix(Self.pinPrefix) })
+            {
+                throw VoltError(
+                    .conflict,
+                    "image '\(reference)' is kept as '\(pin)': its workload can be rolled back to it",
+                    hint: "remove the workload first, or that name with 'volt container rmi \(pin)'")
+            }
             for name in mine { names[name] = nil }
             try JSONFile.write(names, "\(root)/names.json")
             try Files.remove("\(root)/manifests/\(image.digest.hex).json")

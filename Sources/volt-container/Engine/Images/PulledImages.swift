@@ -24,6 +24,9 @@ struct PulledImage: Codable, Equatable {
     /// The fingerprints of the keys.
     var signedBy: [Digest] { signatures?.map(\.fingerprint) ?? [] }
 
+    /// The name of the record of what a name was before it was pulled anew.
+    static func earlierName(_ stored: String, _ image: Digest) -> String { "\(stored)@\(image)" }
+
     /// Whether what was verified then is what is wanted now.
     func meets(_ requirement: TrustPolicy.Requirement) -> Bool { Self.meets(requirement, signatures) }
 
@@ -47,6 +50,10 @@ extension ImageStore {
         try locked { () throws(VoltError) in
             var all = self.pulled()
             guard all[stored] != pulled else { return }
+            // What was verified of the image before is asked for when that is deployed again.
+            if let before = all[stored], before.image != pulled.image {
+                all[PulledImage.earlierName(stored, before.image)] = before
+            }
             all[stored] = pulled
             try JSONFile.write(all, pulledPath)
         }

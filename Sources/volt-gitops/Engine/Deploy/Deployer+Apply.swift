@@ -10,6 +10,7 @@ extension Deployer {
     ) throws(VoltError) -> ApplyStatus {
         let pipeline = work.pipeline
         let seconds = max(1, limit.milliseconds / 1000)
+        let images = try earlierImages(tool, &work)
         // Before the tool starts: a server that dies in between leaves a note for the next one.
         try journal.setUnsettled(true, work.attempt.pipeline)
         let child: Child
@@ -19,7 +20,7 @@ extension Deployer {
                 [
                     "apply", "--workload", pipeline.workload.text, "--manifest", manifest.file, "--source",
                     manifest.source, "--revision", snapshot.commit, "--timeout", "\(seconds)s", "-o", "json",
-                ], environment: environment)
+                ] + images.applyWords, environment: environment)
         } catch {
             try journal.setUnsettled(false, work.attempt.pipeline)
             throw error
@@ -52,7 +53,11 @@ extension Deployer {
         // One that ended by itself has undone or finished what it did, as the contract says.
         if case .exited = outcome { try journal.setUnsettled(false, work.attempt.pipeline) }
         if let failure { throw failure }
-        if outcome == .exited(0), let status = report.status, status != .failed { return status }
+        if outcome == .exited(0), let status = report.status, status != .failed {
+            // A tool that does not say keeps what it was given.
+            work.images = report.images ?? images
+            return status
+        }
         if outcome == .timedOut {
             throw VoltError(.failed, "the deploy did not end within \(DurationText.format(limit))")
         }
@@ -72,6 +77,7 @@ private struct ApplyReport {
 
     var status: ApplyStatus?
     var message = ""
+    var images: [String: String]?
     var refusal: ToolFailure?
 
     mutating func read(_ stream: Child.Stream, _ line: String) -> Line? {
@@ -87,8 +93,9 @@ private struct ApplyReport {
         case .step(let step, .started, _): return .step(step)
         case .step, .plan: return nil
         case .log(_, let text): return .log(text)
-        case .result(let result, _, let text):
+        case .result(let result, _, let text, let resolved):
             status = result
+            images = resolved
             message = text
             return nil
         }

@@ -136,6 +136,7 @@ struct Deployer {
             if work.attempt.trigger != .rollback, work.attempt.trigger != .drift {
                 try journal.release(of: name)
             }
+            try journal.setImages(work.images, attempt: work.attempt.id)
             try journal.finish(
                 work.attempt.id, as: .done, note: isUnchanged ? "\(note), unchanged" : note,
                 decision: "deployed because \(reason); \(ends)", at: clock.now())
@@ -219,6 +220,8 @@ struct Work {
     var tool: String?
     /// Whether the tool was started.
     var wasApplied = false
+    /// What names of images in its definition resolved to.
+    var images: [String: String] = [:]
     var log: [String] = []
     var logged = 0
     var stop: Deployer.Stop?

@@ -115,11 +115,17 @@ final class Scheduler: Sendable {
         for retry in try journal.retries(dueAt: clock.now()) {
             guard try journal.open(of: retry.pipeline).isEmpty else { continue }
             let pipeline = try journal.pipeline(retry.pipeline)
-            try journal.accept(
-                pipeline: retry.pipeline, trigger: retry.target == nil ? .retry : .rollback,
-                branch: pipeline.branch, commit: retry.commit,
-                note: "try \(retry.count + 1) after attempt \(retry.attempt) failed", target: retry.target,
-                at: clock.now())
+            try journal.transaction { () throws(VoltError) in
+                let id = try journal.accept(
+                    pipeline: retry.pipeline, trigger: retry.target == nil ? .retry : .rollback,
+                    branch: pipeline.branch, commit: retry.commit,
+                    note: "try \(retry.count + 1) after attempt \(retry.attempt) failed",
+                    target: retry.target,
+                    at: clock.now())
+                if retry.target != nil {
+                    try journal.setImages(try journal.images(of: retry.attempt), attempt: id)
+                }
+            }
         }
     }
 

@@ -57,6 +57,7 @@ public final class Journal {
         totalsMigration,
         // What ends a hold, where that is not the usual.
         "ALTER TABLE holds ADD COLUMN advice TEXT",
+        imagesMigration,
     ]
 
     /// Runs several writes as one.
