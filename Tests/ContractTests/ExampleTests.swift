@@ -11,7 +11,7 @@ import VoltTestKit
     @Test("the extension in shell keeps the contract")
     func shell() throws {
         let machine = try Machine()
-        try machine.tool("hello", "\(Golden.root())/examples/volt-hello/volt-hello")
+        try install("volt-hello", [], machine)
         #expect(try machine.run("hello").stdout == "Hello, world!\n")
         #expect(try machine.run("hello", "--shout", "--", "-o").stdout == "HELLO, -O!\n")
         #expect(
@@ -30,7 +30,7 @@ import VoltTestKit
         .enabled(if: Files.exists(swiftExample), "run: swift build --package-path examples/volt-hello-swift"))
     func swift() throws {
         let machine = try Machine()
-        try machine.tool("hello-swift", Self.swiftExample)
+        try install("volt-hello-swift", ["BUILD=\(Files.parent(of: Self.swiftExample))"], machine)
         #expect(try machine.run("hello-swift", "say", "ada").stdout == "GREETING\nHello, ada!\n")
         #expect(
             try machine.run("hello-swift", "say", "--json").stdout
@@ -44,6 +44,16 @@ import VoltTestKit
                 "state          /r/lib/hello-swift\n"))
         #expect(try machine.run("help", "hello-swift", "say").stdout.contains("hello-swift say"))
         try listed("hello-swift", "say hello to someone, from Swift", machine)
+    }
+
+    /// Runs `make install` of an example, for the prefix whose `bin` is the first directory of PATH.
+    private func install(_ example: String, _ words: [String], _ machine: borrowing Machine) throws {
+        let name = String(example.dropFirst(5))
+        let made = try machine.bash(
+            "make -s -C '\(Golden.root())/examples/\(example)' install PREFIX=/usr DESTDIR='\(machine.root)' \(words.joined(separator: " "))"
+        )
+        try #require(made.status == 0, "\(made.stderr)")
+        #expect(Files.exists("\(machine.root)/usr/share/volt/commands/\(name).json"))
     }
 
     private func listed(_ name: String, _ summary: String, _ machine: borrowing Machine) throws {

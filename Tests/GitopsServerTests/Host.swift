@@ -28,11 +28,17 @@ final class Host: Sendable {
         self.tool = tool
         try Files.replace("\(directory)/secret", with: secret + [10], mode: 0o600)
         try Files.replace("\(directory)/bin/volt-probe", with: Self.probe.utf8, mode: 0o755)
+        try Files.makeDirectory("\(directory)/share/volt/commands")
+        try Files.replace("\(directory)/share/volt/commands/probe.json", with: Self.registration.utf8)
         try git("init", "-q", "-b", "main", ".")
         try commit("one")
     }
 
     deinit { try? Files.removeTree(directory) }
+
+    /// What makes `probe` a kind of workload on the host.
+    static let registration =
+        #"{"contract": 1, "name": "probe", "version": "1", "summary": "apply probes", "kinds": ["probe"]}"#
 
     /// Writes a line a step into `applied`, and waits at a step while its gate is a file in `gates`. The file
     /// `running` has the commit that runs. A commit with the file `broken` fails; one with `fatal` fails and

@@ -45,7 +45,7 @@ public struct MetadataProbe {
 
     /// Nil when there is no such file.
     private func staticFile(_ name: String, _ path: [UInt8]) -> Result<ToolMetadata, MetadataFailure>? {
-        guard let file = Self.staticPath(name, path) else { return nil }
+        let file = Self.staticPath(name, path)
         do {
             guard let bytes = try SmallFile.read(file, limit: JSONValue.maximumSize) else { return nil }
             return parse(bytes, name)
@@ -56,7 +56,7 @@ public struct MetadataProbe {
     }
 
     /// `<prefix>/share/volt/commands/<name>.json` for a program in `<prefix>/bin` or `<prefix>/libexec/volt`.
-    static func staticPath(_ name: String, _ path: [UInt8]) -> [UInt8]? {
+    static func staticPath(_ name: String, _ path: [UInt8]) -> [UInt8] {
         let components = path.split(separator: UInt8(ascii: "/")).dropLast()
         let prefix =
             components.suffix(2).elementsEqual(["libexec", "volt"], by: { $0.elementsEqual($1.utf8) })

@@ -12,6 +12,15 @@ enum SmallFile {
     /// - Parameter limit: refuse a longer file, in bytes.
     static func read(_ path: [UInt8], limit: Int) throws(Failure) -> [UInt8]? {
         guard let bytes = try head(path, limit: limit + 1) else { return nil }
+        return try whole(bytes, limit: limit)
+    }
+
+    /// The bytes of an open file.
+    static func bytes(of descriptor: Int32, limit: Int) throws(Failure) -> [UInt8] {
+        try whole(try head(of: descriptor, limit: limit + 1), limit: limit)
+    }
+
+    private static func whole(_ bytes: [UInt8], limit: Int) throws(Failure) -> [UInt8] {
         guard bytes.count <= limit else { throw Failure(reason: "it is longer than \(limit) bytes") }
         return bytes
     }
@@ -25,6 +34,10 @@ enum SmallFile {
             throw Failure(reason: systemReason(errno))
         }
         defer { close(descriptor) }
+        return try head(of: descriptor, limit: limit)
+    }
+
+    private static func head(of descriptor: Int32, limit: Int) throws(Failure) -> [UInt8] {
         var information = stat()
         guard fstat(descriptor, &information) == 0, information.st_mode & S_IFMT == S_IFREG else {
             throw Failure(reason: "it is not a regular file")

@@ -132,10 +132,8 @@ public struct Gitops: Sendable {
         let manifest = try ManifestFinder.find(
             in: "\(paths.snapshots(pipeline.name))/\(deployed)", path: pipeline.path,
             workload: pipeline.workload)
-        guard let tool = plugins.path(of: manifest.kind) else {
-            throw VoltError(
-                .missing, "'volt-\(manifest.kind)' is not installed, so the workload cannot be removed")
-        }
+        let tool = try plugins.tool(
+            ofKind: manifest.kind, hint: "install it, so that workload '\(pipeline.workload)' can be removed")
         var said = ""
         let outcome = try Child.start(
             tool, ["remove", "--workload", pipeline.workload.text], environment: environment

@@ -81,7 +81,7 @@ struct Leftovers {
     /// Whether a workload may still run; one whose tool cannot tell is taken to.
     private func exists(_ workload: Name, kind: String?) -> Bool {
         struct Answer: Decodable { let state: String }
-        guard let kind, let tool = plugins.path(of: kind) else { return true }
+        guard let kind, let tool = try? plugins.tool(ofKind: kind) else { return true }
         var text = ""
         let child = try? Child.start(
             tool, ["status", "--workload", workload.text, "-o", "json"], environment: environment)

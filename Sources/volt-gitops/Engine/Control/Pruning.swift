@@ -51,11 +51,8 @@ struct Pruning {
         let old = "\(paths.snapshots(pipeline.name))/\(deployed)"
         if Files.isDirectory(old), !ManifestFinder.exists(in: old, path: pipeline.path) { return .nothing }
         let kind = try reader.kind(of: pipeline, at: deployed)
-        guard let tool = plugins.path(of: kind) else {
-            throw VoltError(
-                .missing,
-                "'volt-\(kind)' is not installed, so workload '\(pipeline.workload)' cannot be removed")
-        }
+        let tool = try plugins.tool(
+            ofKind: kind, hint: "install it, so that workload '\(pipeline.workload)' can be removed")
         var said = ""
         let outcome = try Child.start(
             tool, ["remove", "--workload", pipeline.workload.text], environment: environment

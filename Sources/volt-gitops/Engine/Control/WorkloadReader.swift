@@ -38,9 +38,7 @@ struct WorkloadReader: Sendable {
     }
 
     private func status(of pipeline: Pipeline, kind: String) throws(VoltError) -> WorkloadStatus {
-        guard let tool = plugins.path(of: kind) else {
-            throw VoltError(.missing, "'volt-\(kind)' is not installed")
-        }
+        let tool = try plugins.tool(ofKind: kind)
         var output = ""
         var said = ""
         let outcome = try Child.start(

@@ -68,11 +68,9 @@ struct Deployer {
             }
             let manifest = try ManifestFinder.find(
                 in: snapshot.directory, path: pipeline.path, workload: pipeline.workload)
-            guard let tool = plugins.path(of: manifest.kind) else {
-                throw VoltError(
-                    .missing, "'volt-\(manifest.kind)' is not installed",
-                    hint: "install it, then run 'volt gitops sync --name \(pipeline.name)'")
-            }
+            let tool = try plugins.tool(
+                ofKind: manifest.kind, hint: "install it, then run 'volt gitops sync --name \(pipeline.name)'"
+            )
             work.tool = tool
             if asksToStop(&work) != nil { throw VoltError(.tryAgain, "stopped") }
             let left = max(limit - (ContinuousClock.now - started), .seconds(1))

@@ -115,9 +115,7 @@ extension Gitops {
         let manifest = try ManifestFinder.find(
             in: directory, path: pipeline.path, workload: pipeline.workload)
         plan.kind = manifest.kind
-        guard let tool = plugins.path(of: manifest.kind) else {
-            throw VoltError(.missing, "'volt-\(manifest.kind)' is not installed")
-        }
+        let tool = try plugins.tool(ofKind: manifest.kind)
         var services: [ServicePlan] = []
         var last = ""
         let outcome = try Child.start(

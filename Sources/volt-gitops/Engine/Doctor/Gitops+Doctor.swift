@@ -115,11 +115,13 @@ extension Gitops {
         }
         if users.isEmpty { users["container"] = [] }
         return users.sorted { $0.key < $1.key }.map { kind, names in
-            if let tool = plugins.path(of: kind) { return .ok("kind \(kind)", "'\(tool)' applies it") }
-            let who = names.isEmpty ? "" : ", which \(names.joined(separator: ", ")) needs"
-            return .fail(
-                "kind \(kind)", "'volt-\(kind)' is not installed\(who)",
-                "install it with 'make install-\(kind)'")
+            do throws(VoltError) {
+                let tool = try plugins.tool(ofKind: kind, hint: "install it with 'make install-\(kind)'")
+                return .ok("kind \(kind)", "'\(tool)' applies it")
+            } catch {
+                let who = names.isEmpty ? "" : ", which \(names.joined(separator: ", ")) needs"
+                return .fail("kind \(kind)", "\(error.message)\(who)", error.hint ?? "see 'docs/contract.md'")
+            }
         }
     }
 
