@@ -97,7 +97,12 @@ public struct ImageStore: Sendable {
             return nil
         }
         let matches = try manifestDigests().filter { $0.hex.hasPrefix(reference) }
-        return matches.count == 1 ? matches[0] : nil
+        guard matches.count <= 1 else {
+            throw VoltError(
+                .usage, "'\(reference)' is the start of several images' digests",
+                hint: "write more of it; 'volt container images' shows them")
+        }
+        return matches.first
     }
 
     // MARK: - Reading
