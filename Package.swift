@@ -284,12 +284,14 @@ let package = Package(
         tests(
             "GitopsWorkerTests",
             ["GitopsSource", "VoltCore", "VoltSystem", "CVoltSystem", "volt-gitops--worker"]),
-        tests(
-            "GitopsServerTests",
-            [
-                "GitopsEngine", "VoltCore", "VoltCrypto", "VoltSystem", "volt-gitops", "volt-gitops--notify",
-                "volt-gitops--worker",
-            ]),
+        .testTarget(
+            name: "GitopsServerTests",
+            dependencies: [
+                "GitopsEngine", "VoltCore", "VoltCrypto", "VoltSQLite", "VoltSystem", "VoltTestKit",
+                "volt-gitops",
+                "volt-gitops--notify", "volt-gitops--worker",
+            ],
+            path: "Tests/GitopsServerTests", exclude: ["Fixtures"], swiftSettings: settings),
         tests(
             "GitopsNotifyTests",
             [

@@ -83,6 +83,8 @@ final class Host: Sendable {
             exit 1
         fi
         at switch
+        echo "$source" >"$PROBE/source"
+        cp "$source/text" "$PROBE/text" 2>/dev/null
         echo "$revision" >"$PROBE/running.$$"
         mv "$PROBE/running.$$" "$PROBE/running"
         at stop-old

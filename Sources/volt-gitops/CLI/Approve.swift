@@ -6,8 +6,8 @@ struct Approve: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Let the commit that waits for approval be deployed.",
         discussion: """
-            The approval is of the commit: when a newer one has come, that one waits for its own. Name the \
-            attempt or the commit to be sure of what you approve.
+            The approval is of the commit: when a newer one has come, that one waits for its own. Without a \
+            commit the one that waits is approved, unless it took the place of another one that waited.
 
             Example:
               volt gitops approve --name site abc1234 --by alice

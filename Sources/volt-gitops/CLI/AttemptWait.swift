@@ -17,7 +17,7 @@ struct AttemptWait {
             if !isTable { try Output.line(Output.json(attempt)) }
             throw VoltError(
                 .tryAgain, "attempt \(id) stays in the queue: \(wait.reason)",
-                hint: hint(for: wait.kind, attempt.pipeline))
+                hint: hint(for: wait.kind, attempt))
         }
         if isTable {
             let duration = (attempt.finishedAt ?? clock.now()).since(attempt.acceptedAt)
@@ -36,9 +36,11 @@ struct AttemptWait {
         throw ExitStatus(attempt.state == .superseded ? 75 : 1)
     }
 
-    private func hint(for kind: Wait.Kind, _ name: String) -> String {
-        switch kind {
-        case .approval: "look at it, then run 'volt gitops approve --name \(name)'"
+    private func hint(for kind: Wait.Kind, _ attempt: Attempt) -> String {
+        let name = attempt.pipeline
+        return switch kind {
+        case .approval:
+            "look at it, then run 'volt gitops approve --name \(name) \(attempt.commit?.prefix(7) ?? "")'"
         case .suspended: "run 'volt gitops resume --name \(name)', or deploy now with --force"
         case .window, .after: "'volt gitops serve' deploys it then; --force does it now"
         }

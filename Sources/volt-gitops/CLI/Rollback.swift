@@ -8,7 +8,8 @@ struct Rollback: ParsableCommand {
         abstract: "Bring back a commit that ran before.",
         discussion: """
             Without --to it is the one that was deployed before the one of now. What is left behind is held: \
-            polls and pushes deploy it no more, until a newer commit comes or 'sync --force' is said.
+            polls and pushes deploy it no more, until a newer commit comes or 'sync --force' is said. Digits are \
+            the number of an attempt; r12 is revision 12 of Subversion; a commit needs four characters or more.
 
             Example:
               volt gitops rollback --name site
@@ -16,7 +17,7 @@ struct Rollback: ParsableCommand {
             """)
 
     @Option(help: "The name of the pipeline.") var name: String
-    @Option(help: "A commit that was deployed, or the number of an attempt.") var to: String?
+    @Option(help: "The number of an attempt, or a commit that was deployed.") var to: String?
     @Flag(name: .customLong("no-wait"), help: "Queue it and do not wait; a running server is needed.")
     var noWait = false
     @OptionGroup var output: OutputOptions

@@ -108,10 +108,10 @@ public struct Gitops: Sendable {
         // What an earlier delete that was killed has left.
         try leftovers(journal).clear()
         let pipeline = try journal.pipeline(name)
-        let deployed = try journal.deployedCommit(of: name)
-        let manifest = deployed.flatMap { commit in
+        let deployed = try journal.deployed(of: name)
+        let manifest = deployed.flatMap { deployed in
             try? ManifestFinder.find(
-                in: "\(paths.snapshots(pipeline.name))/\(commit)", path: pipeline.path,
+                in: "\(paths.snapshots(pipeline.name))/\(deployed.snapshot)", path: pipeline.path,
                 workload: pipeline.workload)
         }
         if removesWorkload { try removeWorkload(pipeline, deployed: deployed) }
@@ -127,10 +127,10 @@ public struct Gitops: Sendable {
         Leftovers(journal: journal, paths: paths, environment: environment, plugins: plugins)
     }
 
-    private func removeWorkload(_ pipeline: Pipeline, deployed: String?) throws(VoltError) {
+    private func removeWorkload(_ pipeline: Pipeline, deployed: Deployed?) throws(VoltError) {
         guard let deployed else { return }
         let manifest = try ManifestFinder.find(
-            in: "\(paths.snapshots(pipeline.name))/\(deployed)", path: pipeline.path,
+            in: "\(paths.snapshots(pipeline.name))/\(deployed.snapshot)", path: pipeline.path,
             workload: pipeline.workload)
         let tool = try plugins.tool(
             ofKind: manifest.kind, hint: "install it, so that workload '\(pipeline.workload)' can be removed")

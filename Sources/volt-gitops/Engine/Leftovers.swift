@@ -15,8 +15,12 @@ struct Leftovers {
 
     /// Removes what nothing needs any more. A snapshot stays for as long as a workload that was kept may mount it.
     func clear() throws(VoltError) {
-        for leftover in try journal.leftovers() {
-            let isMounted = leftover.workload.map { exists($0, kind: leftover.kind) } ?? false
+        let all = try journal.leftovers()
+        let mounted = all.filter { leftover in
+            leftover.workload.map { exists($0, kind: leftover.kind) } ?? false
+        }
+        for leftover in all {
+            let isMounted = mounted.contains(leftover)
             // A pipeline that was created meanwhile has the same secret file, and writes it in such a transaction.
             try journal.transaction { () throws(VoltError) in
                 let pipelines = try journal.pipelines()
@@ -30,8 +34,12 @@ struct Leftovers {
                     try discard(paths.mirror(of: leftover.repo))
                 }
                 // The snapshots of a pipeline that is back are its own again, and it prunes them.
-                if !isBack, !isMounted { try discard(paths.snapshots(leftover.pipeline)) }
-                if isBack || !isMounted { try journal.forget(leftover) }
+                if !isBack, !mounted.contains(where: { $0.pipeline == leftover.pipeline }) {
+                    try discard(paths.snapshots(leftover.pipeline))
+                }
+                // Until another workload that runs from them is gone, the pipeline that is back prunes nothing.
+                let isAnothers = isMounted && !pipelines.contains { $0.workload == leftover.workload }
+                if isBack ? !isAnothers : !isMounted { try journal.forget(leftover) }
             }
         }
         try clearUncreated()

@@ -118,6 +118,9 @@ public enum SourceEvent: Codable, Sendable, Equatable {
     case hostKey(host: String, type: String, fingerprint: String, line: String)
     /// Something about the tree that a person should know, such as a submodule that was left out.
     case note(message: String)
+    /// Comes before `tip` and `snapshot` of Subversion, where a number alone names nothing: the UUID and the URL of
+    /// the repository, the path within it, and the date of the revision.
+    case origin(text: String)
     /// Which ref was taken, by its whole name; for a pinned commit there is none.
     case ref(name: String)
     /// Since the deployed commit no file has changed that the filter lets through; the snapshot follows.

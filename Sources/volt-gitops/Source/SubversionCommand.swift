@@ -30,11 +30,10 @@ public struct SubversionCommand: Sendable {
         self.options = options
     }
 
-    /// Prints the revision in which something below the URL changed last.
-    public func lastChanged(_ url: String) -> [String] {
-        ["info"] + options + [
-            "--show-item", "last-changed-revision", "--no-newline", "--", Self.pegged(url, "HEAD"),
-        ]
+    /// Prints what a URL names as XML: the repository, and the revision in which something below the URL changed
+    /// last.
+    public func info(_ url: String) -> [String] {
+        ["info"] + options + ["--xml", "--", Self.pegged(url, "HEAD")]
     }
 
     /// Prints the author and message of a revision as XML.
@@ -77,14 +76,40 @@ public struct SubversionCommand: Sendable {
         return String(decoding: text, as: UTF8.self)
     }
 
-    /// The author and first line of the message in what `log` prints.
-    public static func commit(inLog xml: String) -> (author: String, subject: String) {
+    /// The repository, path and revision in what `info` prints.
+    public struct Info: Sendable, Equatable {
+        /// The UUID and the URL of the repository, and the path within it.
+        public let repository: String
+        /// The revision in which something below the URL changed last.
+        public let revision: Int
+        /// When that was, as the repository has it.
+        public let date: String
+    }
+
+    /// What `info` printed; nil when it is not that.
+    public static func info(in xml: String) -> Info? {
+        guard let uuid = content(of: "uuid", in: xml), let root = content(of: "root", in: xml),
+            let path = content(of: "relative-url", in: xml), !uuid.isEmpty,
+            let commit = xml.firstRange(of: "<commit").map({ xml[$0.upperBound...] }),
+            let digits = commit.firstRange(of: "revision=\"").map({ commit[$0.upperBound...] }),
+            let revision = Int(digits.prefix { $0 != "\"" })
+        else { return nil }
+        return Info(
+            repository: "\(uuid) \(root) \(path)", revision: revision,
+            date: content(of: "date", in: String(commit)).map(String.init) ?? "")
+    }
+
+    /// The text of the first element of a name.
+    private static func content(of element: String, in xml: String) -> Substring? {
+        let parts = xml.split(separator: "<\(element)>", maxSplits: 1, omittingEmptySubsequences: false)
+        guard parts.count == 2 else { return nil }
+        return parts[1].split(separator: "</\(element)>", maxSplits: 1, omittingEmptySubsequences: false)[0]
+    }
+
+    /// The author, the first line of the message and the date in what `log` prints.
+    public static func commit(inLog xml: String) -> (author: String, subject: String, date: String) {
         func text(_ element: String) -> String {
-            let opening = "<\(element)>"
-            let parts = xml.split(separator: opening, maxSplits: 1, omittingEmptySubsequences: false)
-            guard parts.count == 2 else { return "" }
-            let content = parts[1].split(
-                separator: "</\(element)>", maxSplits: 1, omittingEmptySubsequences: false)[0]
+            guard let content = Self.content(of: element, in: xml) else { return "" }
             var line = String(content.drop(while: \.isWhitespace).prefix { !$0.isNewline })
             for (entity, sign) in [
                 ("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&apos;", "'"), ("&amp;", "&"),
@@ -94,7 +119,7 @@ public struct SubversionCommand: Sendable {
             return String(
                 decoding: line.utf8.prefix(200).map { $0 < 32 || $0 == 127 ? 32 : $0 }, as: UTF8.self)
         }
-        return (text("author"), text("msg"))
+        return (text("author"), text("msg"), text("date"))
     }
 
     /// Whether svn says that the URL names nothing (as opposed to not being able to look).

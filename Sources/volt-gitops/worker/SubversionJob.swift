@@ -48,34 +48,36 @@ struct SubversionJob {
     }
 
     func run() throws {
-        let (location, revision) = try locate()
+        let (location, info) = try locate()
         switch request.action {
         case .locate: events.write(.located(url: location))
         case .hostKey: throw VoltError(.usage, "a Subversion server has no host key")
-        case .tip: events.write(.tip(commit: String(revision)))
+        case .tip:
+            events.write(.origin(text: "\(info.repository) \(info.date)"))
+            events.write(.tip(commit: String(info.revision)))
         case .snapshot:
             guard let snapshot = request.snapshot else {
                 throw VoltError(.usage, "the request names no snapshot")
             }
             let lock = try mirror.lock()
-            try take(snapshot, location, tip: revision)
+            try take(snapshot, location, info)
             _ = consume lock
         }
     }
 
-    /// The URL that the repository and the branch stand for, and the revision in which it changed last.
-    private func locate() throws -> (url: String, revision: Int) {
+    /// The URL that the repository and the branch stand for, and what it names now.
+    private func locate() throws -> (url: String, info: SubversionCommand.Info) {
         let candidates = SubversionCommand.candidates(url: url.text, branch: branch)
         // Once the branch was found below the URL, its absence means that it was deleted, and not that
         // the URL itself, with every branch in it, is meant.
         let mark = mirror.mark(of: "branch", "\(url.text) \(branch)")
         for candidate in Files.exists(mark) ? candidates.prefix(1) : candidates[...] {
-            let result = try program.run(command.lastChanged(candidate), input: password)
-            if result.status == 0, let revision = Int(result.stdout) {
+            let result = try program.run(command.info(candidate), input: password)
+            if result.status == 0, let info = SubversionCommand.info(in: result.stdout) {
                 if candidates.count > 1, candidate == candidates[0], !Files.exists(mark) {
                     try Files.replace(mark, with: "\(candidate)\n".utf8)
                 }
-                return (candidate, revision)
+                return (candidate, info)
             }
             guard SubversionCommand.saysAbsent(result.stderr) else {
                 throw SubversionCommand.error(result.stderr, url: candidate)
@@ -86,7 +88,8 @@ struct SubversionJob {
             hint: "check the URL and the branch with 'svn list'")
     }
 
-    private func take(_ path: String, _ location: String, tip: Int) throws {
+    private func take(_ path: String, _ location: String, _ info: SubversionCommand.Info) throws {
+        let tip = info.revision
         guard let revision = request.commit.map({ Int($0) }) ?? tip, revision > 0 else {
             throw VoltError(.usage, "'\(request.commit ?? "")' is not a revision")
         }
@@ -101,8 +104,15 @@ struct SubversionJob {
                     location, revision, pegs: revision == tip ? ["HEAD"] : [String(revision), "HEAD"],
                     into: directory)
                 _ = try ExportedTree(directory)
+                guard try locate().info.repository == info.repository else {
+                    throw VoltError(
+                        .tryAgain, "'\(location)' became another repository while it was read",
+                        hint: "the next poll reads it again")
+                }
             }
         }
+        let date = revision == tip ? info.date : commit.date
+        events.write(.origin(text: "\(info.repository) \(date)"))
         let tree = try ExportedTree(path)
         events.write(
             .snapshot(

@@ -85,14 +85,16 @@ final class DriftWatch: Sendable {
         let journal = try Journal(state: paths.state)
         guard let good = try journal.lastApplied(of: name), let commit = good.commit else { return }
         // While an attempt is under way the workload is on its way to something else.
-        guard try journal.open(of: name).isEmpty, try !journal.isPruned(commit, of: name) else { return }
+        guard try journal.open(of: name).isEmpty, try !journal.has(.pruned, attempt: good.id) else { return }
         let old = try journal.drift(of: name)
         var record = DriftRecord(attempt: good.id, commit: commit, checkedAt: clock.now())
         let isSame = old?.attempt == good.id
         if isSame { record.config = old?.config }
         var differences: [DriftRules.Difference] = []
         do throws(VoltError) {
-            guard let status = try reader.status(of: pipeline, commit: commit) else { return }
+            guard let status = try reader.status(of: pipeline, snapshot: good.snapshotName ?? commit) else {
+                return
+            }
             if record.config == nil, status.desiredRevision == commit { record.config = status.desiredConfig }
             differences = DriftRules.compare(status, commit: commit, config: record.config)
         } catch { record.problem = error.message }
@@ -148,8 +150,8 @@ final class DriftWatch: Sendable {
             if let note {
                 try journal.accept(
                     pipeline: name, trigger: .drift, branch: pipeline.branch, commit: record.commit,
-                    note: note,
-                    target: record.commit, at: clock.now())
+                    origin: good.origin, note: note, target: record.commit, snapshot: good.snapshotName,
+                    at: clock.now())
             }
             return true
         }

@@ -67,7 +67,7 @@ enum Gate {
                 return .wait(
                     .approval,
                     reason:
-                        "commit \(commit.prefix(7)) waits for 'volt gitops approve --name \(pipeline.name)'",
+                        "commit \(commit.prefix(7)) waits for 'volt gitops approve --name \(pipeline.name) \(commit.prefix(7))'",
                     until: nil)
             case let verdict? where !verdict.isApproved:
                 let reason = verdict.reason.isEmpty ? "" : ": \(verdict.reason)"

@@ -53,12 +53,13 @@ struct Gatekeeper: Sendable {
     /// Decides about an attempt whose commit was fetched: the second look, when the commit is known.
     ///
     /// - Returns: nil when it goes on; otherwise it is back in the queue or has ended.
-    func decideFetched(_ attempt: Attempt, commit: String, _ pipeline: Pipeline, _ journal: Journal)
+    func decideFetched(_ attempt: Attempt, _ snapshot: Snapshot, _ pipeline: Pipeline, _ journal: Journal)
         throws(VoltError) -> Gate.Decision
     {
         guard pipeline.control?.requiresApproval == true else { return .run }
         var fetched = attempt
-        fetched.commit = commit
+        fetched.commit = snapshot.commit
+        fetched.origin = snapshot.origin
         fetched.startedAt = fetched.startedAt ?? clock.now()
         return try decide(fetched, pipeline, journal, looks: true)
     }
@@ -68,20 +69,22 @@ struct Gatekeeper: Sendable {
     {
         if pipeline.control?.requiresApproval == true {
             guard let commit = attempt.commit,
-                try journal.verdict(on: commit, of: pipeline.name.text)?.isApproved == true
+                try journal.verdict(on: commit, origin: attempt.origin(in: pipeline), of: pipeline.name.text)?
+                    .isApproved == true
             else { return false }
         }
         return try decide(attempt, pipeline, journal, looks: false) == .run
     }
 
     /// What would become of a push of a commit now.
-    func outlook(for commit: String, _ pipeline: Pipeline, _ journal: Journal) throws(VoltError)
+    func outlook(for tip: Snapshot, _ pipeline: Pipeline, _ journal: Journal) throws(VoltError)
         -> Gate.Decision
     {
         var attempt = Attempt(
             id: 0, pipeline: pipeline.name.text, state: .fetching, trigger: .poll, branch: pipeline.branch,
             note: "plan", acceptedAt: clock.now())
-        attempt.commit = commit
+        attempt.commit = tip.commit
+        attempt.origin = tip.origin
         attempt.startedAt = clock.now()
         return try decide(attempt, pipeline, journal, looks: true)
     }
@@ -107,7 +110,8 @@ struct Gatekeeper: Sendable {
         if let control = pipeline.control {
             state.isFetched = attempt.startedAt != nil && attempt.commit != nil
             if control.requiresApproval == true, let commit = attempt.commit {
-                state.verdict = try journal.verdict(on: commit, of: name)
+                state.verdict = try journal.verdict(
+                    on: commit, origin: attempt.origin(in: pipeline), of: name)
             }
             if let windows = control.windows, !windows.isEmpty {
                 do throws(VoltError) {

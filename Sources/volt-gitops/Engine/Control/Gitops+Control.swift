@@ -161,7 +161,8 @@ extension Gitops {
     /// Decides about a commit that waits, or will wait, for approval.
     ///
     /// - Parameters:
-    ///   - subject: the number of an attempt or the beginning of a commit id; nil for the one that waits.
+    ///   - subject: the number of an attempt or the beginning of a commit id; nil for the one that waits, when it did
+    ///     not take the place of another one that waited.
     ///   - by: who decides.
     ///   - reason: why, for people; may be empty.
     /// - Returns: the verdict as it was written.
@@ -178,32 +179,61 @@ extension Gitops {
                     .conflict, "pipeline '\(name)' needs no approval",
                     hint: "only pipelines created with --require-approval wait for one")
             }
-            let waiting = try journal.open(of: name).last { $0.wait?.kind == .approval }
-            guard let waiting, let commit = waiting.commit else {
-                throw VoltError(
-                    .notFound, "no commit of pipeline '\(name)' waits for approval",
-                    hint: "'volt gitops logs --name \(name)' shows what became of the last ones")
-            }
-            if let subject, subject != String(waiting.id), subject.count < 4 || !commit.hasPrefix(subject) {
-                throw VoltError(
-                    .conflict,
-                    "'\(subject)' is not what waits: that is attempt \(waiting.id) at commit \(commit.prefix(12))",
-                    hint: "the newest commit wins; look at it, then name it")
-            }
+            let (waiting, commit) = try waiting(of: name, subject, approves: approves, journal)
             let verdict = Verdict(
                 commit: commit, isApproved: approves, by: by, reason: Self.oneLine(reason), at: clock.now())
-            try journal.record(verdict, of: name)
+            let origin = waiting.origin(in: pipeline)
+            try journal.record(verdict, origin: origin, of: name)
             if approves {
-                try journal.release(commit, of: name)
+                try journal.release(commit, origin: origin, of: name)
             } else {
                 try journal.hold(
-                    commit, of: name, configuration: nil, reason: "rejected by \(by)", at: verdict.at)
+                    commit, origin: origin, of: name, configuration: nil, reason: "rejected by \(by)",
+                    at: verdict.at)
             }
-            if approves { try journal.setNote("\(waiting.note), approved by \(by)", attempt: waiting.id) }
             return verdict
         }
         ring()
         return verdict
+    }
+
+    /// The attempt that waits for approval, with its commit, when it is the one that a person means.
+    private func waiting(of name: String, _ subject: String?, approves: Bool, _ journal: Journal)
+        throws(VoltError) -> (Attempt, String)
+    {
+        let open = try journal.open(of: name).filter { $0.target == nil }
+        if let newest = open.last, newest.isToBeFetched {
+            let what = newest.commit.map { "at commit \($0.prefix(12)) " } ?? ""
+            throw VoltError(
+                .conflict, "attempt \(newest.id) \(what)is the newest, and not fetched yet",
+                hint: "the newest commit wins; wait until 'volt gitops status' shows that it waits")
+        }
+        guard let newest = open.last, newest.wait?.kind == .approval, let commit = newest.commit else {
+            throw VoltError(
+                .notFound, "no commit of pipeline '\(name)' waits for approval",
+                hint: "'volt gitops logs --name \(name)' shows what became of the last ones")
+        }
+        let verb = "volt gitops \(approves ? "approve" : "reject") --name \(name)"
+        let hint = "the newest commit wins; look at it, then run '\(verb) \(commit.prefix(12))'"
+        guard let subject else {
+            guard let before = try journal.waitedBefore(newest) else { return (newest, commit) }
+            throw VoltError(
+                .conflict,
+                "commit \(before.prefix(12)) waited before, and \(commit.prefix(12)) of attempt \(newest.id) took its place",
+                hint: hint)
+        }
+        let reference = CommitReference(subject)
+        var isMeant = reference.means(commit)
+        if let number = reference.number, try journal.hasGiven(number: number) {
+            isMeant = number == newest.id
+        }
+        guard isMeant else {
+            throw VoltError(
+                .conflict,
+                "'\(subject)' is not what waits: that is attempt \(newest.id) at commit \(commit.prefix(12))",
+                hint: hint)
+        }
+        return (newest, commit)
     }
 
     // MARK: Checks

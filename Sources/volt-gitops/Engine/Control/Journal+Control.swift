@@ -64,10 +64,14 @@ extension Journal {
     // MARK: Verdicts
 
     /// What was decided about a commit, or nil.
-    func verdict(on commit: String, of pipeline: String) throws(VoltError) -> Verdict? {
+    ///
+    /// - Parameter origin: what the commit is of, see `Attempt.origin`.
+    func verdict(on commit: String, origin: String?, of pipeline: String) throws(VoltError) -> Verdict? {
         try database.rows(
-            "SELECT commit_id, approved, actor, reason, at FROM verdicts WHERE pipeline = ? AND commit_id = ?",
-            .text(pipeline), .text(commit)
+            """
+            SELECT commit_id, approved, actor, reason, at FROM verdicts WHERE pipeline = ? AND commit_id = ?
+            AND (origin IS NULL OR origin = ?)
+            """, .text(pipeline), .text(commit), SQLValue(origin)
         ) {
             Verdict(
                 commit: $0.text(0), isApproved: $0.integer(1) != 0, by: $0.text(2), reason: $0.text(3),
@@ -75,13 +79,26 @@ extension Journal {
         }.first
     }
 
-    func record(_ verdict: Verdict, of pipeline: String) throws(VoltError) {
+    func record(_ verdict: Verdict, origin: String?, of pipeline: String) throws(VoltError) {
         try database.execute(
             """
-            INSERT OR REPLACE INTO verdicts (pipeline, commit_id, approved, actor, reason, at)
-            VALUES (?, ?, ?, ?, ?, ?)
+            INSERT OR REPLACE INTO verdicts (pipeline, commit_id, approved, actor, reason, at, origin)
+            VALUES (?, ?, ?, ?, ?, ?, ?)
             """, .text(pipeline), .text(verdict.commit), SQLValue(verdict.isApproved), .text(verdict.by),
-            .text(verdict.reason), .integer(verdict.at.milliseconds))
+            .text(verdict.reason), .integer(verdict.at.milliseconds), SQLValue(origin))
+    }
+
+    /// The commit of an attempt that waited with a commit of its own until a given one took its place; nil when there
+    /// is none since the last one that ended otherwise.
+    func waitedBefore(_ newest: Attempt) throws(VoltError) -> String? {
+        try database.text(
+            """
+            SELECT new_commit FROM attempts WHERE pipeline = ?1 AND id < ?2 AND state = 'superseded'
+            AND started NOT NULL AND new_commit NOT NULL AND new_commit <> ?3 AND id > coalesce((
+                SELECT max(id) FROM attempts WHERE pipeline = ?1 AND id < ?2
+                AND state IN ('done', 'failed', 'held', 'interrupted')
+            ), 0) ORDER BY id DESC LIMIT 1
+            """, .text(newest.pipeline), .integer(newest.id), SQLValue(newest.commit))
     }
 
     // MARK: Marks
@@ -123,12 +140,6 @@ extension Journal {
 
     static func wait(from text: String?) -> Wait? {
         text.flatMap { try? JSONDecoder().decode(Wait.self, from: Data($0.utf8)) }
-    }
-
-    /// Changes the note of an attempt that has not ended.
-    func setNote(_ note: String, attempt id: Int64) throws(VoltError) {
-        try database.execute(
-            "UPDATE attempts SET note = ? WHERE id = ? AND finished IS NULL", .text(note), .integer(id))
     }
 
     /// The newest queued attempt that was forced.

@@ -37,15 +37,6 @@ extension Journal {
         return try attempt(id)
     }
 
-    /// Whether a commit removed the workload because it has no manifest.
-    func isPruned(_ commit: String, of pipeline: String) throws(VoltError) -> Bool {
-        try database.integer(
-            """
-            SELECT 1 FROM attempts JOIN marks ON marks.attempt = attempts.id
-            WHERE pipeline = ? AND new_commit = ? AND mark = 'pruned' LIMIT 1
-            """, .text(pipeline), .text(commit)) != nil
-    }
-
     /// The repairs since the last success that was none, the oldest first.
     func repairs(of pipeline: String) throws(VoltError) -> [DriftRules.Repair] {
         try database.rows(

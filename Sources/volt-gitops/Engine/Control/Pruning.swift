@@ -39,7 +39,7 @@ struct Pruning {
 
     /// Removes the workload when the manifest has vanished from a snapshot.
     ///
-    /// - Parameter deployed: the commit that was deployed last.
+    /// - Parameter deployed: the name of the snapshot that was deployed last.
     /// - Returns: nil when there is a manifest, or when the pipeline does not prune: then the commit is
     ///   deployed, or fails, as any other.
     /// - Throws: `VoltError` with code `refused` when the whole tree is empty: more likely a mistake than a wish.
@@ -50,7 +50,7 @@ struct Pruning {
         // The commit that was deployed last may be one without a manifest itself.
         let old = "\(paths.snapshots(pipeline.name))/\(deployed)"
         if Files.isDirectory(old), !ManifestFinder.exists(in: old, path: pipeline.path) { return .nothing }
-        let kind = try reader.kind(of: pipeline, at: deployed)
+        let kind = try reader.kind(of: pipeline, in: deployed)
         let tool = try plugins.tool(
             ofKind: kind, hint: "install it, so that workload '\(pipeline.workload)' can be removed")
         var said = ""

@@ -17,24 +17,24 @@ struct WorkloadReader: Sendable {
     ///
     /// - Throws: `VoltError`; code `missing` when the kind's tool or the snapshot is not there.
     func status(of pipeline: Pipeline, _ journal: Journal) throws(VoltError) -> WorkloadStatus? {
-        guard let commit = try journal.deployedCommit(of: pipeline.name.text) else { return nil }
-        return try status(of: pipeline, commit: commit)
+        guard let deployed = try journal.deployed(of: pipeline.name.text) else { return nil }
+        return try status(of: pipeline, snapshot: deployed.snapshot)
     }
 
-    /// What the workload is now, by the tool of the kind that a deployed commit asks for.
-    func status(of pipeline: Pipeline, commit: String) throws(VoltError) -> WorkloadStatus? {
-        try status(of: pipeline, kind: try kind(of: pipeline, at: commit))
+    /// What the workload is now, by the tool of the kind that a deployed snapshot asks for.
+    func status(of pipeline: Pipeline, snapshot: String) throws(VoltError) -> WorkloadStatus? {
+        try status(of: pipeline, kind: try kind(of: pipeline, in: snapshot))
     }
 
-    /// The kind of workload that a deployed commit asks for.
-    func kind(of pipeline: Pipeline, at commit: String) throws(VoltError) -> String {
-        let snapshot = "\(paths.snapshots(pipeline.name))/\(commit)"
-        guard Files.isDirectory(snapshot) else {
+    /// The kind of workload that a deployed snapshot asks for.
+    func kind(of pipeline: Pipeline, in snapshot: String) throws(VoltError) -> String {
+        let directory = "\(paths.snapshots(pipeline.name))/\(snapshot)"
+        guard Files.isDirectory(directory) else {
             throw VoltError(
-                .missing, "the snapshot of commit '\(commit.prefix(12))' is gone",
+                .missing, "the snapshot of commit '\(snapshot.prefix(12))' is gone",
                 hint: "run 'volt gitops sync --name \(pipeline.name)'")
         }
-        return try ManifestFinder.find(in: snapshot, path: pipeline.path, workload: pipeline.workload).kind
+        return try ManifestFinder.find(in: directory, path: pipeline.path, workload: pipeline.workload).kind
     }
 
     private func status(of pipeline: Pipeline, kind: String) throws(VoltError) -> WorkloadStatus {

@@ -14,36 +14,37 @@ extension Deployer {
     }
 
     /// Decides whether the commit is deployed.
-    func decide(_ commit: String, _ work: inout Work) throws(VoltError) -> Verdict {
+    func decide(_ snapshot: Snapshot, _ work: inout Work) throws(VoltError) -> Verdict {
         let attempt = work.attempt
         let name = attempt.pipeline
-        let short = Self.short(commit)
+        let short = Self.short(snapshot.commit)
         if attempt.trigger == .rollback {
-            try holdOthers(than: commit, work)
+            try holdOthers(than: snapshot, work)
             return .deploy(because: "\(short) is to run again: \(attempt.note)")
         }
         let hold = try journal.hold(
-            of: commit, pipeline: name, configuration: work.pipeline.configuration)
+            of: snapshot.commit, origin: snapshot.origin, pipeline: name,
+            configuration: work.pipeline.configuration)
         let isForced = try journal.has(.forced, attempt: attempt.id)
         if isForced {
-            try journal.release(commit, of: name)
+            try journal.release(snapshot.commit, origin: snapshot.origin, of: name)
         } else if let hold {
             return .hold(
-                note: "\(attempt.note), held: \(hold.reason)",
+                note: "\(work.note), held: \(hold.reason)",
                 decision:
                     "held because \(hold.reason); \(hold.advice(for: name))"
             )
         }
         let isAskedFor = attempt.trigger == .manual || attempt.trigger == .drift
-        if !isAskedFor, work.deployed == commit, try !journal.isUnsettled(name) {
+        if !isAskedFor, work.isDeployed, try !journal.isUnsettled(name) {
             return .nothingToDo(
-                note: "\(attempt.note), already deployed", decision: "nothing to do: \(short) runs already")
+                note: "\(work.note), already deployed", decision: "nothing to do: \(short) runs already")
         }
         guard let deployed = work.deployed else {
             return .deploy(because: "nothing ran before and \(short) is the tip of '\(attempt.branch)'")
         }
         let force = isForced && hold != nil ? ", and its hold was lifted by --force" : ""
-        guard deployed != commit else {
+        guard !work.isDeployed else {
             let who =
                 switch attempt.trigger {
                 case .manual: "it was asked for by hand"
@@ -52,18 +53,25 @@ extension Deployer {
                 }
             return .deploy(because: "\(who), though \(short) ran before\(force)")
         }
+        guard deployed.commit != snapshot.commit else {
+            let what =
+                deployed.isReshaped(by: work.pipeline) ? "ran with other settings" : "ran with other files"
+            return .deploy(because: "\(short), the tip of '\(attempt.branch)', \(what)\(force)")
+        }
         return .deploy(
             because:
-                "\(short), the tip of '\(attempt.branch)', differs from \(Self.short(deployed)) that ran\(force)"
+                "\(short), the tip of '\(attempt.branch)', differs from \(Self.short(deployed.commit)) that ran\(force)"
         )
     }
 
     /// Holds what a rollback by hand leaves behind, when it was not known yet as the rollback was asked for.
-    private func holdOthers(than commit: String, _ work: Work) throws(VoltError) {
-        guard work.attempt.delivery == nil, let deployed = work.deployed, deployed != commit else { return }
+    private func holdOthers(than kept: Snapshot, _ work: Work) throws(VoltError) {
+        guard work.attempt.delivery == nil, let deployed = work.deployed, deployed.snapshot != kept.name,
+            deployed.commit != kept.commit || deployed.origin != kept.origin
+        else { return }
         try journal.hold(
-            deployed, of: work.attempt.pipeline, configuration: nil,
-            reason: "\(Self.short(commit)) was brought back in its place by attempt \(work.attempt.id)",
+            deployed.commit, origin: deployed.origin, of: work.attempt.pipeline, configuration: nil,
+            reason: "\(Self.short(kept.commit)) was brought back in its place by attempt \(work.attempt.id)",
             at: clock.now())
     }
 
@@ -71,14 +79,14 @@ extension Deployer {
 
     /// Ends an attempt that did not succeed: whatever it left, a good commit runs or is about to.
     func end(with error: VoltError, _ work: inout Work) throws(VoltError) {
-        let note = work.attempt.note
+        let note = work.note
         switch work.stop {
         case .superseded(let newer, let why):
             return try finish(
                 .superseded, "\(note), superseded by attempt \(newer)", "superseded because \(why)", &work)
         case .shutdown:
             try flush(&work, all: true)
-            return try journal.requeue(work.attempt.id, note: note)
+            return try journal.requeue(work.attempt.id, note: work.attempt.note)
         case .deleted: return
         case nil: break
         }
@@ -115,25 +123,28 @@ extension Deployer {
         }
         // The look for drift has a back-off and an end of its own.
         guard work.attempt.trigger != .drift else { return ("", "the next look for drift tries again") }
-        guard let commit = work.commit else {
+        guard let commit = work.commit, let snapshot = work.snapshot else {
             let tries = (work.earlierTry?.commit == nil ? work.earlierTry?.count ?? 0 : 0) + 1
             guard tries < policy.attempts else { return ("", "the next poll or push tries again") }
             let wait = try retry(work, count: tries)
             return ("", "the workload is untouched, and it is tried again in \(wait)")
         }
-        if let problem, let good = work.deployed, good != commit {
+        if let problem, let good = work.deployed, good.snapshot != snapshot.name {
             try hold(commit, work, "it failed in attempt \(work.attempt.id) and left \(problem)")
             let id = try journal.accept(
-                pipeline: name, trigger: .rollback, branch: pipeline.branch, commit: good,
-                note: "rollback of attempt \(work.attempt.id)", target: good, at: clock.now())
+                pipeline: name, trigger: .rollback, branch: pipeline.branch, commit: good.commit,
+                origin: good.origin, note: "rollback of attempt \(work.attempt.id)", target: good.commit,
+                snapshot: good.snapshot, at: clock.now())
             return (
                 "; rolled back by attempt \(id)",
-                "rolled back to \(Self.short(good)) by attempt \(id) because it left \(problem)"
+                "rolled back to \(Self.short(good.commit)) by attempt \(id) because it left \(problem)"
             )
         }
-        let kept = work.deployed.map { "\(Self.short($0)) goes on running" } ?? "nothing ran before"
+        let kept = work.deployed.map { "\(Self.short($0.commit)) goes on running" } ?? "nothing ran before"
         let failures =
-            try journal.failures(of: commit, pipeline: name, configuration: pipeline.configuration) + 1
+            try journal.failures(
+                of: commit, origin: snapshot.origin, pipeline: name, configuration: pipeline.configuration)
+            + 1
         guard failures < policy.attempts else {
             let times = failures == 1 ? "once" : "\(failures) times"
             try hold(commit, work, "it failed \(times), the last time in attempt \(work.attempt.id)")
@@ -145,8 +156,8 @@ extension Deployer {
 
     private func hold(_ commit: String, _ work: Work, _ reason: String) throws(VoltError) {
         try journal.hold(
-            commit, of: work.attempt.pipeline, configuration: work.pipeline.configuration, reason: reason,
-            at: clock.now())
+            commit, origin: work.snapshot?.origin, of: work.attempt.pipeline,
+            configuration: work.pipeline.configuration, reason: reason, at: clock.now())
     }
 
     /// Schedules the next try, and says how long it waits.
@@ -155,7 +166,8 @@ extension Deployer {
         try journal.schedule(
             Retry(
                 pipeline: work.attempt.pipeline, attempt: work.attempt.id, commit: work.commit,
-                target: work.attempt.target, count: count, due: clock.now().advanced(by: wait)))
+                target: work.attempt.target, snapshot: work.attempt.snapshot, origin: work.snapshot?.origin,
+                count: count, due: clock.now().advanced(by: wait)))
         return DurationText.format(wait)
     }
 

@@ -25,7 +25,7 @@ final class TipLookup: Sendable {
     init(_ reader: SourceReader, _ pipeline: Pipeline) {
         DispatchQueue.global().async { [self] in
             let tip = try? reader.tip(of: pipeline, limit: Scheduler.pollLimit)
-            answer.withLock { $0 = tip.map(Answer.tip) ?? .unknown }
+            answer.withLock { $0 = tip.map { .tip($0.commit) } ?? .unknown }
         }
     }
 

@@ -44,27 +44,29 @@ struct Deployer {
         do throws(VoltError) {
             try enter(.fetching, &work)
             let snapshot = try source(of: &work, limit: limit)
-            work.commit = snapshot.commit
-            let deployed = try journal.deployedCommit(of: attempt.pipeline)
+            work.snapshot = snapshot
+            let deployed = try journal.deployed(of: attempt.pipeline)
             work.deployed = deployed
+            if try givesWay(to: snapshot, &work) { return }
             try journal.setCommits(
-                old: deployed, new: snapshot.commit, configuration: pipeline.configuration,
-                attempt: attempt.id)
+                old: deployed?.commit, new: snapshot.commit, origin: snapshot.origin,
+                snapshot: snapshot.decline == nil ? snapshot.name : nil,
+                shape: pipeline.shape, configuration: pipeline.configuration, attempt: attempt.id)
             if try endsUntaken(snapshot, &work) { return }
             try keepChanges(snapshot, work)
-            if try waits(for: snapshot.commit, &work) { return }
-            switch try decide(snapshot.commit, &work) {
+            if try waits(for: snapshot, &work) { return }
+            switch try decide(snapshot, &work) {
             case .nothingToDo(let note, let decision): return try finish(.done, note, decision, &work)
             case .hold(let note, let decision): return try finish(.held, note, decision, &work)
             case .deploy(let reason): work.reason = reason
             }
             if let pruned = try Pruning(paths: paths, environment: environment, plugins: plugins).run(
-                snapshot, pipeline, deployed: deployed)
+                snapshot, pipeline, deployed: deployed?.snapshot)
             {
                 try journal.mark(attempt.id, .pruned)
                 let text = pruned.text(pipeline.workload)
                 return try finish(
-                    .done, "\(attempt.note), \(text)", "pruned because the commit has \(text)", &work)
+                    .done, "\(work.note), \(text)", "pruned because the commit has \(text)", &work)
             }
             let manifest = try ManifestFinder.find(
                 in: snapshot.directory, path: pipeline.path, workload: pipeline.workload)
@@ -81,11 +83,50 @@ struct Deployer {
         }
     }
 
-    /// Puts an attempt that was fetched back into the queue, or ends it, when its commit may not be deployed yet.
-    private func waits(for commit: String, _ work: inout Work) throws(VoltError) -> Bool {
+    /// Ends an attempt whose commit waited for approval when the branch has gone on: the newer commit waits under a
+    /// number of its own, so that a decision about one is never one about the other.
+    ///
+    /// - Returns: whether it has ended.
+    private func givesWay(to newer: Snapshot, _ work: inout Work) throws(VoltError) -> Bool {
         let attempt = work.attempt
-        switch try gatekeeper.decideFetched(attempt, commit: commit, work.pipeline, journal) {
-        case .run: return false
+        guard work.pipeline.control?.requiresApproval == true, attempt.target == nil,
+            attempt.startedAt != nil,
+            let waited = attempt.commit,
+            waited != newer.commit || attempt.origin != nil && attempt.origin != newer.origin
+        else { return false }
+        try flush(&work, all: true)
+        let (old, new) = (Self.short(waited), Self.short(newer.commit))
+        let id = try journal.transaction { () throws(VoltError) in
+            let id = try journal.accept(
+                pipeline: attempt.pipeline, trigger: attempt.trigger, delivery: attempt.delivery,
+                branch: work.pipeline.branch, commit: newer.commit, origin: newer.origin,
+                note: "came while attempt \(attempt.id) waited", at: clock.now())
+            if try journal.has(.forced, attempt: attempt.id) { try journal.mark(id, .forced) }
+            try journal.finish(
+                attempt.id, as: .superseded, note: "\(attempt.note), superseded by attempt \(id)",
+                decision: "superseded because the newer commit \(new) came while \(old) waited",
+                at: clock.now())
+            return id
+        }
+        progress("superseded by attempt \(id) at \(new)")
+        return true
+    }
+
+    /// Puts an attempt that was fetched back into the queue, or ends it, when its commit may not be deployed yet.
+    private func waits(for snapshot: Snapshot, _ work: inout Work) throws(VoltError) -> Bool {
+        let attempt = work.attempt
+        switch try gatekeeper.decideFetched(attempt, snapshot, work.pipeline, journal) {
+        case .run:
+            let verdict = try journal.verdict(
+                on: snapshot.commit, origin: snapshot.origin, of: attempt.pipeline)
+            if work.pipeline.control?.requiresApproval == true, attempt.target == nil, let verdict,
+                verdict.isApproved
+            {
+                // An earlier Volt wrote it into the note at once.
+                let approval = ", approved by \(verdict.by)"
+                work.approval = attempt.note.contains(approval) ? "" : approval
+            }
+            return false
         case .end(let state, let reason):
             try finish(state, "\(attempt.note), \(reason)", "\(state.shown): \(reason)", &work)
         case .wait(let kind, let reason, let until):
@@ -101,12 +142,12 @@ struct Deployer {
     /// The snapshot to deploy: the tip of the branch, or for a rollback and a repair one that was kept.
     private func source(of work: inout Work, limit: Duration) throws(VoltError) -> Snapshot {
         if let target = work.attempt.target {
-            work.commit = target
-            let directory = "\(paths.snapshots(work.pipeline.name))/\(target)"
+            let name = work.attempt.snapshot ?? target
+            let directory = "\(paths.snapshots(work.pipeline.name))/\(name)"
             guard Files.isDirectory(directory) else {
                 throw VoltError(.notFound, "the snapshot of commit '\(target)' is no longer kept")
             }
-            return Snapshot(commit: target, directory: directory)
+            return Snapshot(commit: target, directory: directory, origin: work.attempt.origin)
         }
         let conditions = try conditions(work)
         var state = work
@@ -123,7 +164,7 @@ struct Deployer {
     }
 
     private func succeed(isUnchanged: Bool, _ work: inout Work) throws(VoltError) {
-        let note = work.attempt.note
+        let note = work.note
         let reason = work.reason ?? ""
         let ends =
             isUnchanged ? "nothing in it concerns the workload, which goes on as it was" : "it is healthy"
@@ -179,8 +220,8 @@ struct Deployer {
     }
 
     private func keepChanges(_ snapshot: Snapshot, _ work: Work) throws(VoltError) {
-        guard let old = work.deployed, old != snapshot.commit else { return }
-        let directory = "\(paths.snapshots(work.pipeline.name))/\(old)"
+        guard let old = work.deployed, old.snapshot != snapshot.name else { return }
+        let directory = "\(paths.snapshots(work.pipeline.name))/\(old.snapshot)"
         guard Files.isDirectory(directory) else { return }
         try journal.setChanges(
             TreeDifference.between(directory, snapshot.directory), attempt: work.attempt.id)
@@ -190,12 +231,16 @@ struct Deployer {
     private func prune(_ pipeline: Pipeline) {
         let directory = paths.snapshots(pipeline.name)
         // What cannot be removed now is removed after the next deploy.
-        guard let keep = try? journal.deployedCommits(of: pipeline.name.text, limit: Self.snapshotLimit),
+        guard let deployed = try? journal.allDeployed(of: pipeline.name.text),
+            let open = try? journal.open(of: pipeline.name.text), let leftovers = try? journal.leftovers(),
             let names = try? Files.list(directory)
         else { return }
-        // A rollback that is queued needs its own as well.
-        let wanted = ((try? journal.open(of: pipeline.name.text)) ?? []).compactMap(\.target)
-        for name in names where !keep.contains(name) && !wanted.contains(name) {
+        // Another workload may run from those of a deleted pipeline that had the name.
+        let others = leftovers.filter { $0.pipeline == pipeline.name && $0.workload != pipeline.workload }
+        guard others.allSatisfy({ $0.workload == nil }) else { return }
+        // What is queued needs its own as well.
+        let keep = Set(deployed.prefix(Self.snapshotLimit).map(\.snapshot) + open.compactMap(\.snapshotName))
+        for name in names where !keep.contains(name) {
             try? Files.removeTree("\(directory)/\(name)")
         }
     }
@@ -206,10 +251,12 @@ struct Work {
     let attempt: Attempt
     let pipeline: Pipeline
     var state = AttemptState.accepted
-    /// The commit that was fetched.
-    var commit: String?
-    /// The commit that ran before.
-    var deployed: String?
+    /// What was fetched, or is kept.
+    var snapshot: Snapshot?
+    /// What ran before.
+    var deployed: Deployed?
+    /// Who has approved the commit, for the note; empty when nobody had to.
+    var approval = ""
     /// Why it is deployed.
     var reason: String?
     /// What was to be tried again when it began.
@@ -226,6 +273,13 @@ struct Work {
     var rival = Rival()
     var nextLook = ContinuousClock.now
     var nextFlush = ContinuousClock.now
+
+    /// Why the attempt was made, and who let it through.
+    var note: String { attempt.note + approval }
+    /// The commit that is deployed, once it is known.
+    var commit: String? { snapshot?.commit ?? attempt.target }
+    /// Whether what ran before is what was fetched, under the settings of now.
+    var isDeployed: Bool { snapshot.map { deployed?.isSame(as: $0, of: pipeline) == true } ?? false }
 
     init(attempt: Attempt, pipeline: Pipeline) {
         self.attempt = attempt

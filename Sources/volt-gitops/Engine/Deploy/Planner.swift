@@ -53,21 +53,24 @@ extension Gitops {
             pipeline, into: directory, conditions: try journal.conditions(of: pipeline), limit: limit,
             stop: { false }, note: { _ in })
         let commit = fetched.commit
-        let deployed = try journal.deployedCommit(of: name)
+        let last = try journal.deployed(of: name)
+        let deployed = last?.commit
         if let decline = fetched.decline {
             return DeployPlan(
                 pipeline: name, commit: commit, deployed: deployed, wouldDeploy: false,
                 reason: decline.reason,
                 files: [], services: [])
         }
-        var (wouldDeploy, reason) = try outlook(commit, deployed, pipeline, journal)
+        let old = last.map { "\(paths.snapshots(pipeline.name))/\($0.snapshot)" }
+        let isDeployed =
+            deployed == commit && last?.isReshaped(by: pipeline) == false
+            && old.map { TreeDifference.isSame($0, directory) } == true
+        var (wouldDeploy, reason) = try outlook(fetched, deployed, isDeployed: isDeployed, pipeline, journal)
         if fetched.isUnaffected { (wouldDeploy, reason) = (false, "no file that matters changed") }
         var plan = DeployPlan(
             pipeline: name, commit: commit, deployed: deployed, wouldDeploy: wouldDeploy, reason: reason,
             files: [], services: [])
-        if let deployed, deployed != commit {
-            plan.files = TreeDifference.between("\(paths.snapshots(pipeline.name))/\(deployed)", directory)
-        }
+        if let old, !isDeployed { plan.files = TreeDifference.between(old, directory) }
         do throws(VoltError) {
             try foresee(directory, pipeline, limit, &plan)
         } catch {
@@ -81,20 +84,25 @@ extension Gitops {
     }
 
     private func outlook(
-        _ commit: String, _ deployed: String?, _ pipeline: Pipeline, _ journal: Journal
+        _ tip: Snapshot, _ deployed: String?, isDeployed: Bool, _ pipeline: Pipeline, _ journal: Journal
     ) throws(VoltError) -> (Bool, String) {
         let name = pipeline.name.text
-        let short = commit.prefix(7)
-        if let hold = try journal.hold(of: commit, pipeline: name, configuration: pipeline.configuration) {
+        let short = tip.commit.prefix(7)
+        if let hold = try journal.hold(
+            of: tip.commit, origin: tip.origin, pipeline: name, configuration: pipeline.configuration)
+        {
             return (false, "\(short) is held: \(hold.reason)")
         }
-        switch try gatekeeper.outlook(for: commit, pipeline, journal) {
+        switch try gatekeeper.outlook(for: tip, pipeline, journal) {
         case .wait(_, let reason, _): return (false, reason)
         case .end(_, let reason): return (false, reason)
         case .run: break
         }
         guard let deployed else { return (true, "nothing was deployed before") }
-        guard deployed != commit else { return (false, "\(short) is deployed already") }
+        guard !isDeployed else { return (false, "\(short) is deployed already") }
+        guard deployed != tip.commit else {
+            return (true, "\(short), the tip of '\(pipeline.branch)', runs with other files or settings")
+        }
         return (
             true, "\(short), the tip of '\(pipeline.branch)', differs from \(deployed.prefix(7)) that runs"
         )

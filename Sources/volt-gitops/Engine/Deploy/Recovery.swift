@@ -50,13 +50,15 @@ struct Recovery {
     private func settle(_ pipeline: Pipeline) throws(VoltError) {
         let name = pipeline.name.text
         guard try journal.isUnsettled(name), try journal.open(of: name).isEmpty,
-            let good = try journal.deployedCommit(of: name),
+            let good = try journal.deployed(of: name),
             // A way back that took down the server as well is left to people.
             let last = try journal.history(of: name, limit: 1).first, last.trigger != .rollback
         else { return }
         let id = try journal.accept(
-            pipeline: name, trigger: .rollback, branch: pipeline.branch, commit: good,
-            note: "rollback of attempt \(last.id), which was cut off", target: good, at: clock.now())
-        log("\(name): attempt \(id) brings back \(good.prefix(7))")
+            pipeline: name, trigger: .rollback, branch: pipeline.branch, commit: good.commit,
+            origin: good.origin, note: "rollback of attempt \(last.id), which was cut off",
+            target: good.commit,
+            snapshot: good.snapshot, at: clock.now())
+        log("\(name): attempt \(id) brings back \(good.commit.prefix(7))")
     }
 }

@@ -43,10 +43,11 @@ struct Revival {
 
     private func revive(_ pipeline: Pipeline, isReboot: Bool) throws(VoltError) -> Bool {
         let name = pipeline.name.text
-        guard let commit = try journal.lastApplied(of: name)?.commit,
-            try !journal.isPruned(commit, of: name), try !isBusy(name),
+        guard let good = try journal.lastApplied(of: name), let commit = good.commit,
+            try !journal.has(.pruned, attempt: good.id), try !isBusy(name),
             // Asked in every case: it is then that a tool makes good what a supervisor that was killed has left.
-            let status = try reader.status(of: pipeline, commit: commit), isReboot, status.stopped == nil
+            let status = try reader.status(of: pipeline, snapshot: good.snapshotName ?? commit),
+            isReboot, status.stopped == nil
         else { return false }
         // Also one that came back by itself: it may lack what was lost with the machine, such as its ports.
         let reason = "the host was restarted"
@@ -54,8 +55,9 @@ struct Revival {
             // A delivery may have come meanwhile: what it deploys is newer.
             guard try !isBusy(name) else { return false }
             let id = try journal.accept(
-                pipeline: name, trigger: .rollback, branch: pipeline.branch, commit: commit, note: reason,
-                target: commit, at: clock.now())
+                pipeline: name, trigger: .rollback, branch: pipeline.branch, commit: commit,
+                origin: good.origin, note: reason, target: commit, snapshot: good.snapshotName,
+                at: clock.now())
             log("\(name): attempt \(id) brings back \(commit.prefix(7)): \(reason)")
             return true
         }

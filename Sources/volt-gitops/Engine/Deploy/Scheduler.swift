@@ -1,4 +1,5 @@
 internal import Dispatch
+internal import GitopsSource
 internal import Synchronization
 internal import VoltCore
 internal import VoltSystem
@@ -118,9 +119,9 @@ final class Scheduler: Sendable {
             try journal.transaction { () throws(VoltError) in
                 let id = try journal.accept(
                     pipeline: retry.pipeline, trigger: retry.target == nil ? .retry : .rollback,
-                    branch: pipeline.branch, commit: retry.commit,
+                    branch: pipeline.branch, commit: retry.commit, origin: retry.origin,
                     note: "try \(retry.count + 1) after attempt \(retry.attempt) failed",
-                    target: retry.target,
+                    target: retry.target, snapshot: retry.target == nil ? nil : retry.snapshot,
                     at: clock.now())
                 if retry.target != nil {
                     try journal.setImages(try journal.images(of: retry.attempt), attempt: id)
@@ -168,7 +169,7 @@ final class Scheduler: Sendable {
         let name = pipeline.name.text
         do throws(VoltError) {
             let journal = try Journal(state: paths.state)
-            let tip: String
+            let tip: Tip
             do throws(VoltError) {
                 tip = try reader.tip(of: pipeline, limit: Self.pollLimit)
             } catch {
@@ -176,12 +177,17 @@ final class Scheduler: Sendable {
                 try journal.record(Journal.Poll(at: clock.now(), error: error.message), of: name)
                 return false
             }
-            try journal.record(Journal.Poll(at: clock.now(), error: nil, seen: tip), of: name)
-            if try wantsAttempt(tip, of: pipeline, journal) {
+            // As one: whoever approves a commit must not see the newer one without the attempt that it gets.
+            try journal.transaction { () throws(VoltError) in
+                // An import may have changed it meanwhile: the tip is of what was asked for.
+                guard try journal.pipeline(name).access == pipeline.access else { return }
+                try journal.record(
+                    Journal.Poll(at: clock.now(), error: nil, seen: tip.commit, origin: tip.origin), of: name)
+                guard try wantsAttempt(tip, of: pipeline, journal) else { return }
                 let note = pipeline.provider == .svn ? "poll (svn)" : "poll"
                 try journal.accept(
-                    pipeline: name, trigger: .poll, branch: pipeline.branch, commit: tip, note: note,
-                    at: clock.now())
+                    pipeline: name, trigger: .poll, branch: pipeline.branch, commit: tip.commit,
+                    origin: tip.origin, note: note, at: clock.now())
             }
             return true
         } catch {
@@ -191,18 +197,27 @@ final class Scheduler: Sendable {
     }
 
     /// Whether a tip is neither deployed, nor on its way, nor held.
-    private func wantsAttempt(_ tip: String, of pipeline: Pipeline, _ journal: Journal) throws(VoltError)
-        -> Bool
+    private func wantsAttempt(_ tip: Tip, of pipeline: Pipeline, _ journal: Journal) throws(VoltError) -> Bool
     {
         let name = pipeline.name.text
-        // A queued attempt fetches the tip itself, as does one that has no commit yet.
-        let isOnItsWay = try journal.open(of: name).contains {
-            $0.commit == tip || $0.commit == nil || ($0.state == .accepted && $0.trigger != .rollback)
+        let isOnItsWay = try journal.open(of: name).contains { attempt in
+            guard let commit = attempt.commit else { return true }
+            if commit == tip.commit, attempt.origin == nil || attempt.origin == tip.origin { return true }
+            // A queued attempt fetches the tip itself, but where approval is needed it waits with the commit it has.
+            let waitsWithCommit = pipeline.control?.requiresApproval == true && attempt.startedAt != nil
+            return attempt.state == .accepted && attempt.trigger != .rollback && !waitsWithCommit
         }
-        guard !isOnItsWay, try journal.deployedCommit(of: name) != tip else { return false }
-        guard try journal.hold(of: tip, pipeline: name, configuration: pipeline.configuration) == nil else {
+        guard !isOnItsWay else { return false }
+        if let deployed = try journal.deployed(of: name), deployed.isSame(as: tip, of: pipeline) {
+            if deployed.origin == nil {
+                try journal.adopt(deployed, origin: tip.origin, shape: pipeline.shape)
+            }
             return false
         }
-        return try journal.retry(of: name)?.commit != tip
+        let hold = try journal.hold(
+            of: tip.commit, origin: tip.origin, pipeline: name, configuration: pipeline.configuration)
+        guard hold == nil else { return false }
+        guard let retry = try journal.retry(of: name), retry.commit == tip.commit else { return true }
+        return retry.origin != nil && retry.origin != tip.origin
     }
 }

@@ -1,6 +1,7 @@
 internal import FoundationEssentials
 internal import GitopsSource
 internal import VoltCore
+internal import VoltCrypto
 internal import VoltSystem
 
 /// The tree of a commit on disk.
@@ -9,12 +10,17 @@ struct Snapshot: Sendable, Equatable {
     let commit: String
     /// The directory, whole, that is named after the commit; empty when the commit was declined.
     let directory: String
+    /// See `Attempt.origin`; nil for a kept one that an earlier Volt wrote.
+    let origin: String?
     /// The ref that was taken, as people read it; nil for a commit that was named.
     var ref: String?
     /// Whether no file that matters has changed since the deployed commit.
     var isUnaffected = false
     /// Why the commit is not taken, and what can be done.
     var decline: Decline?
+
+    /// The name of the directory.
+    var name: String { String(directory.split(separator: "/").last ?? "") }
 
     /// Why a commit is not taken, and what can be done.
     struct Decline: Sendable, Equatable {
@@ -31,13 +37,24 @@ struct SourceReader: Sendable {
     let worker: String
 
     /// Asks for the tip of a pipeline's branch, without fetching.
-    func tip(of pipeline: Pipeline, limit: Duration) throws(VoltError) -> String {
+    func tip(of pipeline: Pipeline, limit: Duration) throws(VoltError) -> Tip {
         let request = SourceRequest(
             action: .tip, repository: pipeline.access, mirror: paths.mirror(of: pipeline.repo))
-        guard case .tip(let commit) = try ask(request, limit: limit, stop: { false }, note: { _ in }) else {
-            throw VoltError(.failed, "the worker gave no tip")
+        var origin: String?
+        let answer = try ask(request, limit: limit, stop: { false }, note: { _ in }) { event in
+            if case .origin(let text) = event { origin = text }
         }
-        return commit
+        guard case .tip(let commit) = answer else { throw VoltError(.failed, "the worker gave no tip") }
+        return Tip(commit: commit, origin: try Self.origin(origin, of: pipeline))
+    }
+
+    /// What the journal keeps of an origin: a digest, since its text is the server's.
+    private static func origin(_ text: String?, of pipeline: Pipeline) throws(VoltError) -> String {
+        guard pipeline.provider == .svn else { return "" }
+        guard let text else {
+            throw VoltError(.failed, "the worker did not say of which repository a revision is")
+        }
+        return String(SHA256Hasher.digest(of: text.utf8).hex.prefix(32))
     }
 
     /// Which URL is read, for Subversion with its branch.
@@ -78,14 +95,32 @@ struct SourceReader: Sendable {
         let fetched = try fetch(
             pipeline, into: next, conditions: conditions, limit: limit, stop: stop, note: note)
         guard fetched.decline == nil else { return fetched }
-        let final = "\(directory)/\(fetched.commit)"
-        if Files.isDirectory(final) {
-            try Files.removeTree(next)
-        } else {
-            try Files.move(next, to: final)
-        }
+        let name = try place(fetched, of: pipeline, in: directory)
         return Snapshot(
-            commit: fetched.commit, directory: final, ref: fetched.ref, isUnaffected: fetched.isUnaffected)
+            commit: fetched.commit, directory: "\(directory)/\(name)", origin: fetched.origin,
+            ref: fetched.ref,
+            isUnaffected: fetched.isUnaffected)
+    }
+
+    /// Puts a tree that was fetched in its place, and gives its name. One that is there already stays where it is: a
+    /// workload may run from it. What an earlier Volt wrote, and what was fetched otherwise, has another name and
+    /// counts when it has the same files.
+    private func place(_ fetched: Snapshot, of pipeline: Pipeline, in directory: String) throws(VoltError)
+        -> String
+    {
+        let commit = fetched.commit
+        let own = pipeline.snapshotName(of: commit, origin: fetched.origin ?? "")
+        let present = try Files.list(directory).filter { $0 == commit || $0.hasPrefix("\(commit)-") }.sorted()
+        let same =
+            present.contains(own)
+            ? own : present.first { TreeDifference.isSame("\(directory)/\($0)", fetched.directory) }
+        if let same {
+            try Files.removeTree(fetched.directory)
+            return same
+        }
+        let name = pipeline.isPlain && !present.contains(commit) ? commit : own
+        try Files.move(fetched.directory, to: "\(directory)/\(name)")
+        return name
     }
 
     /// Fetches the tip of a pipeline's branch and writes its tree to a directory, which is replaced.
@@ -100,10 +135,12 @@ struct SourceReader: Sendable {
             action: .snapshot, repository: pipeline.access, mirror: paths.mirror(of: pipeline.repo),
             snapshot: directory)
         request.conditions = conditions
+        var origin: String?
         var ref: String?
         var isUnaffected = false
         let answer = try ask(request, limit: limit, stop: stop, note: note) { event in
             switch event {
+            case .origin(let text): origin = text
             case .ref(let name): ref = PushedRef(full: name)?.shown
             case .unaffected: isUnaffected = true
             case .signed(let signer): note("signed by \(signer)")
@@ -112,13 +149,15 @@ struct SourceReader: Sendable {
         }
         if case .declined(let commit, let reason, let hint) = answer {
             return Snapshot(
-                commit: commit, directory: "", ref: ref,
+                commit: commit, directory: "", origin: try Self.origin(origin, of: pipeline), ref: ref,
                 decline: Snapshot.Decline(reason: reason, hint: hint))
         }
         guard case .snapshot(let commit, _, _, _, _) = answer,
             !commit.isEmpty, !commit.contains("/"), !commit.hasPrefix(".")
         else { throw VoltError(.failed, "the worker gave no snapshot") }
-        return Snapshot(commit: commit, directory: directory, ref: ref, isUnaffected: isUnaffected)
+        return Snapshot(
+            commit: commit, directory: directory, origin: try Self.origin(origin, of: pipeline), ref: ref,
+            isUnaffected: isUnaffected)
     }
 
     private func ask(

@@ -11,25 +11,40 @@ struct TreeDifference {
     static let entryLimit = 50_000
     static let byteLimit = 256 << 20
 
+    /// Whether it ends at the first difference, and at nothing else.
+    private let decides: Bool
     private var changes: [FileChange] = []
     private var entries = 0
     private var bytes = 0
 
     /// The differences by path, at most `listLimit`.
     static func between(_ old: String, _ new: String) -> [FileChange] {
-        var difference = TreeDifference()
+        var difference = TreeDifference(decides: false)
         difference.compare(old, new, "")
         return difference.changes.sorted { $0.path < $1.path }
     }
 
+    /// Whether two trees have the same files, links and directories, to the last byte.
+    static func isSame(_ old: String, _ new: String) -> Bool {
+        var difference = TreeDifference(decides: true)
+        difference.compare(old, new, "")
+        return difference.changes.isEmpty
+    }
+
+    private init(decides: Bool) { self.decides = decides }
+
     private var isFull: Bool {
-        changes.count >= Self.listLimit || entries >= Self.entryLimit || bytes >= Self.byteLimit
+        decides
+            ? !changes.isEmpty
+            : changes.count >= Self.listLimit || entries >= Self.entryLimit || bytes >= Self.byteLimit
     }
 
     private mutating func compare(_ old: String, _ new: String, _ path: String) {
-        // What cannot be listed is said to be empty: this is for people and decides nothing.
-        let before = Set((try? Files.list(old)) ?? [])
-        let after = Set((try? Files.list(new)) ?? [])
+        let (left, right) = (try? Files.list(old), try? Files.list(new))
+        if decides, left == nil || right == nil { return add(.changed, path) }
+        // For people, what cannot be listed is said to be empty.
+        let before = Set(left ?? [])
+        let after = Set(right ?? [])
         for name in before.union(after).sorted() where !isFull {
             entries += 1
             let place = path.isEmpty ? name : "\(path)/\(name)"
@@ -37,9 +52,16 @@ struct TreeDifference {
             let right = after.contains(name) ? Entry("\(new)/\(name)") : nil
             switch (left?.kind, right?.kind) {
             case (.directory, .directory): compare("\(old)/\(name)", "\(new)/\(name)", place)
+            // A directory without files is a difference, too.
+            case (.directory, nil) where decides: add(.removed, place)
+            case (nil, .directory) where decides: add(.added, place)
             case (.directory, nil): all("\(old)/\(name)", place, .removed)
             case (nil, .directory): all("\(new)/\(name)", place, .added)
             default:
+                guard left != nil || right != nil || !decides else {
+                    add(.changed, place)
+                    continue
+                }
                 guard let left else {
                     add(.added, place)
                     continue

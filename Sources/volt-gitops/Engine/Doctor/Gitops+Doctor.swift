@@ -108,8 +108,8 @@ extension Gitops {
         let reader = WorkloadReader(paths: paths, environment: environment, plugins: plugins)
         var users: [String: [String]] = [:]
         for pipeline in pipelines {
-            guard let commit = try? journal.deployedCommit(of: pipeline.name.text),
-                let kind = try? reader.kind(of: pipeline, at: commit)
+            guard let deployed = try? journal.deployed(of: pipeline.name.text),
+                let kind = try? reader.kind(of: pipeline, in: deployed.snapshot)
             else { continue }
             users[kind, default: []].append(pipeline.name.text)
         }
@@ -162,7 +162,7 @@ extension Gitops {
         do throws(VoltError) {
             let tip = try reader.tip(of: pipeline, limit: repositoryLimit)
             let took = DurationText.format(ContinuousClock.now - start)
-            return .ok(name, "'\(pipeline.branch)' is at \(tip.prefix(12)), answered in \(took)")
+            return .ok(name, "'\(pipeline.branch)' is at \(tip.commit.prefix(12)), answered in \(took)")
         } catch {
             return .fail(
                 name, error.message, error.hint ?? "look at the network, the URL and the credentials")

@@ -73,6 +73,21 @@ public struct Attempt: Codable, Sendable, Equatable {
     public var decision: String?
     /// The commit of a kept snapshot that is to run, in place of the tip.
     public var target: String?
+    /// What its commit is of, where that is not all in the commit's id: for Subversion a digest of the repository, the
+    /// path within it and the date of the revision; empty for Git; nil while it is not known, and when an earlier
+    /// Volt wrote the attempt.
+    public var origin: String?
+    /// The name of the snapshot; nil while there is none, and when it has the name of the commit.
+    public var snapshot: String?
+
+    /// The name of the snapshot, nil while no commit is known.
+    var snapshotName: String? { snapshot ?? commit }
+
+    /// Whether its commit is still to be found out.
+    var isToBeFetched: Bool { state == .fetching || state == .accepted && startedAt == nil }
+
+    /// See `origin`: of Git it is known before anything is fetched.
+    func origin(in pipeline: Pipeline) -> String? { pipeline.provider == .svn ? origin : "" }
 
     /// The word that `status` and `logs` show.
     public var status: String { wait?.shown ?? state.shown }

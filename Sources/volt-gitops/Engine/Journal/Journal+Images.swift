@@ -18,11 +18,10 @@ extension Journal {
         return Dictionary(rows) { $1 }
     }
 
-    /// The images to run again a commit with: those that were kept for the attempt, else those of the last deploy of
-    /// the commit.
+    /// The images to run a snapshot with again: those that were kept for the attempt, else those of its last deploy.
     ///
     /// - Parameter limit: the number of the attempt up to which deploys count; nil for all.
-    func images(of commit: String, pipeline: String, attempt: Int64? = nil, upTo limit: Int64? = nil)
+    func images(of snapshot: String, pipeline: String, attempt: Int64? = nil, upTo limit: Int64? = nil)
         throws(VoltError) -> [String: String]
     {
         if let attempt {
@@ -31,11 +30,11 @@ extension Journal {
         }
         let last = try database.integer(
             """
-            SELECT max(id) FROM attempts WHERE pipeline = ?1 AND new_commit = ?2 AND state = 'done'
+            SELECT max(id) FROM attempts WHERE pipeline = ?1 AND coalesce(snapshot, new_commit) = ?2 AND state = 'done'
             AND (?3 IS NULL OR id <= ?3) AND EXISTS (SELECT 1 FROM images WHERE attempt = attempts.id)
-            """, .text(pipeline), .text(commit), SQLValue(limit))
+            """, .text(pipeline), .text(snapshot), SQLValue(limit))
         if let last { return try images(of: last) }
-        return limit == nil ? [:] : try images(of: commit, pipeline: pipeline)
+        return limit == nil ? [:] : try images(of: snapshot, pipeline: pipeline)
     }
 
     /// Keeps the images of an attempt in place of those it has.

@@ -30,6 +30,10 @@ public struct Retry: Codable, Sendable, Equatable {
     public var commit: String?
     /// The commit of the kept snapshot, for a rollback that failed.
     public var target: String?
+    /// The name of that snapshot.
+    public var snapshot: String?
+    /// What the commit is of, see `Attempt.origin`.
+    public var origin: String?
     /// Which try failed last, counted from 1.
     public var count: Int
     /// When it is tried again.
@@ -71,12 +75,16 @@ extension Journal {
     // MARK: Holds
 
     /// Whether a commit is held, under a configuration of its pipeline.
-    public func hold(of commit: String, pipeline: String, configuration: String) throws(VoltError) -> Hold? {
+    ///
+    /// - Parameter origin: what the commit is of, see `Attempt.origin`; nil for any.
+    public func hold(of commit: String, origin: String?, pipeline: String, configuration: String)
+        throws(VoltError) -> Hold?
+    {
         try database.rows(
             """
-            SELECT revision, reason, at, advice FROM holds WHERE pipeline = ? AND revision = ?
-            AND (configuration IS NULL OR configuration = ?)
-            """, .text(pipeline), .text(commit), .text(configuration), read: Self.hold
+            SELECT revision, reason, at, advice FROM holds WHERE pipeline = ?1 AND revision = ?2
+            AND (configuration IS NULL OR configuration = ?3) AND (origin IS NULL OR ?4 IS NULL OR origin = ?4)
+            """, .text(pipeline), .text(commit), .text(configuration), SQLValue(origin), read: Self.hold
         ).first
     }
 
@@ -86,31 +94,40 @@ extension Journal {
         let last = try lastTracked(of: name)
         let poll = try poll(of: name)
         let isPollNewer = (poll.at ?? .init(milliseconds: 0)) >= (last?.acceptedAt ?? .init(milliseconds: 0))
-        guard let commit = isPollNewer ? poll.seen ?? last?.commit : last?.commit else { return nil }
-        return try hold(of: commit, pipeline: name, configuration: pipeline.configuration)
+        let (commit, origin) =
+            isPollNewer && poll.seen != nil ? (poll.seen, poll.origin) : (last?.commit, last?.origin)
+        guard let commit else { return nil }
+        return try hold(
+            of: commit, origin: origin, pipeline: name, configuration: pipeline.configuration)
     }
 
     /// Holds a commit.
     ///
-    /// - Parameter configuration: with another one the commit is free again; nil for a hold that only a
-    ///   newer commit or a person ends.
+    /// - Parameters:
+    ///   - origin: what the commit is of, see `Attempt.origin`; nil where that is not known.
+    ///   - configuration: with another one the commit is free again; nil for a hold that only a newer commit or a
+    ///     person ends.
     func hold(
-        _ commit: String, of pipeline: String, configuration: String?, reason: String,
+        _ commit: String, origin: String?, of pipeline: String, configuration: String?, reason: String,
         advice: String? = nil, at: Timestamp
     ) throws(VoltError) {
         try database.execute(
             """
-            INSERT OR REPLACE INTO holds (pipeline, revision, configuration, reason, at, advice)
-            VALUES (?, ?, ?, ?, ?, ?)
+            INSERT OR REPLACE INTO holds (pipeline, revision, configuration, reason, at, advice, origin)
+            VALUES (?, ?, ?, ?, ?, ?, ?)
             """, .text(pipeline), .text(commit), SQLValue(configuration), .text(reason),
-            .integer(at.milliseconds), SQLValue(advice))
+            .integer(at.milliseconds), SQLValue(advice), SQLValue(origin))
     }
 
     /// Ends the hold of a commit, or of every commit.
-    func release(_ commit: String? = nil, of pipeline: String) throws(VoltError) {
+    ///
+    /// - Parameter origin: what the commit is of, see `Attempt.origin`; nil for any.
+    func release(_ commit: String? = nil, origin: String? = nil, of pipeline: String) throws(VoltError) {
         try database.execute(
-            "DELETE FROM holds WHERE pipeline = ?1 AND (?2 IS NULL OR revision = ?2)", .text(pipeline),
-            SQLValue(commit))
+            """
+            DELETE FROM holds WHERE pipeline = ?1
+            AND (?2 IS NULL OR revision = ?2 AND (origin IS NULL OR ?3 IS NULL OR origin = ?3))
+            """, .text(pipeline), SQLValue(commit), SQLValue(origin))
     }
 
     private static func hold(_ row: Row) -> Hold {
@@ -122,26 +139,30 @@ extension Journal {
     // MARK: Retries
 
     /// How many attempts of a commit failed under a configuration since another commit was deployed.
-    func failures(of commit: String, pipeline: String, configuration: String) throws(VoltError) -> Int {
+    func failures(of commit: String, origin: String?, pipeline: String, configuration: String)
+        throws(VoltError) -> Int
+    {
         Int(
             try database.integer(
                 """
                 SELECT count(*) FROM attempts WHERE pipeline = ?1 AND new_commit = ?2 AND configuration = ?3
+                AND (origin IS NULL OR ?4 IS NULL OR origin = ?4)
                 AND state = 'failed' AND trigger NOT IN ('rollback', 'drift') AND id > coalesce((
                     SELECT max(id) FROM attempts WHERE pipeline = ?1 AND state = 'done'
                     AND trigger NOT IN ('rollback', 'drift')
                 ), 0)
-                """, .text(pipeline), .text(commit), .text(configuration)) ?? 0)
+                """, .text(pipeline), .text(commit), .text(configuration), SQLValue(origin)) ?? 0)
     }
 
     /// Writes down that an attempt is tried again; there is one at most for a pipeline.
     func schedule(_ retry: Retry) throws(VoltError) {
         try database.execute(
             """
-            INSERT OR REPLACE INTO retries (pipeline, attempt, revision, target, count, due)
-            VALUES (?, ?, ?, ?, ?, ?)
+            INSERT OR REPLACE INTO retries (pipeline, attempt, revision, target, count, due, snapshot, origin)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?)
             """, .text(retry.pipeline), .integer(retry.attempt), SQLValue(retry.commit),
-            SQLValue(retry.target), .integer(Int64(retry.count)), .integer(retry.due.milliseconds))
+            SQLValue(retry.target), .integer(Int64(retry.count)), .integer(retry.due.milliseconds),
+            SQLValue(retry.snapshot), SQLValue(retry.origin))
     }
 
     /// What is to be tried again in a pipeline.
@@ -163,12 +184,13 @@ extension Journal {
         try database.execute("DELETE FROM retries WHERE pipeline = ?", .text(pipeline))
     }
 
-    private static let retryColumns = "pipeline, attempt, revision, target, count, due"
+    private static let retryColumns = "pipeline, attempt, revision, target, count, due, snapshot, origin"
 
     private static func retry(_ row: Row) -> Retry {
         Retry(
             pipeline: row.text(0), attempt: row.integer(1), commit: row.optionalText(2),
-            target: row.optionalText(3), count: Int(row.integer(4)),
+            target: row.optionalText(3), snapshot: row.optionalText(6), origin: row.optionalText(7),
+            count: Int(row.integer(4)),
             due: Timestamp(milliseconds: row.integer(5)))
     }
 
@@ -187,16 +209,6 @@ extension Journal {
     }
 
     // MARK: What happened
-
-    /// Every commit that was deployed, each once, the newest first, with the last attempt that did it.
-    func deployed(of pipeline: String) throws(VoltError) -> [(commit: String, attempt: Int64)] {
-        try database.rows(
-            """
-            SELECT new_commit, max(id) FROM attempts WHERE pipeline = ? AND state = 'done' AND new_commit NOT NULL
-            GROUP BY new_commit ORDER BY max(id) DESC
-            """, .text(pipeline)
-        ) { ($0.text(0), $0.integer(1)) }
-    }
 
     /// The newest attempt that followed the branch, and so was no rollback and no repair, and knows its commit.
     public func lastTracked(of pipeline: String) throws(VoltError) -> Attempt? {

@@ -58,6 +58,7 @@ public final class Journal {
         // What ends a hold, where that is not the usual.
         "ALTER TABLE holds ADD COLUMN advice TEXT",
         imagesMigration,
+        sourceMigration,
     ]
 
     /// Runs several writes as one.
@@ -126,42 +127,53 @@ public final class Journal {
         public var error: String?
         /// The tip it saw last.
         public var seen: String?
+        /// See `Attempt.origin`; nil when an earlier Volt saw the tip.
+        public var origin: String?
     }
 
     /// What the last poll of a pipeline found.
     public func poll(of pipeline: String) throws(VoltError) -> Poll {
-        try database.rows("SELECT polled, poll_error, seen FROM pipelines WHERE name = ?", .text(pipeline)) {
+        try database.rows(
+            "SELECT polled, poll_error, seen, seen_origin FROM pipelines WHERE name = ?", .text(pipeline)
+        ) {
             Poll(
                 at: $0.optionalInteger(0).map { Timestamp(milliseconds: $0) }, error: $0.optionalText(1),
-                seen: $0.optionalText(2))
+                seen: $0.optionalText(2), origin: $0.optionalText(3))
         }.first ?? Poll()
     }
 
     /// Keeps what a poll found; the tip seen before stays when it failed.
     func record(_ poll: Poll, of pipeline: String) throws(VoltError) {
         try database.execute(
-            "UPDATE pipelines SET polled = ?, poll_error = ?, seen = coalesce(?, seen) WHERE name = ?",
-            SQLValue(poll.at?.milliseconds), SQLValue(poll.error), SQLValue(poll.seen), .text(pipeline))
+            """
+            UPDATE pipelines SET polled = ?1, poll_error = ?2, seen = coalesce(?3, seen),
+                seen_origin = CASE WHEN ?3 IS NULL THEN seen_origin ELSE ?4 END WHERE name = ?5
+            """, SQLValue(poll.at?.milliseconds), SQLValue(poll.error), SQLValue(poll.seen),
+            SQLValue(poll.origin), .text(pipeline))
     }
 
     // MARK: Attempts
 
     /// Writes an attempt in state `accepted`.
     ///
-    /// - Parameter target: the commit of a kept snapshot that is to run, in place of the tip.
+    /// - Parameters:
+    ///   - origin: what the commit is of, see `Attempt.origin`.
+    ///   - target: the commit of a kept snapshot that is to run, in place of the tip.
+    ///   - snapshot: the name of that snapshot.
     /// - Returns: its number.
     @discardableResult
     public func accept(
         pipeline: String, trigger: Trigger, delivery: String? = nil, branch: String, commit: String?,
-        note: String, target: String? = nil, at: Timestamp
+        origin: String? = nil, note: String, target: String? = nil, snapshot: String? = nil, at: Timestamp
     ) throws(VoltError) -> Int64 {
         try database.execute(
             """
             INSERT INTO attempts
-                (pipeline, state, trigger, delivery, branch, new_commit, note, target, accepted)
-            VALUES (?, 'accepted', ?, ?, ?, ?, ?, ?, ?)
+                (pipeline, state, trigger, delivery, branch, new_commit, origin, note, target, snapshot, accepted)
+            VALUES (?, 'accepted', ?, ?, ?, ?, ?, ?, ?, ?, ?)
             """, .text(pipeline), .text(trigger.rawValue), SQLValue(delivery), .text(branch),
-            SQLValue(commit), .text(note), SQLValue(target), .integer(at.milliseconds))
+            SQLValue(commit), SQLValue(origin), .text(note), SQLValue(target), SQLValue(snapshot),
+            .integer(at.milliseconds))
         return database.lastInsertedRow
     }
 
@@ -177,7 +189,7 @@ public final class Journal {
     static let columns =
         """
         id, pipeline, state, trigger, delivery, branch, old_commit, new_commit, note, accepted, started, finished,
-        (SELECT wait FROM waits WHERE attempt = attempts.id), decision, target
+        (SELECT wait FROM waits WHERE attempt = attempts.id), decision, target, origin, snapshot
         """
 
     func attempt(_ row: Row) -> Attempt {
@@ -190,7 +202,7 @@ public final class Journal {
             startedAt: row.optionalInteger(10).map { Timestamp(milliseconds: $0) },
             finishedAt: row.optionalInteger(11).map { Timestamp(milliseconds: $0) },
             wait: Self.wait(from: row.optionalText(12)), decision: row.optionalText(13),
-            target: row.optionalText(14))
+            target: row.optionalText(14), origin: row.optionalText(15), snapshot: row.optionalText(16))
     }
 
     /// The newest attempts of a pipeline, the newest first.
@@ -271,10 +283,21 @@ public final class Journal {
     }
 
     /// Keeps the commits of an attempt once they are known.
-    func setCommits(old: String?, new: String, configuration: String, attempt id: Int64) throws(VoltError) {
+    ///
+    /// - Parameters:
+    ///   - origin: what the new one is of, see `Attempt.origin`.
+    ///   - snapshot: the name of its snapshot.
+    ///   - shape: what becomes of it, see `Pipeline.shape`.
+    func setCommits(
+        old: String?, new: String, origin: String? = nil, snapshot: String? = nil, shape: String? = nil,
+        configuration: String, attempt id: Int64
+    ) throws(VoltError) {
         try database.execute(
-            "UPDATE attempts SET old_commit = ?, new_commit = ?, configuration = ? WHERE id = ?",
-            SQLValue(old), .text(new), .text(configuration), .integer(id))
+            """
+            UPDATE attempts SET old_commit = ?, new_commit = ?, origin = ?, snapshot = ?, shape = ?, configuration = ?
+            WHERE id = ?
+            """, SQLValue(old), .text(new), SQLValue(origin), SQLValue(snapshot), SQLValue(shape),
+            .text(configuration), .integer(id))
     }
 
     /// Keeps which process applies an attempt, so that a later server finds it.
@@ -347,14 +370,10 @@ public final class Journal {
             .text(pipeline))
     }
 
-    /// The commits of the last attempts that succeeded, each once, the newest first.
-    func deployedCommits(of pipeline: String, limit: Int) throws(VoltError) -> [String] {
-        try database.rows(
-            """
-            SELECT new_commit FROM attempts WHERE pipeline = ? AND state = 'done' AND new_commit IS NOT NULL
-            GROUP BY new_commit ORDER BY max(id) DESC LIMIT ?
-            """, .text(pipeline), .integer(Int64(limit))
-        ) { $0.text(0) }
+    /// Whether a number is, or was, that of an attempt of any pipeline.
+    func hasGiven(number: Int64) throws(VoltError) -> Bool {
+        let last = try database.integer("SELECT seq FROM sqlite_sequence WHERE name = 'attempts'") ?? 0
+        return number >= 1 && number <= last
     }
 
     static func encode(_ pipeline: Pipeline) throws(VoltError) -> String {

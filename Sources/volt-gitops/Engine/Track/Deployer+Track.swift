@@ -21,7 +21,8 @@ extension Deployer {
             if let hint = decline.hint { work.log.append("hint: \(hint)") }
             try journal.transaction { () throws(VoltError) in
                 try journal.hold(
-                    source.commit, of: work.attempt.pipeline, configuration: work.pipeline.configuration,
+                    source.commit, origin: source.origin, of: work.attempt.pipeline,
+                    configuration: work.pipeline.configuration,
                     reason: decline.reason, advice: decline.hint, at: clock.now())
                 try journal.mark(work.attempt.id, .declined, decline.reason)
             }
@@ -34,18 +35,18 @@ extension Deployer {
         try journal.mark(work.attempt.id, .skipped)
         try finish(
             .done, "\(note), no file that matters changed",
-            "nothing to do: no file that matters changed since \(Self.short(deployed))", &work)
-        forgetSkipped(of: work.pipeline, but: source.commit)
+            "nothing to do: no file that matters changed since \(Self.short(deployed.commit))", &work)
+        forgetSkipped(of: work.pipeline, but: source.name)
         return true
     }
 
     /// Removes the snapshots of commits that were never applied; nothing runs from them.
     private func forgetSkipped(of pipeline: Pipeline, but newest: String) {
         // What cannot be removed now is removed after the next deploy.
-        guard let commits = try? journal.skippedCommits(of: pipeline.name.text) else { return }
+        guard let names = try? journal.skippedSnapshots(of: pipeline.name.text) else { return }
         let directory = paths.snapshots(pipeline.name)
-        for commit in commits where commit != newest {
-            try? Files.removeTree("\(directory)/\(commit)")
+        for name in names where name != newest {
+            try? Files.removeTree("\(directory)/\(name)")
         }
     }
 }

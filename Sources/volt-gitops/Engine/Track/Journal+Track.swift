@@ -10,12 +10,14 @@ extension Journal {
     {
         guard pipeline.track != nil else { return nil }
         let name = pipeline.name.text
-        // What was cut off has to be brought to an end, whatever files have changed.
+        // What was cut off has to be brought to an end, and other settings make something else of the commit, whatever
+        // files have changed.
         let isUnsettled = try isUnsettled(name)
+        let isReshaped = try deployed(of: name)?.isReshaped(by: pipeline) == true
         return pipeline.conditions(
             deployed: try deployedCommit(of: name),
             tag: try deployedRef(of: name).flatMap(TrackOptions.tag(inShown:)),
-            isAsked: isAsked || isUnsettled, isForced: isForced)
+            isAsked: isAsked || isUnsettled || isReshaped, isForced: isForced)
     }
 
     /// Keeps which ref an attempt took, as people read it.
@@ -36,7 +38,9 @@ extension Journal {
     /// Ends a hold that was made because a commit did not fulfil what the pipeline asked for.
     func releaseDeclined(_ commit: String, of pipeline: Pipeline) throws(VoltError) {
         let name = pipeline.name.text
-        guard let hold = try hold(of: commit, pipeline: name, configuration: pipeline.configuration),
+        guard
+            let hold = try hold(
+                of: commit, origin: nil, pipeline: name, configuration: pipeline.configuration),
             try database.integer(
                 """
                 SELECT 1 FROM attempts JOIN marks ON marks.attempt = attempts.id
@@ -46,12 +50,13 @@ extension Journal {
         try release(commit, of: name)
     }
 
-    /// The commits that ended as done without ever being applied, because no file that matters had changed.
-    func skippedCommits(of pipeline: String) throws(VoltError) -> [String] {
+    /// The snapshots of commits that ended as done without ever being applied, because no file that matters had
+    /// changed.
+    func skippedSnapshots(of pipeline: String) throws(VoltError) -> [String] {
         try database.rows(
             """
-            SELECT new_commit FROM attempts WHERE pipeline = ? AND state = 'done' AND new_commit IS NOT NULL
-            GROUP BY new_commit
+            SELECT coalesce(snapshot, new_commit) AS name FROM attempts
+            WHERE pipeline = ? AND state = 'done' AND new_commit IS NOT NULL GROUP BY name
             HAVING count(*) = sum(EXISTS (SELECT 1 FROM marks WHERE attempt = attempts.id AND mark = 'skipped'))
             """, .text(pipeline)
         ) { $0.text(0) }

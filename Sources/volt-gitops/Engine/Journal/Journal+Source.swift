@@ -1,0 +1,54 @@
+internal import VoltCore
+internal import VoltSQLite
+
+extension Journal {
+    /// What commits are of, and their snapshots. Null is what an earlier Volt wrote: a snapshot that has the name of
+    /// its commit.
+    static let sourceMigration = """
+        ALTER TABLE attempts ADD COLUMN origin TEXT;
+        ALTER TABLE attempts ADD COLUMN snapshot TEXT;
+        ALTER TABLE attempts ADD COLUMN shape TEXT;
+        ALTER TABLE retries ADD COLUMN snapshot TEXT;
+        ALTER TABLE retries ADD COLUMN origin TEXT;
+        ALTER TABLE holds ADD COLUMN origin TEXT;
+        ALTER TABLE verdicts ADD COLUMN origin TEXT;
+        ALTER TABLE pipelines ADD COLUMN seen_origin TEXT;
+        """
+
+    /// What was deployed last; nil before the first deploy.
+    func deployed(of pipeline: String) throws(VoltError) -> Deployed? {
+        try database.rows(
+            """
+            SELECT id, new_commit, snapshot, origin, shape, configuration FROM attempts
+            WHERE pipeline = ? AND state = 'done' ORDER BY id DESC LIMIT 1
+            """, .text(pipeline)
+        ) { row in
+            row.optionalText(1).map { commit in
+                Deployed(
+                    attempt: row.integer(0), commit: commit, snapshot: row.optionalText(2) ?? commit,
+                    origin: row.optionalText(3), shape: row.optionalText(4),
+                    configuration: row.optionalText(5))
+            }
+        }.first ?? nil
+    }
+
+    /// Everything that was deployed, each snapshot once, the newest first, with the last attempt that did it.
+    func allDeployed(of pipeline: String) throws(VoltError) -> [Gitops.KeptCommit] {
+        try database.rows(
+            """
+            SELECT new_commit, max(id), coalesce(snapshot, new_commit) AS name, origin FROM attempts
+            WHERE pipeline = ? AND state = 'done' AND new_commit NOT NULL GROUP BY name ORDER BY max(id) DESC
+            """, .text(pipeline)
+        ) {
+            Gitops.KeptCommit(
+                commit: $0.text(0), attempt: $0.integer(1), snapshot: $0.text(2), origin: $0.optionalText(3))
+        }
+    }
+
+    /// Completes what an earlier Volt wrote about a deployed commit.
+    func adopt(_ deployed: Deployed, origin: String, shape: String) throws(VoltError) {
+        try database.execute(
+            "UPDATE attempts SET origin = ?, shape = ?, snapshot = coalesce(snapshot, new_commit) WHERE id = ?",
+            .text(origin), .text(shape), .integer(deployed.attempt))
+    }
+}

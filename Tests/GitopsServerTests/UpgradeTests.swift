@@ -1,0 +1,133 @@
+import FoundationEssentials
+import GitopsEngine
+import Glibc
+import Testing
+import VoltCore
+import VoltSQLite
+import VoltSystem
+import VoltTestKit
+
+/// What the programs wrote before snapshots had names of their own, in `Fixtures/upgrade`: four pipelines with two
+/// deploys each. Nothing of it is deployed again, restarted or shown as drift by an upgrade.
+@Suite(.serialized, .timeLimit(.minutes(5))) struct UpgradeTests {
+    private static let fixture = "\(Golden.root())/Tests/GitopsServerTests/Fixtures/upgrade"
+    /// The directory in which it was recorded.
+    private static let recorded = "/tmp/volt-fixture"
+    /// The version of its journal.
+    private static let version = 10
+    /// The pipelines with the commits that they deployed.
+    private static let git = [
+        "728373e517962e0112ab87a369dffc46df56fe63", "efbf6e86c042d8a361262b3bb1c801eb43c2e207",
+    ]
+    private static let deployed = ["site": git, "options": git, "gated": git, "old": ["1", "2"]]
+
+    /// Says that what it was given last runs, and writes down what it is given.
+    private static let probe = """
+        #!/bin/sh
+        verb=$1
+        while [ $# -gt 0 ]; do
+            [ "$1" != --revision ] || revision=$2
+            [ "$1" != --workload ] || workload=$2
+            [ "$1" != --source ] || source=$2
+            shift
+        done
+        case $verb in
+        status) revision=$(cat "$PROBE/running-$workload")
+            echo '{"workload":"'$workload'","desiredRevision":"'$revision'","actualRevision":"'$revision'",
+            "state":"running","health":"none","restarts":0,"desiredConfig":"sha256:1","actualConfig":"sha256:1"}' ;;
+        apply) echo "$workload $(basename "$source")" >>"$PROBE/applied"
+            echo "$revision" >"$PROBE/running-$workload"
+            echo '{"event":"result","status":"unchanged","generation":"1","message":"unchanged"}' ;;
+        esac
+
+        """
+
+    private func text(_ name: String) throws -> String {
+        String(decoding: try Files.read("\(Self.fixture)/\(name)"), as: UTF8.self)
+    }
+
+    private func write(_ sql: String, _ state: String) throws {
+        try Files.makeDirectory(state, mode: 0o700)
+        let scripts = Array(repeating: "", count: Self.version - 1) + [sql]
+        _ = try Database(path: "\(state)/journal.db", migrations: scripts)
+    }
+
+    /// The recorded state, in a directory of the test's own.
+    private func host() throws -> Host {
+        let host = try Host()
+        let place = "\(host.directory)/was"
+        var sql = try text("journal.sql")
+        // Digests over settings have the place of the repository in them. The recorded ones are those of today's
+        // program, and are replaced by those of the new place.
+        try write(sql, "\(host.directory)/recorded")
+        let pipelines = try Journal(state: "\(host.directory)/recorded").pipelines()
+        #expect(pipelines.count == Self.deployed.count)
+        sql = sql.replacing(Self.recorded, with: place)
+            .replacing(
+                Self.recorded.replacing("/", with: "\\/"), with: place.replacing("/", with: "\\/"))
+        for pipeline in pipelines {
+            try #require(
+                sql.contains(pipeline.configuration), "the digest of '\(pipeline.name)' is another one")
+            var moved = pipeline
+            moved.repo = pipeline.repo.replacing(Self.recorded, with: place)
+            sql = sql.replacing(pipeline.configuration, with: moved.configuration)
+        }
+        let state = "\(host.directory)/root/lib/gitops"
+        try write(sql, state)
+        try Files.makeDirectory("\(place)/repository")
+        for script in [
+            "git init -q -b main repository && git -C repository fast-import --quiet <\(Self.fixture)/repository.export",
+            "svnadmin create svn && svnadmin load -q svn <\(Self.fixture)/repository.dump",
+        ] {
+            let made = try host.tool("sh", "-ec", "cd \(place) && \(script)")
+            try #require(made.status == 0, "\(made.stderr)")
+        }
+        for (name, commits) in Self.deployed {
+            for commit in commits {
+                let snapshot = "\(state)/snapshots/\(name)/\(commit)"
+                try Files.makeDirectory(snapshot, mode: 0o700)
+                let script =
+                    name == "old"
+                    ? "svn export -q --force -r \(commit) file://\(place)/svn/trunk \(snapshot)"
+                    : "git -C \(place)/repository archive \(commit) | tar -x -C \(snapshot)"
+                let made = try host.tool("sh", "-ec", script)
+                try #require(made.status == 0, "\(made.stderr)")
+            }
+            try Files.replace("\(host.directory)/running-\(name)", with: Array(commits[1].utf8))
+        }
+        try Files.replace("\(host.directory)/bin/volt-probe", with: Self.probe.utf8, mode: 0o755)
+        return host
+    }
+
+    @Test(
+        "what was deployed before an upgrade is neither deployed again, nor restarted, nor shown as drift",
+        .enabled(if: Files.exists("/usr/bin/svnadmin"), "needs the package subversion"))
+    func quiet() throws {
+        let host = try host()
+        let journal = try Journal(state: "\(host.directory)/root/lib/gitops")
+        func history() throws -> [Int64] {
+            try Self.deployed.keys.sorted().flatMap { try journal.history(of: $0, limit: 100).map(\.id) }
+        }
+        let before = try history()
+        let server = try Serve(host)
+        for _ in 1...2 {
+            let now = SystemClock().now()
+            try host.wait("for a poll and a look at each") {
+                try Self.deployed.keys.allSatisfy {
+                    try journal.poll(of: $0).at ?? now > now && journal.drift(of: $0)?.checkedAt ?? now > now
+                }
+            }
+        }
+        #expect(try history() == before)
+        #expect(try host.gitops("status").stdout.contains("drifted") == false)
+        #expect(host.applied.isEmpty, "\(host.applied)")
+        #expect(server.end(SIGTERM) == 0)
+        // By hand: the same directory, so that the tool finds nothing changed. The approval counts still.
+        for (name, commits) in Self.deployed.sorted(by: { $0.key < $1.key }) {
+            let made = try host.gitops("sync", "--name", name)
+            #expect(made.status == 0 && host.applied.last == "\(name) \(commits[1])", "\(made.stderr)")
+            let back = try host.gitops("rollback", "--name", name)
+            #expect(back.status == 0 && host.applied.last == "\(name) \(commits[0])", "\(back.stderr)")
+        }
+    }
+}
