@@ -10,7 +10,8 @@ import VoltTestKit
             let cells = line.split(separator: "|").map { $0.filter { $0 != " " } }
             return cells.count >= 3 ? Int(cells[0]).map { ($0, cells[2]) } : nil
         }
-        #expect(rows.map(\.0) == Array(1...25))
+        #expect(rows.count >= 25)
+        #expect(rows.map(\.0) == Array(1...max(1, rows.count)))
         #expect(rows.allSatisfy { $0.1.count > 20 })
         try requireTests(of: page, "docs/security.md")
     }
