@@ -100,7 +100,7 @@ extension Gitops {
             try journal.attempt(id)?.snapshotName == target.snapshot ? id : nil
         }
         let images = try journal.images(of: target.snapshot, pipeline: name, upTo: limit)
-        try checkImages(images, of: target.commit, pipeline)
+        try checkImages(images, of: target, pipeline)
         let id = try journal.transaction { () throws(VoltError) in
             let id = try journal.accept(
                 pipeline: name, trigger: .rollback, branch: pipeline.branch, commit: target.commit,
