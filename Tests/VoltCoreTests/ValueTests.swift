@@ -70,4 +70,21 @@ import VoltCore
         #expect(
             EditDistance.suggestions(for: word, among: ["gitops", "status", "vm", "container"]) == expected)
     }
+
+    @Test("the bytes of a name have one text, which no other bytes have")
+    func shownBytes() {
+        let names: [([UInt8], String)] = [
+            (Array("plain name".utf8), "plain name"), (Array("größe".utf8), "größe"), ([], ""),
+            ([110, 0xff], #"n\xff"#), (Array("\u{FFFD}".utf8), "\u{FFFD}"),
+            (Array(#"a\xff"#.utf8), #"a\x5cxff"#),
+            ([27, 91], #"\x1b["#), (Array("\u{9b}31m".utf8), #"\xc2\x9b31m"#), ([10], #"\x0a"#),
+            (Array("ü".utf8) + [0x80], #"\xc3\xbc\x80"#),
+        ]
+        for (bytes, text) in names {
+            #expect(String(shown: bytes) == text)
+            #expect(text.shownBytes == bytes)
+        }
+        #expect(#"\xf"#.shownBytes == Array(#"\xf"#.utf8))
+        #expect(#"\xfg\"#.shownBytes == Array(#"\xfg\"#.utf8))
+    }
 }

@@ -111,6 +111,23 @@ public enum Files {
         try syncDirectory(parent(of: path))
     }
 
+    /// Writes a file that is not there yet, as `replace` does.
+    ///
+    /// - Returns: false when there is one, which stays as it is.
+    public static func create(_ path: String, with bytes: some Sequence<UInt8>, mode: UInt32 = 0o644)
+        throws(VoltError) -> Bool
+    {
+        let temporary = "\(path).\(getpid()).\(UInt32.random(in: 0...UInt32.max)).tmp"
+        try replace(temporary, with: bytes, mode: mode)
+        defer { unlink(temporary) }
+        if link(temporary, path) != 0 {
+            guard errno == EEXIST else { throw SystemError.current.during("cannot write '\(path)'") }
+            return false
+        }
+        try syncDirectory(parent(of: path))
+        return true
+    }
+
     /// Writes all bytes to a descriptor.
     ///
     /// - Parameter path: the name of the file for the error.
@@ -168,60 +185,6 @@ public enum Files {
     /// Removes a file or a link; one that is not there is no error.
     public static func remove(_ path: String) throws(VoltError) {
         if unlink(path) != 0, errno != ENOENT { throw SystemError.current.during("cannot remove '\(path)'") }
-    }
-
-    /// Removes a file or a whole directory, links themselves and not what they point to, without
-    /// leaving the file system it is on.
-    public static func removeTree(_ path: String) throws(VoltError) {
-        var information = stat()
-        guard lstat(path, &information) == 0 else {
-            if errno == ENOENT { return }
-            throw SystemError.current.during("cannot remove '\(path)'")
-        }
-        guard information.st_mode & S_IFMT == S_IFDIR else { return try remove(path) }
-        let descriptor = volt_open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0)
-        guard descriptor >= 0 else { throw SystemError.current.during("cannot remove '\(path)'") }
-        try removeContents(descriptor, path, device: information.st_dev)
-        if rmdir(path) != 0, errno != ENOENT { throw SystemError.current.during("cannot remove '\(path)'") }
-    }
-
-    /// By descriptors and bytes: a name need not be UTF-8, and a path may be longer than the kernel takes.
-    ///
-    /// - Parameters:
-    ///   - descriptor: closed at the end.
-    ///   - path: for errors.
-    private static func removeContents(_ descriptor: Int32, _ path: String, device: dev_t) throws(VoltError) {
-        guard let directory = fdopendir(descriptor) else {
-            let error = SystemError.current
-            close(descriptor)
-            throw error.during("cannot list '\(path)'")
-        }
-        defer { closedir(directory) }
-        var names: [[CChar]] = []
-        while let entry = readdir(directory) {
-            let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
-                bytes.prefix { $0 != 0 }.map { CChar(bitPattern: $0) }
-            }
-            if name != [46], name != [46, 46] { names.append(name + [0]) }
-        }
-        for name in names {
-            var information = stat()
-            guard fstatat(descriptor, name, &information, AT_SYMLINK_NOFOLLOW) == 0 else { continue }
-            let isDirectory = information.st_mode & S_IFMT == S_IFDIR
-            let shown =
-                "\(path)/\(String(decoding: name.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self))"
-            guard information.st_dev == device else {
-                throw VoltError(.failed, "cannot remove '\(path)': '\(shown)' is a mount point")
-            }
-            if isDirectory {
-                let child = volt_openat(descriptor, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0)
-                guard child >= 0 else { throw SystemError.current.during("cannot remove '\(shown)'") }
-                try removeContents(child, shown, device: device)
-            }
-            if unlinkat(descriptor, name, isDirectory ? AT_REMOVEDIR : 0) != 0, errno != ENOENT {
-                throw SystemError.current.during("cannot remove '\(shown)'")
-            }
-        }
     }
 
     /// Whether something is at this path; a link counts by what it points to.

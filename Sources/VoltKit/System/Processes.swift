@@ -131,3 +131,8 @@ extension Processes {
             hint: "install the tool again: its helper programs belong to it")
     }
 }
+
+extension Processes {
+    /// Lets this process have as many files open as the host allows, up to 65536: the usual 1024 are for what uses select(2).
+    public static func raiseOpenFiles() { _ = volt_limit(Int32(RLIMIT_NOFILE.rawValue), 65536) }
+}

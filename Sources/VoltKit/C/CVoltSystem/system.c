@@ -21,14 +21,50 @@
 
 char *const *volt_environ(void) { return environ; }
 
-int volt_open_beneath(int directory, const char *path, int flags, mode_t mode) {
+static int open_resolved(int directory, const char *path, int flags, mode_t mode, uint64_t resolve) {
     struct open_how how = {
         .flags = (uint64_t)(flags | O_CLOEXEC),
         .mode = (flags & O_CREAT) ? mode : 0,
-        .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
+        .resolve = resolve | RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
     };
     return (int)syscall(SYS_openat2, directory, path, &how, sizeof how);
 }
+
+int volt_open_beneath(int directory, const char *path, int flags, mode_t mode) {
+    return open_resolved(directory, path, flags, mode, 0);
+}
+
+int volt_open_on_mount(int directory, const char *path, int flags, mode_t mode) {
+    return open_resolved(directory, path, flags, mode, RESOLVE_NO_XDEV);
+}
+
+// The name of an open file in /proc, for calls that take no O_PATH descriptor.
+static void path_of(int file, char path[32]) { snprintf(path, 32, "/proc/self/fd/%d", file); }
+
+int volt_link(int file, int directory, const char *name) {
+    if (linkat(file, "", directory, name, AT_EMPTY_PATH) == 0) return 0;
+    // Without CAP_DAC_READ_SEARCH.
+    if (errno != ENOENT) return -1;
+    char path[32];
+    path_of(file, path);
+    return linkat(AT_FDCWD, path, directory, name, AT_SYMLINK_FOLLOW);
+}
+
+int volt_path_mode(int file, mode_t mode) {
+    char path[32];
+    path_of(file, path);
+    return chmod(path, mode);
+}
+
+int volt_path_owner(int file, uid_t user, gid_t group) { return fchownat(file, "", user, group, AT_EMPTY_PATH); }
+
+int volt_path_time(int file, int64_t seconds, int64_t nanoseconds) {
+    struct timespec time = {.tv_sec = seconds, .tv_nsec = nanoseconds};
+    struct timespec times[2] = {time, time};
+    return utimensat(file, "", times, AT_EMPTY_PATH);
+}
+
+const int volt_o_path = O_PATH;
 
 int volt_open(const char *path, int flags, mode_t mode) { return open(path, flags | O_CLOEXEC, mode); }
 

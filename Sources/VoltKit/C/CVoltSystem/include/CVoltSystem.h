@@ -21,6 +21,20 @@ int volt_write_stdout(const void *bytes, size_t count);
 // Returns a descriptor, or -1 with errno.
 int volt_open_beneath(int directory, const char *path, int flags, mode_t mode);
 
+// The same with RESOLVE_NO_XDEV: EXDEV where something is mounted on the way or at the end, also of the same file system.
+int volt_open_on_mount(int directory, const char *path, int flags, mode_t mode);
+
+// Gives an open file, also one that was opened with O_PATH, another name (linkat(2)). Returns 0, or -1 with errno.
+int volt_link(int file, int directory, const char *name);
+
+// Mode, owner and time of what was opened with O_PATH, a link among them but for its mode. Returns 0, or -1 with errno.
+int volt_path_mode(int file, mode_t mode);
+int volt_path_owner(int file, uid_t user, gid_t group);
+int volt_path_time(int file, int64_t seconds, int64_t nanoseconds);
+
+// O_PATH of open(2), which the headers have for GNU sources only.
+extern const int volt_o_path;
+
 // open(2) with a mode.
 int volt_open(const char *path, int flags, mode_t mode);
 
