@@ -88,8 +88,8 @@ public final class TarWriter {
         if let modified = attributes.modified {
             archive_entry_set_mtime(entry, time_t(modified.seconds), Int(modified.nanoseconds))
         }
-        for (name, value) in attributes.extended.sorted(by: { $0.key < $1.key }) {
-            archive_entry_xattr_add_entry(entry, name, value, value.count)
+        for (name, value) in attributes.extended.sorted(by: { $0.key.lexicographicallyPrecedes($1.key) }) {
+            withCString(name) { archive_entry_xattr_add_entry(entry, $0, value, value.count) }
         }
         var size: UInt64 = 0
         switch kind {
@@ -123,7 +123,7 @@ public final class TarWriter {
         }
         guard written == size else {
             throw VoltError(
-                .failed, "'\(String(decoding: path, as: UTF8.self))' has \(written) bytes and not \(size)")
+                .failed, "'\(String(shown: path))' has \(written) bytes and not \(size)")
         }
     }
 

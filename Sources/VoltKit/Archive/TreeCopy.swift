@@ -181,8 +181,8 @@ public final class TreeCopy {
     ) throws(VoltError) {
         let descriptor = open(path, O_RDONLY | O_DIRECTORY)
         guard descriptor >= 0 else { throw failure(path) }
-        attributes.extended = ExtendedAttributes.kept(of: descriptor)
-        close(descriptor)
+        defer { close(descriptor) }
+        attributes.extended = try ExtendedAttributes.kept(of: descriptor, path.text)
         header("d", destination, attributes)
         if let writer {
             try options.willWriteDirectory(destination)
@@ -203,7 +203,7 @@ public final class TreeCopy {
             throw VoltError(
                 .failed, "'\(path.text)' changed while it was read", hint: "run the command again")
         }
-        attributes.extended = ExtendedAttributes.kept(of: descriptor)
+        attributes.extended = try ExtendedAttributes.kept(of: descriptor, path.text)
         header("f", destination, attributes)
         let content = SHA256Box()
         let isSparse = information.st_blocks * 512 < information.st_size
@@ -270,8 +270,8 @@ public final class TreeCopy {
         put(path.bytes)
         guard let attributes else { return }
         put(Array("\(attributes.mode) \(attributes.user) \(attributes.group)".utf8))
-        for (name, value) in attributes.extended.sorted(by: { $0.key < $1.key }) {
-            put(Array(name.utf8))
+        for (name, value) in attributes.extended.sorted(by: { $0.key.lexicographicallyPrecedes($1.key) }) {
+            put(name)
             put(value)
         }
     }

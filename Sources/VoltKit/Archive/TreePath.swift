@@ -60,11 +60,11 @@ public struct TreePath: Sendable, Hashable {
         names.isEmpty ? [UInt8(ascii: ".")] : Array(names.joined(separator: [UInt8(ascii: "/")]))
     }
 
-    /// For people: what is not UTF-8 is repaired.
-    public var text: String { String(decoding: bytes, as: UTF8.self) }
+    /// For people; it is not the path where that is not UTF-8.
+    public var text: String { String(shown: bytes) }
 
     private static func shown(_ bytes: some Collection<UInt8>) -> String {
-        String(decoding: bytes.prefix(200), as: UTF8.self)
+        String(shown: bytes.prefix(200))
     }
 }
 

@@ -13,14 +13,14 @@ public struct FileAttributes: Sendable, Equatable {
     public var group: UInt32
     /// Seconds and nanoseconds of the last change; nil leaves the time of writing.
     public var modified: (seconds: Int64, nanoseconds: Int64)?
-    /// Extended attributes by name; only `user.*` and `security.capability` are written.
-    public var extended: [String: [UInt8]]
+    /// Extended attributes by name, any bytes; only `user.*` and `security.capability` are written.
+    public var extended: [[UInt8]: [UInt8]]
 
     /// - Parameters: see the properties.
     public init(
         mode: UInt32, user: UInt32 = 0, group: UInt32 = 0,
         modified: (seconds: Int64, nanoseconds: Int64)? = nil,
-        extended: [String: [UInt8]] = [:]
+        extended: [[UInt8]: [UInt8]] = [:]
     ) {
         self.mode = mode & 0o7777
         self.user = user
@@ -38,7 +38,9 @@ public struct FileAttributes: Sendable, Equatable {
     }
 
     /// `trusted.*` would steer overlayfs, and labels of a security module belong to the host.
-    static func isKept(_ name: String) -> Bool { name.hasPrefix("user.") || name == "security.capability" }
+    public static func isKept(_ name: [UInt8]) -> Bool {
+        name.starts(with: "user.".utf8) || name.elementsEqual("security.capability".utf8)
+    }
 }
 
 /// Writes files below a directory and nowhere else: no name passes a link, whatever the order in which
@@ -254,9 +256,8 @@ public final class TreeWriter {
             throw failure(path)
         }
         for (name, value) in attributes.extended where FileAttributes.isKept(name) {
-            guard volt_fsetxattr(descriptor, name, value, value.count) == 0 || errno == EOPNOTSUPP else {
-                throw failure(path)
-            }
+            let result = withCString(name) { volt_fsetxattr(descriptor, $0, value, value.count) }
+            guard result == 0 || errno == EOPNOTSUPP else { throw failure(path) }
         }
     }
 

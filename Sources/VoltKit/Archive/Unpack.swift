@@ -263,9 +263,15 @@ private final class Unpacker {
         var value: UnsafeRawPointer?
         var count = 0
         while archive_entry_xattr_next(entry, &key, &value, &count) == ARCHIVE_OK {
-            guard let key, count <= 65536 else { continue }
-            attributes.extended[String(cString: key)] = Array(
-                UnsafeRawBufferPointer(start: value, count: count))
+            guard let key else { continue }
+            let name = UnsafeBufferPointer(start: key, count: strlen(key)).map { UInt8(bitPattern: $0) }
+            guard FileAttributes.isKept(name) else { continue }
+            // More than the kernel takes.
+            guard count <= 65536 else {
+                throw VoltError(
+                    .refused, "'\(path.text)' has an extended attribute of more than 65536 bytes")
+            }
+            attributes.extended[name] = Array(UnsafeRawBufferPointer(start: value, count: count))
         }
         return attributes
     }

@@ -82,16 +82,15 @@ public enum LayoutExport {
             return .device(kind: UInt32(S_IFBLK), major: major, minor: minor)
         case .pipe: return .pipe
         case .socket:
-            if notes.count < 100 { notes.append("\(String(decoding: path, as: UTF8.self)): a socket") }
+            if notes.count < 100 { notes.append("\(String(shown: path)): a socket") }
             return nil
         }
     }
 
     private static func attributes(_ entry: TreeEntry) -> FileAttributes {
-        var extended: [String: [UInt8]] = [:]
-        for attribute in entry.extended {
-            let name = String(decoding: attribute.name, as: UTF8.self)
-            if name.hasPrefix("user.") || name == "security.capability" { extended[name] = attribute.value }
+        var extended: [[UInt8]: [UInt8]] = [:]
+        for attribute in entry.extended where FileAttributes.isKept(attribute.name) {
+            extended[attribute.name] = attribute.value
         }
         return FileAttributes(
             mode: entry.mode, user: entry.user, group: entry.group,

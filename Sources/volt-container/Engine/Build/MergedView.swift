@@ -100,7 +100,7 @@ extension MergedView.Layer {
     /// What the layer itself has at a path, and whether that hides what is in the layers below.
     func entry(_ path: TreePath) throws(VoltError) -> (MergedView.Entry, isOpaque: Bool)? {
         switch self {
-        case .directory(let layer): return Self.entry(path, "\(layer)/\(path.text)")
+        case .directory(let layer): return Self.entry(path, Array("\(layer)/".utf8) + path.bytes)
         case .tree(let image):
             return try ImageStore.inStore {
                 guard let node = try image.node(path.names) else { return nil }
@@ -120,20 +120,25 @@ extension MergedView.Layer {
         }
     }
 
-    private static func entry(_ path: TreePath, _ file: String) -> (MergedView.Entry, isOpaque: Bool)? {
+    /// - Parameter file: where it is on the host, any bytes.
+    private static func entry(_ path: TreePath, _ file: [UInt8]) -> (MergedView.Entry, isOpaque: Bool)? {
+        let name = (file + [0]).map { CChar(bitPattern: $0) }
         var information = stat()
-        guard lstat(file, &information) == 0 else { return nil }
+        guard lstat(name, &information) == 0 else { return nil }
         var target: [UInt8] = []
         if information.st_mode & S_IFMT == S_IFLNK {
             var buffer = [CChar](repeating: 0, count: 4097)
-            let count = readlink(file, &buffer, 4096)
+            let count = readlink(name, &buffer, 4096)
             if count > 0 { target = buffer[..<count].map { UInt8(bitPattern: $0) } }
         }
         let isOpaque =
             information.st_mode & S_IFMT == S_IFDIR
             && (try? ExtendedAttributes.names(of: file))?.contains("trusted.overlay.opaque") ?? false
         return (
-            MergedView.Entry(path: path, information: information, file: file, target: target), isOpaque
+            MergedView.Entry(
+                path: path, information: information, file: String(validating: file, as: UTF8.self),
+                target: target),
+            isOpaque
         )
     }
 }

@@ -18,7 +18,7 @@ enum LayerArchive {
             guard !entry.name.starts(with: mark) else {
                 throw VoltError(
                     .failed,
-                    "'\(String(decoding: path, as: UTF8.self))' cannot be in the layer of an image: its name would take something away",
+                    "'\(String(shown: path))' cannot be in the layer of an image: its name would take something away",
                     hint: "build the image without it")
             }
             let parent = path.prefix(path.count - entry.name.count)
@@ -66,10 +66,9 @@ enum LayerArchive {
     }
 
     private static func attributes(_ entry: TreeEntry) -> FileAttributes {
-        var extended: [String: [UInt8]] = [:]
-        for attribute in entry.extended {
-            let name = String(decoding: attribute.name, as: UTF8.self)
-            if name.hasPrefix("user.") || name == "security.capability" { extended[name] = attribute.value }
+        var extended: [[UInt8]: [UInt8]] = [:]
+        for attribute in entry.extended where FileAttributes.isKept(attribute.name) {
+            extended[attribute.name] = attribute.value
         }
         return FileAttributes(
             mode: entry.mode, user: entry.user, group: entry.group,
