@@ -1,4 +1,6 @@
+import Dispatch
 import Glibc
+import Synchronization
 import Testing
 import VoltCore
 import VoltStore
@@ -226,7 +228,7 @@ import VoltTestKit
     @Test(
         "what another store says is compared with its digest, and nothing of a lie stays",
         arguments: [
-            "bytes", "recipe", "other", "length", "greeting", "silence", "long",
+            "bytes", "recipe", "other", "length", "greeting", "silence", "long", "name", "two names",
         ])
     func lies(lie: String) throws {
         try #require(try cas("add-tree", "src", "--tag", "s", "--store", "one", "-q").status == 0)
@@ -272,6 +274,11 @@ import VoltTestKit
                             body[1 + 20:1 + 24] = hashlib.sha256(bytes(body[57:])).digest()[:4]
                             done = True
                         if lie == "long": head = struct.pack("<I", 1 << 30)
+                    # The tag that was asked for, under the name of another, or with another.
+                    other = bytearray(body[:34]) + b"precious"
+                    if kind == 16 and lie == "name": body = other; head = struct.pack("<I", len(body))
+                    if kind == 16 and lie == "two names":
+                        sys.stdout.buffer.write(struct.pack("<I", len(other)) + bytes(other))
                     sys.stdout.buffer.write(head + bytes(body)); sys.stdout.buffer.flush()
 
                 """.utf8, mode: 0o755)
@@ -280,10 +287,79 @@ import VoltTestKit
         ])
         #expect([1, 5, 75].contains(result.status) && result.stderr.contains("volt-cas: hint:"), "\(result)")
         let tags = try cas("tags", "--store", "two", "-o", "json")
-        #expect(tags.status == 0 && !tags.stdout.contains("name"), "\(tags)")
+        #expect(tags.status == 0 && !tags.stdout.contains("\"name\""), "\(tags)")
         // The truth comes in afterwards.
         #expect(try cas("pull", "./one", "s", "--store", "two", "-q").status == 0)
         try same("s", in: "two")
+    }
+
+    @Test("a store for appending takes what is new, and no tag of it is replaced or removed")
+    func appendOnly() throws {
+        try bench.shell(
+            """
+            volt-cas add-tree src --tag backup/monday --store one -q; volt-cas push two --all --store one -q > /dev/null
+            mkdir evil; echo gone > evil/x; volt-cas init --store evil.store > /dev/null; volt-cas add-tree evil --tag backup/monday --store evil.store -q
+            volt-cas add-tree evil --tag backup/tuesday --store evil.store -q
+            """)
+        let before = try cas("tags", "--store", "two", "-o", "json").stdout
+        let server = try start(["volt-cas", "serve", "--socket", "sock", "--append-only", "--store", "two"])
+        defer { stop(server) }
+        try eventually("it listens") { Files.exists("\(bench.path)/sock") }
+        let there = "unix:\(bench.path)/sock"
+        let replaced = try cas("push", there, "backup/monday", "--store", "evil.store", "-q")
+        #expect(replaced.status == 4 && replaced.stderr.contains("names something else"), "\(replaced)")
+        #expect(try cas("tags", "--store", "two", "-o", "json").stdout == before)
+        // What is there as it is, and what is new.
+        #expect(try cas("push", there, "backup/monday", "--store", "one", "-q").status == 0)
+        #expect(try cas("push", there, "backup/tuesday", "--store", "evil.store", "-q").status == 0)
+        #expect(
+            try cas("pull", there, "backup/monday", "--as", "back", "--store", "evil.store", "-q").status == 0
+        )
+        // A client that keeps to no order: names first, other kinds, names that are none.
+        try Files.replace(
+            "\(bench.path)/hostile.py",
+            with: """
+                import socket, struct, sys
+                def frame(kind, rest=b""): return struct.pack("<IB", 1 + len(rest), kind) + rest
+                digest = bytes.fromhex(sys.argv[1])
+                for name, kind, say in [(b"backup/monday", 1, 17), (b"backup/monday", 0, 17), (b"../format", 0, 17), (b"backup/monday.1.2.tmp", 0, 17), (b"new", 0, 13)]:
+                    s = socket.socket(socket.AF_UNIX); s.connect("sock")
+                    s.sendall(frame(1, b"VOLTWIRE\\1") + frame(14, bytes([kind]) + digest + name)); s.shutdown(socket.SHUT_WR)
+                    data = b""
+                    while part := s.recv(65536): data += part
+                    kinds = []
+                    while data:
+                        count = struct.unpack("<I", data[:4])[0]; kinds.append(data[4]); data = data[4 + count:]
+                    assert kinds[-1] == say, (name, kinds)
+                print("held")
+                """.utf8)
+        let tree = try bench.shell(
+            "volt-cas tags --store evil.store -o json | grep -o 'sha256:[0-9a-f]*' | head -1 | cut -c8-"
+        ).dropLast()
+        #expect(try bench.shell("python3 hostile.py \(tree)") == "held\n")
+        try same("backup/monday", in: "two")
+        let none = try cas("serve", "--stdio", "--append-only", "--read-only", "--store", "two")
+        #expect(none.status == 64, "\(none)")
+    }
+
+    @Test("of two that give one new name at a time to a store for appending one is told that it is taken")
+    func appendRace() throws {
+        let store = try ContentStore.open("\(bench.path)/two")
+        let digests = try (0..<8).map { number in
+            try Files.replace("\(bench.path)/x", with: [UInt8(number)])
+            return try store.put(file: "\(bench.path)/x").digest
+        }
+        for round in 0..<20 {
+            let set = Mutex(0)
+            DispatchQueue.concurrentPerform(iterations: digests.count) { index in
+                if (try? store.setTag("t\(round)", to: digests[index], kind: .blob, replacing: false)) != nil
+                {
+                    set.withLock { $0 += 1 }
+                }
+            }
+            #expect(set.withLock { $0 } == 1)
+        }
+        #expect(try Files.list("\(bench.path)/two/tags").count == 20)
     }
 
     @Test("a piece that was put there as a whole file serves the blobs that have it")

@@ -17,7 +17,7 @@ package enum ForeignBytes {
                 Array(bytes[start..<min(start + count, bytes.count)]).withUnsafeBytes { decoder.feed($0) }
                 while let event = try decoder.next() {
                     switch event {
-                    case .entry(let entry): TreeFormat.write(entry, to: &writer, scratch: &scratch)
+                    case .entry(let entry): try TreeFormat.write(entry, to: &writer, scratch: &scratch)
                     case .up: TreeFormat.end(&writer)
                     }
                 }
@@ -78,8 +78,9 @@ package enum ForeignBytes {
         let output = volt_open("/dev/null", O_WRONLY, 0)
         _ = bytes.withUnsafeBytes { write(pair[0], $0.baseAddress, $0.count) }
         shutdown(pair[0], Int32(SHUT_WR))
-        let isReadOnly = bytes.count % 8 == 7
-        try? StoreServer(store, Peer(input: pair[1], output: output, name: "bytes"), isReadOnly).run()
+        let access: ServeAccess =
+            bytes.count % 8 == 7 ? .reading : bytes.count % 8 == 6 ? .appending : .writing
+        try? StoreServer(store, Peer(input: pair[1], output: output, name: "bytes"), access).run()
         close(pair[0])
         return try bytes.count % 64 != 0 || store.verify(VerifyOptions()).isSound
     }

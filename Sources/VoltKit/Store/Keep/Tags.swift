@@ -34,16 +34,28 @@ extension ContentStore {
 
     /// Gives a blob a name; one that had it before loses it.
     ///
-    /// - Throws: `VoltError`; `notFound` when the blob is not in the store.
-    public func setTag(_ name: String, to digest: Digest, kind: TagKind) throws {
+    /// - Parameter replacing: false refuses a name that something else has.
+    /// - Throws: `VoltError`; `notFound` when the blob is not in the store, `conflict` for a name that is taken.
+    public func setTag(_ name: String, to digest: Digest, kind: TagKind, replacing: Bool = true) throws {
         try Self.checkTag(name)
+        guard !Self.isTemporary(Self.encoded(name)) else { throw Self.noName(name) }
         // Nothing is taken out between the look and the name.
         let share = try FileLock.share(layout.sweepLock)
         guard try has(digest) else { throw Self.missing(BinaryDigest(digest)) }
         let file = TagFile(kind: kind, digest: digest, created: SystemClock().now())
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        try Files.replace(tagPath(name), with: try encoder.encode(file) + [10], mode: 0o600)
+        let bytes = try encoder.encode(file) + [10]
+        if replacing {
+            try Files.replace(tagPath(name), with: bytes, mode: 0o600)
+        } else if try !Files.create(tagPath(name), with: bytes, mode: 0o600) {
+            // One that is set once more as it is has what it wants.
+            guard let old = try tag(name), old.digest == digest, old.kind == kind else {
+                throw VoltError(
+                    .conflict, "tag '\(name)' is there and names something else",
+                    hint: "this store is served with --append-only: give it another name")
+            }
+        }
         share.keep()
     }
 
@@ -66,7 +78,7 @@ extension ContentStore {
 
     /// All tags by name.
     public func tags() throws -> [Tag] {
-        try Files.list(layout.tags).filter { !$0.hasSuffix(".tmp") }.compactMap { try readTag($0) }
+        try Files.list(layout.tags).filter { !Self.isTemporary($0) }.compactMap { try readTag($0) }
             .sorted { $0.name < $1.name }
     }
 
@@ -101,11 +113,22 @@ extension ContentStore {
         guard isPlain, name.utf8.count <= longestTag,
             parts.allSatisfy({ !$0.isEmpty && $0 != "." && $0 != ".." }),
             !name.hasPrefix("-"), !name.hasPrefix("sha256:")
-        else {
-            throw VoltError(
-                .usage, "'\(name)' is not the name of a tag",
-                hint: "write letters, digits and -_.:/@+, such as images/debian:12")
-        }
+        else { throw noName(name) }
+    }
+
+    private static func noName(_ name: String) -> VoltError {
+        VoltError(
+            .usage, "'\(name)' is not the name of a tag",
+            hint: "write letters, digits and -_.:/@+, such as images/debian:12")
+    }
+
+    /// Whether a file among the tags is one that is being written, `NAME.N.N.tmp` of `Files.replace`. What ends otherwise
+    /// in `.tmp` is a tag as any other.
+    private static func isTemporary(_ file: String) -> Bool {
+        let parts = file.split(separator: ".", omittingEmptySubsequences: false).suffix(3)
+        return parts.count == 3 && file.utf8.count > parts.reduce(3) { $0 + $1.utf8.count }
+            && parts.last == "tmp"
+            && parts.dropLast().allSatisfy { !$0.isEmpty && $0.utf8.allSatisfy { (48...57).contains($0) } }
     }
 
     /// The name as that of a file: the slash becomes a comma, which no name has.

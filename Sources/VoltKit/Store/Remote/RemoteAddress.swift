@@ -83,7 +83,7 @@ public struct RemoteAddress: Sendable, Equatable, CustomStringConvertible {
                 throw SystemError.current.during("cannot make a socket")
             }
             let mine = pair[0]
-            StoreServer.serveInThread(store, pair[1], isReadOnly: reading)
+            StoreServer.serveInThread(store, pair[1], reading ? .reading : .writing)
             return (try greeted(Peer(input: mine, output: mine, name: description)), nil)
         case .socket(let path):
             let descriptor = volt_unix_stream_connect(path)

@@ -7,18 +7,17 @@ internal import VoltSystem
 extension ContentStore {
     /// Serves the store to one other over two descriptors, such as those of ssh, until that one ends.
     ///
-    /// - Parameter isReadOnly: nothing is put into the store.
     /// - Throws: `VoltError` when the other side says what cannot be meant.
-    public func serve(input: Int32, output: Int32, isReadOnly: Bool) throws {
+    public func serve(input: Int32, output: Int32, access: ServeAccess) throws {
         signal(SIGPIPE, SIG_IGN)
-        try StoreServer(self, Peer(input: input, output: output, name: "the other side"), isReadOnly).run()
+        try StoreServer(self, Peer(input: input, output: output, name: "the other side"), access).run()
     }
 
     /// Serves the store on a Unix socket that only its owner can connect to; returns by throwing only.
     ///
     /// - Parameter connections: so many at a time; others wait.
     /// - Throws: `VoltError`; `conflict` when something that is not a left socket is at the path.
-    public func serve(socket path: String, isReadOnly: Bool, connections: Int = 16) throws -> Never {
+    public func serve(socket path: String, access: ServeAccess, connections: Int = 16) throws -> Never {
         signal(SIGPIPE, SIG_IGN)
         try Self.requireFree(path)
         let descriptor = volt_unix_stream_listen(path)
@@ -36,7 +35,7 @@ extension ContentStore {
                 }
                 throw error.during("cannot accept on '\(path)'")
             }
-            StoreServer.serveInThread(self, connection, isReadOnly: isReadOnly) { slots.signal() }
+            StoreServer.serveInThread(self, connection, access) { slots.signal() }
         }
     }
 }
@@ -61,31 +60,41 @@ extension ContentStore {
     }
 }
 
+/// What others may do with a store that is served.
+public enum ServeAccess: Sendable {
+    /// Get blobs.
+    case reading
+    /// The same, put blobs into the store and give them names that nothing has yet.
+    case appending
+    /// The same, and let names name something else.
+    case writing
+}
+
 /// Answers one other store.
 final class StoreServer {
     private let store: ContentStore
     private let peer: Peer
-    private let isReadOnly: Bool
+    private let access: ServeAccess
     private let sender: BlobSender
     private var session: WriteSession?
     private var receiver: BlobReceiver?
 
-    init(_ store: ContentStore, _ peer: Peer, _ isReadOnly: Bool) {
+    init(_ store: ContentStore, _ peer: Peer, _ access: ServeAccess) {
         self.store = store
         self.peer = peer
-        self.isReadOnly = isReadOnly
+        self.access = access
         sender = BlobSender(store, peer)
     }
 
     /// - Parameter descriptor: closed at the end.
     static func serveInThread(
-        _ store: ContentStore, _ descriptor: Int32, isReadOnly: Bool,
+        _ store: ContentStore, _ descriptor: Int32, _ access: ServeAccess,
         atEnd: @escaping @Sendable () -> Void = {}
     ) {
         DispatchQueue(label: "volt.store.server").async {
             // The other side hears of an error as the last frame.
             try? StoreServer(
-                store, Peer(input: descriptor, output: descriptor, name: "the other side"), isReadOnly
+                store, Peer(input: descriptor, output: descriptor, name: "the other side"), access
             ).run()
             atEnd()
         }
@@ -143,7 +152,7 @@ final class StoreServer {
             let (kind, digest, name) = try tag(bytes)
             _ = try writing()
             try store.requireWhole(digest, kind)
-            try store.setTag(name, to: digest.digest, kind: kind)
+            try store.setTag(name, to: digest.digest, kind: kind, replacing: access == .writing)
             try done()
         case .tags:
             let name = String(decoding: bytes, as: UTF8.self)
@@ -160,7 +169,7 @@ final class StoreServer {
     }
 
     private func writing() throws -> (session: WriteSession, receiver: BlobReceiver) {
-        guard !isReadOnly else {
+        guard access != .reading else {
             throw VoltError(.refused, "this store is only for reading", hint: "serve it without --read-only")
         }
         if let session, let receiver { return (session, receiver) }

@@ -62,10 +62,15 @@ extension ContentStore {
                 try names.isEmpty
                 ? RemoteStore.tags(peer, "")
                 : names.map { name in
-                    guard let tag = try RemoteStore.tags(peer, name).first else {
+                    let answer = try RemoteStore.tags(peer, name)
+                    guard let tag = answer.first else {
                         throw VoltError(
                             .notFound, "'\(address)' has no tag '\(name)'",
                             hint: "list them with 'volt cas tags' there")
+                    }
+                    // The names that are set here are those that were asked for, whatever the other side says.
+                    guard answer.count == 1, tag.name == name else {
+                        throw peer.strange("tag '\(answer.last?.name ?? "")' in the place of '\(name)'")
                     }
                     return tag
                 }
@@ -112,6 +117,7 @@ enum RemoteStore {
         try peer.send(.tags, Array(name.utf8))
         try peer.flush()
         var tags: [(kind: TagKind, digest: BinaryDigest, name: String)] = []
+        var seen: Set<String> = []
         while true {
             let (kind, bytes) = try peer.receive()
             switch kind {
@@ -121,7 +127,9 @@ enum RemoteStore {
                 do throws(FormatError) { tags.append(try Wire.tag(bytes)) } catch {
                     throw peer.strange("what \(error.reason)")
                 }
-                try ContentStore.checkTag(tags[tags.count - 1].name)
+                let name = tags[tags.count - 1].name
+                try ContentStore.checkTag(name)
+                guard seen.insert(name).inserted else { throw peer.strange("tag '\(name)' twice") }
                 guard tags.count <= 1 << 20 else { throw peer.strange("more tags than a store has") }
             default: throw peer.strange("'\(kind)' in the place of a tag")
             }

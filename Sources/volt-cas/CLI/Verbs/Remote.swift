@@ -88,24 +88,29 @@ struct Serve: ParsableCommand {
         discussion: """
             With --stdio one other is served over stdin and stdout, as ssh runs it; for a key that may do \
             nothing else write into authorized_keys: restrict,command="volt-cas serve --stdio --read-only". \
-            With --socket any number are served, until the command is ended.
+            With --socket any number are served, until the command is ended. With --append-only others add blobs \
+            and tags, and no tag is replaced or removed: a backup that is there stays, whoever has the key.
 
-            Example:
+            Examples:
               volt cas serve --socket /run/cas.sock --read-only
+              volt cas serve --stdio --append-only --store /srv/cas
             """)
 
     @Flag(help: "Serve one over stdin and stdout.") var stdio = false
     @Option(help: ArgumentHelp("Listen on a Unix socket.", valueName: "path")) var socket: String?
     @Flag(help: "Put nothing into the store.") var readOnly = false
+    @Flag(help: "Add to the store, and replace no tag.") var appendOnly = false
     @OptionGroup var place: StoreOptions
 
     func validate() throws {
         guard stdio != (socket != nil) else { throw ValidationError("give either --stdio or --socket PATH") }
+        if readOnly, appendOnly { throw ValidationError("give either --read-only or --append-only") }
     }
 
     func run() throws {
         let (store, _) = try readOnly ? place.open() : place.openForWriting()
-        guard let socket else { return try store.serve(input: 0, output: 1, isReadOnly: readOnly) }
-        try store.serve(socket: Files.absolute(socket, from: Files.currentDirectory), isReadOnly: readOnly)
+        let access: ServeAccess = readOnly ? .reading : appendOnly ? .appending : .writing
+        guard let socket else { return try store.serve(input: 0, output: 1, access: access) }
+        try store.serve(socket: Files.absolute(socket, from: Files.currentDirectory), access: access)
     }
 }
