@@ -8,13 +8,9 @@ import VoltTestKit
 
 @Suite struct FormatTests {
     private func tree(_ entries: [TreeEntry]) -> [UInt8] {
-        var writer = ByteWriter()
-        var scratch = ByteWriter()
-        TreeFormat.begin(&writer)
-        TreeFormat.write(TreeEntry(name: [], kind: .directory, mode: 0o755), to: &writer, scratch: &scratch)
-        for entry in entries { TreeFormat.write(entry, to: &writer, scratch: &scratch) }
-        TreeFormat.end(&writer)
-        return writer.bytes
+        var tree = TreeBytes()
+        for entry in entries { tree.add(entry) }
+        return tree.finished
     }
 
     private func decode(_ bytes: [UInt8], step: Int = 7) throws -> [TreeDecoder.Event] {

@@ -31,7 +31,11 @@ internal import VoltSystem
                 name: "The store",
                 subcommands: [Init.self, VerifyStore.self, Repair.self, Repack.self, Stats.self]),
         ])
-    static func main() { runTool() }
+    static func main() {
+        // A tree has 2047 directories in each other, and one who walks it has them open.
+        Processes.raiseOpenFiles()
+        runTool()
+    }
 }
 
 /// `--store`.

@@ -43,8 +43,8 @@ public struct TreeEntry: Sendable, Equatable {
 
     var isDirectory: Bool { kind == .directory }
 
-    /// The name for people: what is not UTF-8 is repaired.
-    public var shownName: String { String(decoding: name, as: UTF8.self) }
+    /// The name for people.
+    public var shownName: String { String(shown: name) }
 }
 
 /// A tree, as a blob: records in the order of a walk that goes into each directory at once and takes names in the
@@ -62,15 +62,28 @@ public struct TreeEntry: Sendable, Equatable {
 ///       5, 6 character and block device   varint major, varint minor
 ///       7 pipe, 8 socket
 ///     the first record is the root, a directory without a name; after the record 0 that ends it nothing follows
+///
+/// The limits are the same for who writes a tree and who reads one.
 enum TreeFormat {
     static let magic = Array("VOLTTREE".utf8)
     static let version: UInt8 = 1
-    /// Directories in each other: a path of 4096 bytes has no more.
+    /// Directories in each other, the root among them.
     static let depth = 2048
     /// The longest record, in bytes.
     static let longest = 1 << 20
     /// The largest number of an owner: for the kernel the next one means to leave the owner as it is.
     static let largestOwner = UInt64(UInt32.max) - 1
+    /// The longest name, of a file and of an extended attribute, in bytes.
+    static let longestName = 255
+    /// The longest path from the root, and the longest target of a link, in bytes.
+    static let longestPath = 4095
+    /// The most extended attributes of a file.
+    static let mostAttributes = 1024
+    /// The longest value of an extended attribute, in bytes.
+    static let longestValue = 65536
+    /// The largest numbers of a device: those of the kernel.
+    static let largestMajor: UInt32 = 0xfff
+    static let largestMinor: UInt32 = 0xfffff
 
     static func begin(_ writer: inout ByteWriter) {
         writer.raw(magic)
@@ -82,7 +95,11 @@ enum TreeFormat {
         writer.byte(0)
     }
 
-    static func write(_ entry: TreeEntry, to writer: inout ByteWriter, scratch: inout ByteWriter) {
+    /// - Throws: `FormatError` for an entry that no reader would take.
+    static func write(_ entry: TreeEntry, to writer: inout ByteWriter, scratch: inout ByteWriter)
+        throws(FormatError)
+    {
+        try check(entry)
         scratch.removeAll()
         scratch.byte(kind(entry))
         scratch.sized(entry.name)
@@ -110,8 +127,44 @@ enum TreeFormat {
             case .directory, .pipe, .socket, .hardLink: break
             }
         }
+        guard scratch.count <= longest else {
+            throw FormatError("has extended attributes of more than \(longest >> 20) MiB together")
+        }
         writer.varint(UInt64(scratch.count))
         writer.raw(scratch.bytes)
+    }
+
+    private static func check(_ entry: TreeEntry) throws(FormatError) {
+        guard entry.name.count <= longestName else {
+            throw FormatError("has a name of more than \(longestName) bytes")
+        }
+        guard entry.mode <= 0o7777, entry.nanoseconds <= 999_999_999 else {
+            throw FormatError("has a mode or a time that is not one")
+        }
+        guard entry.extended.count <= mostAttributes else {
+            throw FormatError("has more than \(mostAttributes) extended attributes")
+        }
+        for attribute in entry.extended {
+            guard (1...longestName).contains(attribute.name.count) else {
+                throw FormatError("has an extended attribute with a name of more than \(longestName) bytes")
+            }
+            guard attribute.value.count <= longestValue else {
+                throw FormatError("has an extended attribute of more than \(longestValue) bytes")
+            }
+        }
+        switch entry.kind {
+        case .link(let target), .hardLink(let target):
+            guard (1...longestPath).contains(target.count) else {
+                throw FormatError("has a target of more than \(longestPath) bytes, or none")
+            }
+        case .file(let size, _):
+            guard size <= UInt64(Int64.max) else { throw FormatError("has a size of more than 63 bits") }
+        case .characterDevice(let major, let minor), .blockDevice(let major, let minor):
+            guard major <= largestMajor, minor <= largestMinor else {
+                throw FormatError("is a device with a number that is too large")
+            }
+        case .directory, .pipe, .socket: break
+        }
     }
 
     private static func kind(_ entry: TreeEntry) -> UInt8 {
@@ -136,24 +189,25 @@ enum TreeFormat {
             return nil
         }
         guard (1...8).contains(kind) else { throw FormatError("has an entry of kind \(kind)") }
-        var entry = TreeEntry(name: try reader.sized("a name", upTo: 255), kind: .pipe)
+        var entry = TreeEntry(name: try reader.sized("a name", upTo: UInt64(longestName)), kind: .pipe)
         if kind == 4 {
-            entry.kind = .hardLink(try path(try reader.sized("a path", upTo: 4095)))
+            entry.kind = .hardLink(try path(try reader.sized("a path", upTo: UInt64(longestPath))))
         } else {
             entry.mode = UInt32(try reader.number("a mode", upTo: 0o7777))
             entry.user = UInt32(try reader.number("a user", upTo: largestOwner))
             entry.group = UInt32(try reader.number("a group", upTo: largestOwner))
             entry.seconds = try reader.signed()
             entry.nanoseconds = UInt32(try reader.number("nanoseconds", upTo: 999_999_999))
-            for _ in 0..<(try reader.number("attributes", upTo: 1024)) {
-                let name = try reader.sized("the name of an attribute", upTo: 255)
+            for _ in 0..<(try reader.number("attributes", upTo: UInt64(mostAttributes))) {
+                let name = try reader.sized("the name of an attribute", upTo: UInt64(longestName))
                 guard !name.isEmpty, !name.contains(0) else {
                     throw FormatError("has an attribute without a name")
                 }
                 if let last = entry.extended.last, !last.name.lexicographicallyPrecedes(name) {
                     throw FormatError("has attributes out of order")
                 }
-                entry.extended.append(.init(name: name, value: try reader.sized("an attribute", upTo: 65536)))
+                entry.extended.append(
+                    .init(name: name, value: try reader.sized("an attribute", upTo: UInt64(longestValue))))
             }
             entry.kind = try content(kind, &reader)
         }
@@ -170,14 +224,14 @@ enum TreeFormat {
             let size = try reader.number("a size", upTo: UInt64(Int64.max))
             return .file(size: size, digest: size > 0 ? try reader.digest() : .zero)
         case 3:
-            let target = try reader.sized("a target", upTo: 4095)
+            let target = try reader.sized("a target", upTo: UInt64(longestPath))
             guard !target.isEmpty, !target.contains(0) else {
                 throw FormatError("has a link without a target")
             }
             return .link(target)
         case 5, 6:
-            let major = UInt32(try reader.number("a device", upTo: 0xfff))
-            let minor = UInt32(try reader.number("a device", upTo: 0xfffff))
+            let major = UInt32(try reader.number("a device", upTo: UInt64(largestMajor)))
+            let minor = UInt32(try reader.number("a device", upTo: UInt64(largestMinor)))
             return kind == 5
                 ? .characterDevice(major: major, minor: minor) : .blockDevice(major: major, minor: minor)
         case 7: return .pipe

@@ -103,7 +103,7 @@ final class ErofsImage {
                 path.append(contentsOf: entry.name)
             }
             if entry.isDirectory {
-                let inode = ErofsInode(entry)
+                let inode = try self.inode(entry)
                 // The root is where the superblock can name it: before everything else.
                 if open.isEmpty { end = Self.rootPlace + inode.byteCount(tail: 0) }
                 if !isWriting { self.directoryNids.append(0) }
@@ -123,17 +123,11 @@ final class ErofsImage {
                 inodes -= 1
                 if !isWriting { self.linked[target, default: (0, 0)].count += 1 }
                 let first = self.linked[target]?.nid ?? 0
-                guard !isWriting || first > 0 else {
-                    throw VoltError(
-                        .failed,
-                        "tree '\(tree.digest.short)' has a second name, '\(entry.shownName)', of a file that does not come before"
-                    )
-                }
                 open[open.count - 1].directory.add(entry.name, first, 1)
                 return
             }
             if isWriting, case .file(let size, let digest) = entry.kind, size > 0 { try each(digest) }
-            let inode = ErofsInode(entry)
+            let inode = try self.inode(entry)
             let place = inode.place(after: end, tail: inode.tail.count)
             end = place + inode.byteCount(tail: inode.tail.count)
             let nid = UInt64(place / Erofs.slot)
@@ -150,6 +144,19 @@ final class ErofsImage {
         metadataEnd = end
         dataBlocks = blocks
         return inodes
+    }
+
+    private func inode(_ entry: TreeEntry) throws -> ErofsInode {
+        let inode = ErofsInode(entry)
+        guard inode.attributes.count <= Erofs.mostAttributes,
+            entry.extended.allSatisfy({ $0.value.count <= Erofs.longestValue })
+        else {
+            throw VoltError(
+                .refused,
+                "tree '\(tree.digest.short)' cannot be mounted: '\(entry.shownName)' has extended attributes of more than 64 KiB, or of more than 256 KiB together",
+                hint: "add the tree without --bare, or check it out")
+        }
+        return inode
     }
 
     // MARK: The file

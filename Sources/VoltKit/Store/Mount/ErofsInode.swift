@@ -14,6 +14,9 @@ enum Erofs {
     /// The address of a chunk that is a hole.
     static let noAddress: UInt32 = .max
     static let direntCount = 12
+    /// The most bytes of the attributes of an inode: their number is one of 16 bits, in units of four behind a head of 12.
+    static let mostAttributes = 12 + 4 * (Int(UInt16.max) - 1)
+    static let longestValue = Int(UInt16.max)
 
     enum Layout: UInt16 {
         case plain = 0
@@ -139,7 +142,7 @@ struct ErofsInode {
     private static func attributes(of entry: TreeEntry) -> [UInt8] {
         // A tree that came from elsewhere must not say itself where overlayfs finds its bytes.
         var all = entry.extended.filter {
-            Attributes.isKept(String(decoding: $0.name, as: UTF8.self), overlay: true)
+            Attributes.isKept($0.name, overlay: true)
         }.map { ($0.name, $0.value) }
         if case .file(let size, let digest) = entry.kind, size > 0 {
             let hex = digest.hex

@@ -43,10 +43,13 @@ final class Checkout {
     private let directory: String
     private let options: CheckoutOptions
     private let root: StoreFile
+    private let writer: CheckoutWriter
     private let failed = FirstFailure()
     private var path: [UInt8] = []
     private var lengths: [Int] = []
+    /// The directories that are open; -1 for one on which something is mounted.
     private var descriptors: [Int32] = []
+    private var mountPoints: Set<[UInt8]> = []
     private var entries = -1
     private var bytes: UInt64 = 0
     private var jobs: [Job] = []
@@ -59,12 +62,12 @@ final class Checkout {
         self.directory = directory
         self.options = options
         root = try StoreFile(reading: directory)
+        writer = CheckoutWriter(store, root, options)
     }
 
     func run() throws -> CheckoutResult {
         let count = options.threads > 0 ? options.threads : max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
         let slots = DispatchSemaphore(value: count * 4)
-        let writer = CheckoutWriter(store, root, options)
         let workers = Workers(count) { [store] in BlobReader(store) }
         var isFinished = false
         defer { if !isFinished { workers.finish() } }
@@ -75,7 +78,7 @@ final class Checkout {
                 self.jobs = []
                 self.jobBytes = 0
                 slots.wait()
-                workers.submit { [failed = self.failed] reader in
+                workers.submit { [failed = self.failed, writer = self.writer] reader in
                     defer { slots.signal() }
                     for job in batch {
                         if failed.error != nil { return }
@@ -84,7 +87,7 @@ final class Checkout {
                 }
             }
         } up: { descriptor, names in
-            if self.options.deletes { try self.remove(allBut: names, in: descriptor) }
+            if self.options.deletes, descriptor >= 0 { try self.remove(allBut: names, in: descriptor) }
         }
         if !jobs.isEmpty {
             for job in jobs { try writer.write(job, reader) }
@@ -108,14 +111,14 @@ final class Checkout {
         entries = -1
         bytes = 0
         defer {
-            for descriptor in descriptors.dropFirst() { close(descriptor) }
+            for descriptor in descriptors.dropFirst() where descriptor >= 0 { close(descriptor) }
             descriptors = []
         }
         var names: [[[UInt8]]] = []
         try TreeWalk.each(tree, in: reader) { event in
             guard case .entry(let entry) = event else {
                 let descriptor = descriptors.removeLast()
-                defer { if !descriptors.isEmpty { close(descriptor) } }
+                defer { if !descriptors.isEmpty, descriptor >= 0 { close(descriptor) } }
                 try up(descriptor, names.popLast() ?? [])
                 if let length = lengths.popLast() { path.removeLast(path.count - length) }
                 return
@@ -130,23 +133,37 @@ final class Checkout {
             let length = path.count
             if length > 0 { path.append(UInt8(ascii: "/")) }
             path.append(contentsOf: entry.name)
-            guard path.count <= 4095 else {
-                throw VoltError(.refused, "the tree has a path longer than 4095 bytes")
-            }
             if options.deletes { names[names.count - 1].append(entry.name) }
-            try body(entry, descriptors[descriptors.count - 1])
+            let parent = descriptors[descriptors.count - 1]
+            guard parent >= 0 else {
+                throw VoltError(
+                    .conflict,
+                    "'\(shown)' would be written to what is mounted at '\(directory)/\(String(shown: path.prefix(length)))'",
+                    hint: "unmount it first, or add --across-mounts")
+            }
+            try body(entry, parent)
             guard entry.isDirectory else {
                 path.removeLast(path.count - length)
                 return
             }
-            let descriptor = withCharacters(entry.name + [0]) {
-                volt_openat(descriptors[descriptors.count - 1], $0, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0)
-            }
-            guard descriptor >= 0 else { throw failure("cannot open") }
-            descriptors.append(descriptor)
+            descriptors.append(try open(entry.name, in: parent))
             lengths.append(length)
             names.append([])
         }
+    }
+
+    /// Opens a directory that was made or is there.
+    ///
+    /// - Returns: -1 when something is mounted on it, which is left as it is.
+    private func open(_ name: [UInt8], in parent: Int32) throws -> Int32 {
+        let descriptor = writer.open(name + [0], in: parent, O_RDONLY | O_DIRECTORY)
+        if descriptor < 0, errno == EXDEV {
+            mountPoints.insert(path)
+            writer.note("\(shown) is a mount point and was left as it is")
+            return -1
+        }
+        guard descriptor >= 0 else { throw failure("cannot open") }
+        return descriptor
     }
 
     private func first(_ entry: TreeEntry, _ parent: Int32, _ hand: () -> Void) throws {
@@ -163,8 +180,8 @@ final class Checkout {
             }
         case .file(let size, _):
             if options.merges { try clear(name, parent) }
-            bytes += size
-            jobBytes += size
+            bytes = bytes.addingSaturated(size)
+            jobBytes = jobBytes.addingSaturated(size)
             jobs.append(Job(entry: entry, path: path + [0]))
             if jobs.count >= 256 || jobBytes >= 4 << 20 {
                 hand()
@@ -185,17 +202,13 @@ final class Checkout {
         try TreeWalk.each(tree, in: reader) { event in
             guard case .entry(let entry) = event else {
                 guard let entry = open.popLast() else { return }
-                let descriptor =
-                    path.isEmpty
-                    ? fcntl(root.descriptor, F_DUPFD_CLOEXEC, 0)
-                    : withCharacters(path + [0]) {
-                        volt_open_beneath(root.descriptor, $0, O_RDONLY | O_DIRECTORY, 0)
-                    }
+                defer { path.removeLast(path.count - (lengths.popLast() ?? 0)) }
+                if mountPoints.contains(path) { return }
+                let descriptor = writer.open(
+                    (path.isEmpty ? [46] : path) + [0], in: root.descriptor, O_RDONLY | O_DIRECTORY)
                 guard descriptor >= 0 else { throw failure("cannot open") }
                 defer { close(descriptor) }
-                try CheckoutWriter.setAttributes(entry, descriptor, options)
-                path.removeLast(path.count - (lengths.popLast() ?? 0))
-                return
+                return try CheckoutWriter.setAttributes(entry, descriptor, options)
             }
             let length = path.count
             if count > 0 {
@@ -213,27 +226,31 @@ final class Checkout {
         }
     }
 
+    /// Makes a second name of a file. Nobody knows who else writes to the directory, or wrote the tree: what gets the name is
+    /// a file that was opened below the root, through no link.
     private func link(_ target: [UInt8]) throws {
+        let file = writer.open(target + [0], in: root.descriptor, volt_o_path)
+        var information = stat()
+        guard file >= 0, fstat(file, &information) == 0, information.st_mode & S_IFMT == S_IFREG else {
+            let error = file < 0 ? SystemError.current : SystemError(number: ENOENT)
+            if file >= 0 { close(file) }
+            let first = String(shown: target)
+            guard [ENOENT, ENOTDIR, ELOOP].contains(error.number) else {
+                throw error.during("cannot open '\(directory)/\(first)'")
+            }
+            throw VoltError(
+                .failed,
+                "'\(shown)' is a second name of '\(first)', which is not a file below '\(directory)'",
+                hint: "let nobody else write to the directory meanwhile")
+        }
+        defer { close(file) }
         let slash = path.lastIndex(of: UInt8(ascii: "/"))
-        let parent =
-            slash.map { end in
-                withCharacters(Array(path[..<end]) + [0]) {
-                    volt_open_beneath(root.descriptor, $0, O_RDONLY | O_DIRECTORY, 0)
-                }
-            } ?? fcntl(root.descriptor, F_DUPFD_CLOEXEC, 0)
-        guard parent >= 0 else { throw failure("cannot open") }
+        let parent = writer.open(
+            (slash.map { Array(path[..<$0]) } ?? [46]) + [0], in: root.descriptor, O_RDONLY | O_DIRECTORY)
+        guard parent >= 0 else { throw failure("cannot open the directory of") }
         defer { close(parent) }
         let name = Array(path[(slash.map { $0 + 1 } ?? 0)...]) + [0]
-        // The directories on the way are those of the tree, made or looked at before.
-        let result = withCharacters(target + [0]) { target in
-            withCharacters(name) { linkat(root.descriptor, target, parent, $0, 0) }
-        }
-        if result != 0, errno == ENOENT {
-            let first = String(decoding: target, as: UTF8.self)
-            throw VoltError(
-                .failed, "the tree is damaged: '\(shown)' is a second name of '\(first)', which is not there")
-        }
-        guard result == 0 else { throw failure("cannot link") }
+        guard withCharacters(name, { volt_link(file, parent, $0) }) == 0 else { throw failure("cannot link") }
     }
 
     // MARK: What was there
@@ -249,27 +266,44 @@ final class Checkout {
     /// Makes room for a name.
     private func clear(_ name: [UInt8], _ parent: Int32) throws {
         if withCharacters(name, { unlinkat(parent, $0, 0) }) == 0 || errno == ENOENT { return }
-        guard errno == EISDIR || errno == EPERM else { throw failure("cannot replace") }
-        guard options.deletes else {
+        guard [EISDIR, EPERM, EBUSY].contains(errno) else { throw failure("cannot replace") }
+        guard errno == EBUSY || options.deletes else {
             if withCharacters(name, { unlinkat(parent, $0, AT_REMOVEDIR) }) == 0 { return }
+            if errno == EBUSY { throw isMounted }
             throw VoltError(
                 .conflict, "'\(shown)' would replace a directory that is not empty", hint: "add --delete")
         }
-        try Files.removeTree("/proc/self/fd/\(parent)/\(String(decoding: name.dropLast(), as: UTF8.self))")
+        var isWhole = true
+        try Files.removeTree(Array(name.dropLast()), in: parent, named: "\(directory)/\(shown)") { _ in
+            isWhole = false
+        }
+        guard isWhole else { throw isMounted }
+    }
+
+    private var isMounted: VoltError {
+        VoltError(
+            .conflict, "'\(directory)/\(shown)' would be replaced, and something is mounted there or below",
+            hint: "unmount it first")
     }
 
     private func remove(allBut names: [[UInt8]], in descriptor: Int32) throws {
         let there = try NameList(descriptor, path)
         var index = 0
         for number in 0..<there.count {
-            let name = there[number]
-            while index < names.count, names[index].lexicographicallyPrecedes(name.dropLast()) { index += 1 }
-            if index < names.count, names[index].elementsEqual(name.dropLast()) { continue }
-            try clear(name, descriptor)
+            let name = Array(there[number].dropLast())
+            while index < names.count, names[index].lexicographicallyPrecedes(name) { index += 1 }
+            if index < names.count, names[index] == name { continue }
+            let length = path.count
+            if length > 0 { path.append(UInt8(ascii: "/")) }
+            path.append(contentsOf: name)
+            defer { path.removeLast(path.count - length) }
+            try Files.removeTree(name, in: descriptor, named: shown) { [writer] place in
+                writer.note("\(place) is a mount point and was left as it is")
+            }
         }
     }
 
-    private var shown: String { String(decoding: path, as: UTF8.self) }
+    private var shown: String { String(shown: path) }
 
     private func failure(_ what: String) -> VoltError {
         SystemError.current.during("\(what) '\(directory)/\(shown)'")

@@ -13,8 +13,10 @@ public struct CheckoutOptions: Sendable {
     public var method = CheckoutMethod.copy
     /// Whether the directory may have files already; those of the tree replace them.
     public var merges = false
-    /// With `merges`: remove what the tree does not have.
+    /// With `merges`: remove what the tree does not have, but nothing that is mounted.
     public var deletes = false
+    /// With `merges`: go into what is mounted below the directory.
+    public var crossesMounts = false
     /// Whether owners are set, which only root may.
     public var setsOwners = true
     /// Threads that write; 0 is one for each processor.
@@ -32,6 +34,7 @@ public struct CheckoutResult: Sendable {
     public let entries: Int
     /// Bytes of the files.
     public let bytes: UInt64
-    /// What could not be had on this file system or by this user, such as devices, the first few.
+    /// What could not be had on this file system or by this user, such as devices, and what was left since something is
+    /// mounted there; the first few.
     public let notes: [String]
 }

@@ -21,6 +21,18 @@ final class CheckoutWriter: Sendable {
 
     var notes: [String] { found.withLock { $0 } }
 
+    func note(_ text: String) { found.withLock { if $0.count < 100 { $0.append(text) } } }
+
+    /// Opens what is at a path, with a zero at its end: below the directory, through no link, and not in what is mounted
+    /// there unless that was asked for. Returns -1 with `errno`, EXDEV for what is mounted.
+    func open(_ path: [UInt8], in directory: Int32, _ flags: Int32, mode: mode_t = 0) -> Int32 {
+        withCharacters(path) {
+            options.crossesMounts
+                ? volt_open_beneath(directory, $0, flags | O_NOFOLLOW, mode)
+                : volt_open_on_mount(directory, $0, flags | O_NOFOLLOW, mode)
+        }
+    }
+
     func write(_ job: Checkout.Job, _ reader: BlobReader) throws {
         let entry = job.entry
         switch entry.kind {
@@ -37,7 +49,9 @@ final class CheckoutWriter: Sendable {
                         target + [0], { target in withCharacters(name) { symlinkat(target, parent, $0) } })
                         == 0
                 else { throw failure("cannot make", job) }
-                try attributes(job, parent, name)
+                let link = try made(job, parent, name, S_IFLNK)
+                defer { close(link) }
+                try attributes(job, link)
             }
         case .pipe: try node(job, S_IFIFO, 0)
         case .socket: try node(job, S_IFSOCK, 0)
@@ -50,9 +64,7 @@ final class CheckoutWriter: Sendable {
     private func copy(_ job: Checkout.Job, _ size: UInt64, _ digest: BinaryDigest, _ reader: BlobReader)
         throws
     {
-        let file = withCharacters(job.path) {
-            volt_open_beneath(root.descriptor, $0, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600)
-        }
+        let file = open(job.path, in: root.descriptor, O_WRONLY | O_CREAT | O_EXCL, mode: 0o600)
         guard file >= 0 else { throw failure("cannot write", job) }
         defer { close(file) }
         if size > 0 {
@@ -156,29 +168,42 @@ final class CheckoutWriter: Sendable {
         try inParent(job) { parent, name in
             let result = withCharacters(name) { mknodat(parent, $0, type | 0o600, dev_t(device)) }
             if result != 0, errno == EPERM {
-                return found.withLock {
-                    if $0.count < 100 { $0.append("\(shown(job)) is left out: only root may make devices") }
-                }
+                return note("\(shown(job)) is left out: only root may make devices")
             }
             guard result == 0 else { throw failure("cannot make", job) }
-            try attributes(job, parent, name)
-            guard withCharacters(name, { fchmodat(parent, $0, job.entry.mode, 0) }) == 0 else {
-                throw failure("cannot make", job)
-            }
+            let node = try made(job, parent, name, type, device)
+            defer { close(node) }
+            try attributes(job, node)
+            guard volt_path_mode(node, job.entry.mode) == 0 else { throw failure("cannot make", job) }
         }
     }
 
-    /// The owner and time of what is not opened.
-    private func attributes(_ job: Checkout.Job, _ parent: Int32, _ name: [UInt8]) throws {
-        let entry = job.entry
-        if options.setsOwners {
-            let result = withCharacters(name) {
-                fchownat(parent, $0, entry.user, entry.group, AT_SYMLINK_NOFOLLOW)
-            }
-            guard result == 0 else { throw failure("cannot give an owner to", job) }
+    /// Opens what was just made and is not opened for its bytes. Somebody else may write to the directory: what gets the
+    /// attributes is what was made, and nothing that has its name now.
+    private func made(
+        _ job: Checkout.Job, _ parent: Int32, _ name: [UInt8], _ type: mode_t, _ device: UInt64 = 0
+    ) throws -> Int32 {
+        let file = withCharacters(name) { volt_openat(parent, $0, volt_o_path | O_NOFOLLOW, 0) }
+        guard file >= 0 else { throw failure("cannot open", job) }
+        var information = stat()
+        guard fstat(file, &information) == 0, information.st_mode & S_IFMT == type, information.st_nlink == 1,
+            UInt64(information.st_rdev) == device
+        else {
+            close(file)
+            throw VoltError(
+                .failed, "'\(root.path)/\(shown(job))' was replaced while it was written",
+                hint: "let nobody else write to the directory meanwhile")
         }
-        let time = timespec(tv_sec: Int(entry.seconds), tv_nsec: Int(entry.nanoseconds))
-        guard withCharacters(name, { utimensat(parent, $0, [time, time], AT_SYMLINK_NOFOLLOW) }) == 0 else {
+        return file
+    }
+
+    /// The owner and time of what is not opened for its bytes.
+    private func attributes(_ job: Checkout.Job, _ file: Int32) throws {
+        let entry = job.entry
+        if options.setsOwners, volt_path_owner(file, entry.user, entry.group) != 0 {
+            throw failure("cannot give an owner to", job)
+        }
+        guard volt_path_time(file, entry.seconds, Int64(entry.nanoseconds)) == 0 else {
             throw failure("cannot give a time to", job)
         }
     }
@@ -196,12 +221,12 @@ final class CheckoutWriter: Sendable {
         guard fchmod(file, entry.mode) == 0 else { throw failure("permissions") }
         // A tree that came from elsewhere may name what belongs to this host.
         for attribute in entry.extended
-        where Attributes.isKept(String(decoding: attribute.name, as: UTF8.self), overlay: true) {
+        where Attributes.isKept(attribute.name, overlay: true) {
             let result = withCharacters(attribute.name + [0]) {
                 volt_fsetxattr(file, $0, attribute.value, attribute.value.count)
             }
             guard result == 0 else {
-                throw failure("attribute '\(String(decoding: attribute.name, as: UTF8.self))'")
+                throw failure("attribute '\(String(shown: attribute.name))'")
             }
         }
         let time = timespec(tv_sec: Int(entry.seconds), tv_nsec: Int(entry.nanoseconds))
@@ -212,15 +237,13 @@ final class CheckoutWriter: Sendable {
         guard let slash = job.path.lastIndex(of: UInt8(ascii: "/")) else {
             return try body(root.descriptor, job.path)
         }
-        let parent = withCharacters(Array(job.path[..<slash]) + [0]) {
-            volt_open_beneath(root.descriptor, $0, O_RDONLY | O_DIRECTORY, 0)
-        }
+        let parent = open(Array(job.path[..<slash]) + [0], in: root.descriptor, O_RDONLY | O_DIRECTORY)
         guard parent >= 0 else { throw failure("cannot open the directory of", job) }
         defer { close(parent) }
         try body(parent, Array(job.path[(slash + 1)...]))
     }
 
-    private func shown(_ job: Checkout.Job) -> String { String(decoding: job.path.dropLast(), as: UTF8.self) }
+    private func shown(_ job: Checkout.Job) -> String { String(shown: job.path.dropLast()) }
 
     private func failure(_ what: String, _ job: Checkout.Job) -> VoltError {
         SystemError.current.during("\(what) '\(root.path)/\(shown(job))'")

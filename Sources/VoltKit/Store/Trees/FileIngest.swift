@@ -36,8 +36,9 @@ final class FileIngest {
         {
             guard case .entry(var entry) = batch.items[index].event else { continue }
             let size = Int(batch.items[index].stamp.size)
+            // Through no link: a directory may have become one since it was looked at.
             let file = withCharacters(batch.items[index].path) {
-                volt_openat(root, $0, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0)
+                volt_open_beneath(root, $0, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0)
             }
             guard file >= 0 else { throw failure("cannot open", batch.items[index]) }
             defer { close(file) }
@@ -89,7 +90,14 @@ final class FileIngest {
     /// - Returns: its new path; nil when it is on another file system.
     private func move(_ item: IngestBatch.Item) throws -> String? {
         let path = session.bare.freePath()
-        guard withCharacters(item.path, { renameat(root, $0, AT_FDCWD, path) }) == 0 else {
+        let end = item.path.lastIndex(of: UInt8(ascii: "/"))
+        let parent = withCharacters(end.map { Array(item.path[..<$0]) + [0] } ?? [46, 0]) {
+            volt_open_beneath(root, $0, volt_o_path | O_DIRECTORY, 0)
+        }
+        guard parent >= 0 else { throw failure("cannot open", item) }
+        defer { close(parent) }
+        let name = Array(item.path[(end.map { $0 + 1 } ?? 0)...])
+        guard withCharacters(name, { renameat(parent, $0, AT_FDCWD, path) }) == 0 else {
             if errno == EXDEV { return nil }
             throw failure("cannot move", item)
         }
@@ -129,7 +137,7 @@ final class FileIngest {
             var information = stat()
             guard fstat(file, &information) == 0 else { throw failure("cannot read", item) }
             guard information.st_mode & S_IFMT == S_IFREG else {
-                throw VoltError(.tryAgain, "'\(shown(item))' became something else while it was read")
+                throw becameAnother(item)
             }
             let before = FileStamp(information)
             let (digest, size) =
@@ -248,11 +256,17 @@ final class FileIngest {
         }
     }
 
-    private func shown(_ item: IngestBatch.Item) -> String {
-        String(decoding: item.path.dropLast(), as: UTF8.self)
+    private func shown(_ item: IngestBatch.Item) -> String { String(shown: item.path.dropLast()) }
+
+    private func becameAnother(_ item: IngestBatch.Item) -> VoltError {
+        VoltError(
+            .tryAgain, "'\(shown(item))' became something else while it was read",
+            hint: "stop what writes to it, or leave it out with --exclude")
     }
 
     private func failure(_ what: String, _ item: IngestBatch.Item) -> VoltError {
-        SystemError.current.during("\(what) '\(shown(item))'")
+        let error = SystemError.current
+        if [ELOOP, ENOTDIR, EAGAIN].contains(error.number) { return becameAnother(item) }
+        return error.during("\(what) '\(shown(item))'")
     }
 }

@@ -14,7 +14,7 @@ struct NameList {
         let copy = fcntl(descriptor, F_DUPFD_CLOEXEC, 0)
         guard copy >= 0, let directory = fdopendir(copy) else {
             if copy >= 0 { close(copy) }
-            throw SystemError.current.during("cannot list '\(String(decoding: path, as: UTF8.self))'")
+            throw SystemError.current.during("cannot list '\(String(shown: path))'")
         }
         defer { closedir(directory) }
         rewinddir(directory)
@@ -31,7 +31,7 @@ struct NameList {
             }
         }
         guard errno == 0 else {
-            throw SystemError.current.during("cannot list '\(String(decoding: path, as: UTF8.self))'")
+            throw SystemError.current.during("cannot list '\(String(shown: path))'")
         }
         bytes.withUnsafeBytes { raw in
             guard let base = raw.baseAddress?.assumingMemoryBound(to: CChar.self) else { return }

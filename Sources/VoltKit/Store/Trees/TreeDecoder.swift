@@ -1,6 +1,8 @@
 internal import VoltCore
 
 /// Reads the entries of a tree one after the other, with little memory, and refuses what is not a tree.
+///
+/// Of each file it keeps a hash of its path, by which it knows whether a second name is one of a file that came before.
 struct TreeDecoder {
     /// What comes next.
     enum Event: Equatable {
@@ -15,6 +17,12 @@ struct TreeDecoder {
     /// The last name in each open directory.
     private var names: [[UInt8]?] = []
     private var hasRoot = false
+    /// The path of the open directory, and how long that of each directory around it is.
+    private var path: [UInt8] = []
+    private var lengths: [Int] = []
+    /// Hashes of the paths of the files, with a seed that nobody knows: one that is here by chance is not the file that
+    /// who makes second names finds.
+    private var files: Set<Int> = []
 
     /// Whether the root has ended.
     private(set) var isComplete = false
@@ -61,7 +69,10 @@ struct TreeDecoder {
 
     private mutating func accept(_ entry: TreeEntry?) throws(FormatError) -> Event {
         guard let entry else {
-            guard names.popLast() != nil else { throw FormatError("ends a directory that was not begun") }
+            guard names.popLast() != nil, let length = lengths.popLast() else {
+                throw FormatError("ends a directory that was not begun")
+            }
+            path.removeLast(path.count - length)
             isComplete = names.isEmpty
             return .up
         }
@@ -71,6 +82,7 @@ struct TreeDecoder {
             }
             hasRoot = true
             names.append(nil)
+            lengths.append(0)
             return .entry(entry)
         }
         try TreeFormat.checkName(entry.name)
@@ -78,13 +90,40 @@ struct TreeDecoder {
             throw FormatError("has names out of order")
         }
         names[names.count - 1] = entry.name
-        if entry.isDirectory {
+        try enter(entry)
+        return .entry(entry)
+    }
+
+    private mutating func enter(_ entry: TreeEntry) throws(FormatError) {
+        let length = path.count
+        if length > 0 { path.append(UInt8(ascii: "/")) }
+        path.append(contentsOf: entry.name)
+        guard path.count <= TreeFormat.longestPath else {
+            throw FormatError("has a path of more than \(TreeFormat.longestPath) bytes")
+        }
+        switch entry.kind {
+        case .directory:
             guard names.count < TreeFormat.depth else {
-                throw FormatError("has too many directories in each other")
+                throw FormatError("has more than \(TreeFormat.depth - 1) directories in each other")
             }
             names.append(nil)
+            return lengths.append(length)
+        case .file: files.insert(Self.hash(path))
+        case .hardLink(let first):
+            guard files.contains(Self.hash(first)) else {
+                throw FormatError(
+                    "has '\(String(shown: path))' as a second name of '\(String(shown: first))', which is not a file that comes before it"
+                )
+            }
+        case .link, .characterDevice, .blockDevice, .pipe, .socket: break
         }
-        return .entry(entry)
+        path.removeLast(path.count - length)
+    }
+
+    private static func hash(_ path: [UInt8]) -> Int {
+        var hasher = Hasher()
+        path.withUnsafeBytes { hasher.combine(bytes: $0) }
+        return hasher.finalize()
     }
 
     /// The length of the record and where it begins; nil when more bytes are needed.

@@ -1,6 +1,6 @@
 internal import Dispatch
 internal import Glibc
-internal import VoltCore
+public import VoltCore
 internal import VoltSystem
 
 extension ContentStore {
@@ -20,10 +20,23 @@ extension ContentStore {
         defer { session.end() }
         let result = try TreeIngest(session, directory, options).run()
         try session.finish()
-        // The image of the names now, so that a mount has nothing left to make.
-        if options.representation == .bare { try prepareMount(of: result.digest) }
-        if let tag { try setTag(tag, to: result.digest, kind: .tree) }
+        try acknowledge(result.digest, options.representation, tag: tag)
         return result
+    }
+
+    /// Reads a tree back that was written, as everybody else will, and gives it its name.
+    func acknowledge(_ tree: Digest, _ representation: Representation, tag: String?) throws {
+        try requireTree(tree)
+        // The image of the names now, so that a mount has nothing left to make.
+        if representation == .bare { try prepareMount(of: tree) }
+        if let tag { try setTag(tag, to: tree, kind: .tree) }
+    }
+
+    /// Refuses what is not a tree.
+    ///
+    /// - Throws: `VoltError` when the blob is missing, damaged, or not a tree.
+    public func requireTree(_ tree: Digest) throws {
+        try TreeWalk.each(BinaryDigest(tree), in: BlobReader(self)) { _ in }
     }
 }
 
@@ -40,6 +53,8 @@ final class TreeIngest {
     private var batch = IngestBatch()
     private var output = ByteWriter(capacity: 1 << 17)
     private var scratch = ByteWriter(capacity: 1 << 12)
+    /// The directories that are open, for errors.
+    private var names: [[UInt8]] = []
     private var entries = -1
     private var unchanged = 0
     private var bytes: UInt64 = 0
@@ -129,9 +144,11 @@ final class TreeIngest {
         }
         for item in batch.items {
             switch item.event {
-            case .up: TreeFormat.end(&output)
+            case .up:
+                TreeFormat.end(&output)
+                names.removeLast()
             case .entry(let entry):
-                TreeFormat.write(entry, to: &output, scratch: &scratch)
+                try write(entry)
                 entries += 1
                 if case .file(let size, let digest) = entry.kind {
                     bytes += size
@@ -142,6 +159,14 @@ final class TreeIngest {
         }
         if output.count >= 1 << 16 { try flush() }
         options.progress?(IngestProgress(entries: max(0, entries), bytes: bytes))
+    }
+
+    private func write(_ entry: TreeEntry) throws {
+        do throws(FormatError) { try TreeFormat.write(entry, to: &output, scratch: &scratch) } catch {
+            let path = (names.dropFirst() + [entry.name]).joined(separator: [UInt8(ascii: "/")])
+            throw TreeScanner.refused(Array(path), error.reason)
+        }
+        if entry.isDirectory { names.append(entry.name) }
     }
 
     private func flush() throws {

@@ -40,9 +40,10 @@ extension ContentStore {
 
     /// The blob of a file in a tree.
     ///
+    /// - Parameter path: from the root; a byte may be written `\xNN`, as in what `String(shown:)` gives.
     /// - Throws: `VoltError`; `notFound` when there is no such file.
     public func file(_ path: String, in tree: Digest) throws -> Digest {
-        let wanted = Array(path.utf8.drop { $0 == UInt8(ascii: "/") })
+        let wanted = Array(path.shownBytes.drop { $0 == UInt8(ascii: "/") })
         var found: TreeEntry?
         var target: [UInt8]?
         for _ in 0..<2 {

@@ -15,8 +15,7 @@ extension ContentStore {
         let merge = try TreeMerge(self, session, layers.reversed().map { BinaryDigest($0) }, representation)
         let digest = try merge.run().digest
         try session.finish()
-        if representation == .bare { try prepareMount(of: digest) }
-        if let tag { try setTag(tag, to: digest, kind: .tree) }
+        try acknowledge(digest, representation, tag: tag)
         return digest
     }
 }
@@ -114,7 +113,9 @@ private final class TreeMerge {
             open.removeLast()
             TreeFormat.end(&bytes)
         }
-        TreeFormat.write(entry, to: &bytes, scratch: &scratch)
+        do throws(FormatError) { try TreeFormat.write(entry, to: &bytes, scratch: &scratch) } catch {
+            throw TreeScanner.refused(path, error.reason)
+        }
         if entry.isDirectory { open.append(path) }
         if bytes.count >= 1 << 16 { try flush() }
     }

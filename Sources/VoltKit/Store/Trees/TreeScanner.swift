@@ -8,8 +8,11 @@ final class TreeScanner {
     private let root: Int32
     private let rootPath: String
     private let options: IngestOptions
+    /// Patterns with a zero at their end, and whether each is one of whole paths.
+    private let excludes: [(pattern: [UInt8], isPath: Bool)]
     private var device: dev_t = 0
     private var path: [UInt8] = []
+    private var open: [Open] = []
     private var firstNames: [InodeKey: [UInt8]] = [:]
     private(set) var notes: [String] = []
 
@@ -21,6 +24,11 @@ final class TreeScanner {
     init(_ directory: String, _ options: IngestOptions) throws {
         rootPath = directory
         self.options = options
+        excludes = options.excludes.map { pattern in
+            let bytes = pattern.shownBytes
+            let isPath = bytes.contains(UInt8(ascii: "/"))
+            return (Array(bytes.drop { isPath && $0 == UInt8(ascii: "/") }) + [0], isPath)
+        }
         root = volt_open(directory, O_RDONLY | O_DIRECTORY, 0)
         guard root >= 0 else { throw SystemError.current.during("cannot open '\(directory)'") }
     }
@@ -30,44 +38,80 @@ final class TreeScanner {
     /// The open directory that the paths are seen from.
     var descriptor: Int32 { root }
 
+    /// A directory that is open.
+    private struct Open {
+        let descriptor: Int32
+        let names: NameList
+        var next = 0
+        /// How long the path was before its name.
+        let length: Int
+    }
+
     /// Gives every name, each directory before what is in it, and the end of each directory.
+    ///
+    /// The open directories are in a list: calls within calls would need more stack than a thread has.
     func run(_ body: (IngestBatch.Item) throws -> Void) throws {
         var information = stat()
         guard fstat(root, &information) == 0 else {
             throw SystemError.current.during("cannot read '\(rootPath)'")
         }
         device = information.st_dev
-        try directory(root, [], information, body)
+        defer {
+            for directory in open.dropFirst() { close(directory.descriptor) }
+            open = []
+        }
+        _ = try enter(root, [], 0, information, body)
+        while let last = open.last {
+            guard last.next < last.names.count else {
+                open.removeLast()
+                path.removeLast(path.count - last.length)
+                if !open.isEmpty { close(last.descriptor) }
+                try body(.init(event: .up))
+                continue
+            }
+            open[open.count - 1].next += 1
+            let name = last.names[last.next]
+            let length = path.count
+            if length > 0 { path.append(UInt8(ascii: "/")) }
+            path.append(contentsOf: name.dropLast())
+            if isExcluded(name) {
+                path.removeLast(path.count - length)
+            } else if try !add(name, in: last.descriptor, length, body) {
+                path.removeLast(path.count - length)
+            }
+        }
     }
 
-    private func directory(
-        _ descriptor: Int32, _ name: [UInt8], _ information: stat, _ body: (IngestBatch.Item) throws -> Void
-    ) throws {
+    /// - Returns: false when it was left at once, since it is another file system.
+    private func enter(
+        _ descriptor: Int32, _ name: [UInt8], _ length: Int, _ information: stat,
+        _ body: (IngestBatch.Item) throws -> Void
+    ) throws -> Bool {
+        guard open.count < TreeFormat.depth else {
+            throw Self.refused(path, "is in more than \(TreeFormat.depth - 1) directories in each other")
+        }
         var entry = entry(name, .directory, information)
         entry.extended = try Attributes.read(descriptor, overlay: options.keepsOverlayMarks, path)
         try body(.init(event: .entry(entry)))
-        if options.staysOnFileSystem, information.st_dev != device { return try body(.init(event: .up)) }
-        let names = try NameList(descriptor, path)
-        let length = path.count
-        for index in 0..<names.count {
-            let name = names[index]
-            if length > 0 { path.append(UInt8(ascii: "/")) }
-            path.append(contentsOf: name.dropLast())
-            defer { path.removeLast(path.count - length) }
-            if isExcluded(name) { continue }
-            try add(name, in: descriptor, body)
+        if options.staysOnFileSystem, information.st_dev != device {
+            try body(.init(event: .up))
+            return false
         }
-        try body(.init(event: .up))
+        open.append(Open(descriptor: descriptor, names: try NameList(descriptor, path), length: length))
+        return true
     }
 
-    private func add(_ name: [UInt8], in parent: Int32, _ body: (IngestBatch.Item) throws -> Void) throws {
-        guard path.count <= 4095 else {
-            throw VoltError(.refused, "a path in '\(rootPath)' is longer than 4095 bytes")
+    /// - Returns: whether it is a directory that is open now.
+    private func add(
+        _ name: [UInt8], in parent: Int32, _ length: Int, _ body: (IngestBatch.Item) throws -> Void
+    ) throws -> Bool {
+        guard path.count <= TreeFormat.longestPath else {
+            throw Self.refused(path, "has a path of more than \(TreeFormat.longestPath) bytes")
         }
         var information = stat()
         guard withCharacters(name, { fstatat(parent, $0, &information, AT_SYMLINK_NOFOLLOW) }) == 0 else {
             // It was removed since the directory was listed.
-            if errno == ENOENT { return }
+            if errno == ENOENT { return false }
             throw failure("cannot read")
         }
         let plain = Array(name.dropLast())
@@ -77,13 +121,18 @@ final class TreeScanner {
                 volt_openat(parent, $0, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0)
             }
             guard descriptor >= 0 else { throw failure("cannot open") }
-            defer { close(descriptor) }
-            try directory(descriptor, plain, information, body)
+            var isOpen = false
+            defer { if !isOpen { close(descriptor) } }
+            // It may be another one than was looked at.
+            guard fstat(descriptor, &information) == 0 else { throw failure("cannot read") }
+            isOpen = try enter(descriptor, plain, length, information, body)
+            return isOpen
         case S_IFREG:
             if information.st_nlink > 1 {
                 let key = InodeKey(device: UInt64(information.st_dev), inode: UInt64(information.st_ino))
                 if let first = firstNames[key] {
-                    return try body(.init(event: .entry(TreeEntry(name: plain, kind: .hardLink(first)))))
+                    try body(.init(event: .entry(TreeEntry(name: plain, kind: .hardLink(first)))))
+                    return false
                 }
                 firstNames[key] = path
             }
@@ -95,8 +144,9 @@ final class TreeScanner {
         case S_IFCHR, S_IFBLK:
             let number = UInt64(information.st_rdev)
             let (major, minor) = (volt_major(number), volt_minor(number))
-            guard major <= 0xfff, minor <= 0xfffff else {
-                return note("is a device with a number that is too large")
+            guard major <= TreeFormat.largestMajor, minor <= TreeFormat.largestMinor else {
+                note("is a device with a number that is too large")
+                return false
             }
             let kind: TreeEntry.Kind =
                 information.st_mode & S_IFMT == S_IFCHR
@@ -106,6 +156,7 @@ final class TreeScanner {
         case S_IFSOCK: try body(.init(event: .entry(entry(plain, .socket, information))))
         default: note("is no file of a known kind")
         }
+        return false
     }
 
     private func entry(_ name: [UInt8], _ kind: TreeEntry.Kind, _ information: stat) -> TreeEntry {
@@ -127,23 +178,29 @@ final class TreeScanner {
     }
 
     private func isExcluded(_ name: [UInt8]) -> Bool {
-        guard !options.excludes.isEmpty else { return false }
+        guard !excludes.isEmpty else { return false }
         let whole = path + [0]
-        return options.excludes.contains { pattern in
-            if pattern.contains("/") {
-                let anchored = pattern.hasPrefix("/") ? String(pattern.dropFirst()) : pattern
-                return withCharacters(whole) { fnmatch(anchored, $0, FNM_PATHNAME) } == 0
-            }
-            return withCharacters(name) { fnmatch(pattern, $0, 0) } == 0
+        return excludes.contains { pattern, isPath in
+            withCharacters(pattern) { pattern in
+                withCharacters(isPath ? whole : name) { fnmatch(pattern, $0, isPath ? FNM_PATHNAME : 0) }
+            } == 0
         }
     }
 
     private func note(_ what: String) {
-        if notes.count < 100 { notes.append("\(String(decoding: path, as: UTF8.self)) \(what)") }
+        if notes.count < 100 { notes.append("\(String(shown: path)) \(what)") }
     }
 
     private func failure(_ what: String) -> VoltError {
-        SystemError.current.during("\(what) '\(rootPath)/\(String(decoding: path, as: UTF8.self))'")
+        SystemError.current.during("\(what) '\(rootPath)/\(String(shown: path))'")
+    }
+
+    /// The error for a name that a tree cannot have.
+    static func refused(_ path: [UInt8], _ reason: String) -> VoltError {
+        let shown = String(shown: path.prefix(300))
+        return VoltError(
+            .refused, "'\(shown)\(path.count > 300 ? "…" : "")' cannot be in a tree: it \(reason)",
+            hint: "see \"Limits\" of docs/design/store.md, or leave it out with --exclude")
     }
 }
 
@@ -170,10 +227,14 @@ func withCharacters<Result>(_ bytes: [UInt8], _ body: (UnsafePointer<CChar>) -> 
 /// Extended attributes that belong to a tree.
 enum Attributes {
     /// `trusted.*` and the labels of security modules belong to a host; these are what a tree needs.
-    static func isKept(_ name: some StringProtocol, overlay: Bool) -> Bool {
-        name.hasPrefix("user.") || name == "security.capability" || name == "system.posix_acl_access"
-            || name == "system.posix_acl_default" || (overlay && name == "trusted.overlay.opaque")
+    static func isKept(_ name: [UInt8], overlay: Bool) -> Bool {
+        name.starts(with: "user.".utf8) || kept.contains(name) || (overlay && name == opaque)
     }
+
+    private static let kept = [
+        "security.capability", "system.posix_acl_access", "system.posix_acl_default",
+    ].map { Array($0.utf8) }
+    private static let opaque = Array("trusted.overlay.opaque".utf8)
 
     /// Takes all attributes from a file.
     static func removeAll(_ descriptor: Int32) -> Bool {
@@ -193,20 +254,25 @@ enum Attributes {
     /// The attributes of an open file or directory, sorted.
     static func read(_ descriptor: Int32, overlay: Bool, _ path: [UInt8]) throws -> [TreeEntry.Attribute] {
         let size = volt_flistxattr(descriptor, nil, 0)
-        guard size > 0 else { return [] }
-        var buffer = [CChar](repeating: 0, count: size + 1024)
-        let count = volt_flistxattr(descriptor, &buffer, buffer.count)
-        guard count > 0 else { return [] }
+        if size == 0 || (size < 0 && errno == ENOTSUP) { return [] }
+        var buffer = [CChar](repeating: 0, count: max(0, size) + 1024)
+        let count = size < 0 ? size : volt_flistxattr(descriptor, &buffer, buffer.count)
+        // The kernel does not list names of more than 64 KiB together: without them the tree would be another one.
+        if count < 0, errno == E2BIG {
+            throw TreeScanner.refused(path, "has extended attributes with names of more than 64 KiB together")
+        }
+        guard count >= 0 else {
+            throw SystemError.current.during("cannot read the attributes of '\(String(shown: path))'")
+        }
         var attributes: [TreeEntry.Attribute] = []
         for part in buffer[..<count].split(separator: 0) {
             let name = part.map { UInt8(bitPattern: $0) }
-            guard isKept(String(decoding: name, as: UTF8.self), overlay: overlay) else { continue }
+            guard isKept(name, overlay: overlay) else { continue }
             var value = [UInt8](repeating: 0, count: 65536)
             let length = withCharacters(name + [0]) { volt_fgetxattr(descriptor, $0, &value, value.count) }
             if length < 0, errno == ENODATA { continue }
             guard length >= 0 else {
-                throw SystemError.current.during(
-                    "cannot read the attributes of '\(String(decoding: path, as: UTF8.self))'")
+                throw SystemError.current.during("cannot read the attributes of '\(String(shown: path))'")
             }
             attributes.append(.init(name: name, value: Array(value[..<length])))
         }

@@ -136,7 +136,8 @@ struct Ls: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "List what is in a tree.",
         discussion: """
-            Names are shown as they are; what is not printable is written \\xNN.
+            Names are shown as they are. In a name that is not UTF-8, or has a backslash or what is not printable, \
+            every byte but printable ASCII, and the backslash, is written \\xNN; get, cat and --exclude take that form.
 
             Examples:
               volt cas ls site
@@ -183,14 +184,14 @@ struct Ls: ParsableCommand {
         case .file(let bytes, let name):
             size = bytes
             digest = bytes > 0 ? name.digest : nil
-        case .link(let bytes), .hardLink(let bytes): target = shown(bytes)
+        case .link(let bytes), .hardLink(let bytes): target = String(shown: bytes)
         case .characterDevice(let major, let minor), .blockDevice(let major, let minor):
             target = "\(major):\(minor)"
         case .directory, .pipe, .socket: break
         }
         let octal = String(entry.mode, radix: 8)
         return Row(
-            path: path.isEmpty ? "." : shown(path), type: type(entry),
+            path: path.isEmpty ? "." : String(shown: path), type: type(entry),
             mode: String(repeating: "0", count: max(0, 4 - octal.count)) + octal, user: entry.user,
             group: entry.group,
             size: size, digest: digest, target: target, seconds: entry.seconds, nanoseconds: entry.nanoseconds
@@ -222,19 +223,6 @@ struct Ls: ParsableCommand {
         case .socket: "s"
         }
     }
-
-    /// A name that cannot drive a terminal and that can be told from any other.
-    static func shown(_ bytes: [UInt8]) -> String {
-        if let text = String(validating: bytes, as: UTF8.self),
-            text.unicodeScalars.allSatisfy({ $0.value >= 32 && $0.value != 127 && $0 != "\\" })
-        {
-            return text
-        }
-        return bytes.map { byte in
-            if byte >= 32, byte < 127, byte != UInt8(ascii: "\\") { return String(UnicodeScalar(byte)) }
-            return "\\x" + Hex.encode([byte])
-        }.joined()
-    }
 }
 
 struct CheckoutTree: ParsableCommand {
@@ -243,6 +231,9 @@ struct CheckoutTree: ParsableCommand {
         discussion: """
             Copies share their blocks with the store where the file system can. With --link the files are those of \
             the store: for reading only, with its owner and times.
+
+            What is mounted below the directory is left as it is, also with --delete. A tree that has something for \
+            such a place is refused; --across-mounts writes it.
 
             Examples:
               volt cas checkout site /srv/site
@@ -255,6 +246,7 @@ struct CheckoutTree: ParsableCommand {
     @Flag(help: "Link the files of the store instead of copying them.") var link = false
     @Flag(help: "Write into a directory that has files; those of the tree replace them.") var merge = false
     @Flag(help: "With --merge: remove what the tree does not have.") var delete = false
+    @Flag(help: "With --merge: also write to what is mounted below the directory.") var acrossMounts = false
     @Flag(inversion: .prefixedNo, help: "Set owners, which only root may.") var owners = HostPaths.runsAsRoot
     @OptionGroup var place: StoreOptions
     @OptionGroup var progress: ProgressOptions
@@ -268,6 +260,7 @@ struct CheckoutTree: ParsableCommand {
 
     func validate() throws {
         if delete, !merge { throw ValidationError("--delete goes with --merge") }
+        if acrossMounts, !merge { throw ValidationError("--across-mounts goes with --merge") }
     }
 
     func run() throws {
@@ -276,6 +269,7 @@ struct CheckoutTree: ParsableCommand {
         options.method = link ? .link : .copy
         options.merges = merge
         options.deletes = delete
+        options.crossesMounts = acrossMounts
         options.setsOwners = owners
         let line = ProgressLine("checkout", quiet: progress.quiet)
         options.progress = { line.show($0.bytes, entries: $0.entries) }
@@ -318,7 +312,7 @@ struct Diff: ParsableCommand {
         try store.difference(from: try store.tree(old), to: try store.tree(new), ignoresTimes: ignoreTimes) {
             change in
             differs = true
-            let path = change.path.isEmpty ? "." : Ls.shown(change.path)
+            let path = change.path.isEmpty ? "." : String(shown: change.path)
             if output.format == .json {
                 return try Output.put(Output.json(Row(path: path, change: change.kind), pretty: false))
             }
