@@ -34,6 +34,8 @@ public struct StoreStatistics: Sendable, Codable {
     public var tags = 0
     /// Leases, those that are over among them.
     public var leases = 0
+    /// Tags of trees that cannot be read; their files are not in `logical`.
+    public var unreadable: [UnreadableTree] = []
     /// Bytes of blobs without those that are in the store twice.
     public var unique: UInt64 { bare.bytes + packed.bytes }
     /// Bytes of all files of the store.
@@ -84,10 +86,16 @@ extension ContentStore {
                 continue
             }
             var bytes: UInt64 = 0
-            try eachEntry(of: tag.digest) { _, entry in
-                if case .file(let size, _) = entry.kind { bytes += size }
+            do {
+                try eachEntry(of: tag.digest) { _, entry in
+                    if case .file(let size, _) = entry.kind { bytes = bytes.addingSaturated(size) }
+                }
+            } catch let error as VoltError {
+                result.unreadable.append(
+                    UnreadableTree(root: "tag '\(tag.name)'", digest: tag.digest, reason: error.message))
+                continue
             }
-            result.logical += bytes
+            result.logical = result.logical.addingSaturated(bytes)
         }
         result.leases = try leases().count
         return result

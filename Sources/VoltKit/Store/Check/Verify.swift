@@ -24,7 +24,7 @@ public struct VerifyOptions: Sendable {
 public struct VerifyResult: Sendable, Codable {
     /// A file of the store, or a blob, that is not as it should be.
     public struct Damage: Sendable, Codable, Equatable {
-        /// The file.
+        /// The file; of a tree that cannot be read what names it, such as `tag 'site'`.
         public let path: String
         /// The blob; nil when the whole file is not readable.
         public let digest: Digest?
@@ -93,8 +93,11 @@ final class Verify: Sendable {
                 result.missingCount = marks.missingCount
                 result.missing = marks.missing.map(\.digest.digest)
             }
+            for tree in marks.unreadable + marks.damaged {
+                note(.init(path: tree.root, digest: tree.digest, reason: tree.reason))
+            }
         } catch let error as VoltError {
-            // A tree that cannot be walked: what it needs is not known.
+            // The file of a tag or a lease: what is needed is not known.
             note(.init(path: store.path, digest: nil, reason: error.message))
         }
         return result.withLock { $0 }

@@ -14,6 +14,8 @@ public struct GarbageResult: Sendable, Codable {
     public var rewritten = 0
     /// Private areas of writers that died.
     public var clearedSessions = 0
+    /// Trees with a name that cannot be read: all that their bytes could name stays.
+    public var unreadable: [UnreadableTree] = []
 
     /// Nothing was done.
     public init() {}
@@ -118,6 +120,12 @@ final class GarbageCollection {
             roots = try Self.roots(store)
             var marks = try Marks(store, in: session.directory, now: SystemClock().now())
             try marks.findMissing()
+            result.unreadable = marks.unreadable
+            if let damaged = marks.damaged.first {
+                throw VoltError(
+                    .refused, "\(damaged.root) cannot be read, \(damaged.reason): nothing was removed",
+                    hint: "see 'volt cas verify', then 'volt cas repair --from REMOTE' or 'volt cas untag'")
+            }
             // What a missing tree or recipe needs is not known: with it gone too, nothing could be mended.
             if let (root, digest) = marks.missing.first {
                 throw VoltError(

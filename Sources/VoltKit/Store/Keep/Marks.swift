@@ -8,6 +8,11 @@ struct Marks {
     private(set) var missing: [(root: String, digest: BinaryDigest)] = []
     /// How many are missing.
     private(set) var missingCount = 0
+    /// Trees that are not as the format has them: whatever their bytes could name is live.
+    private(set) var unreadable: [UnreadableTree] = []
+    /// Trees and recipes whose bytes are not right, so that what they need is not known.
+    private(set) var damaged: [UnreadableTree] = []
+    private var search: DigestSearch?
 
     private let store: ContentStore
 
@@ -32,12 +37,28 @@ struct Marks {
         guard try store.place(of: digest) != nil else { return note(digest, root) }
         try live.add(digest)
         guard kind == .tree else { return }
-        try TreeWalk.each(digest, in: reader) { event in
-            guard case .entry(let entry) = event, case .file(let size, let digest) = entry.kind, size > 0
-            else {
-                return
+        do {
+            try TreeWalk.each(digest, in: reader) { event in
+                guard case .entry(let entry) = event, case .file(let size, let digest) = entry.kind, size > 0
+                else {
+                    return
+                }
+                try live.add(digest)
             }
-            try live.add(digest)
+        } catch let error as VoltError { try keepWhatItNames(digest, root, error.message, reader) }
+    }
+
+    /// Nobody guesses what a tree needs that cannot be read: what its bytes could name stays.
+    private mutating func keepWhatItNames(
+        _ digest: BinaryDigest, _ root: String, _ reason: String, _ reader: BlobReader
+    ) throws {
+        let found = try search ?? DigestSearch(store)
+        search = found
+        do {
+            try found.run(digest, reader) { try live.add($0) }
+            unreadable.append(UnreadableTree(root: root, digest: digest.digest, reason: reason))
+        } catch let error as VoltError {
+            damaged.append(UnreadableTree(root: root, digest: digest.digest, reason: error.message))
         }
     }
 
@@ -58,7 +79,14 @@ struct Marks {
             while let digest = try cursor.next() {
                 while let entry = head, entry.digest < digest { head = try entries.next() }
                 guard let entry = head, entry.digest == digest, entry.kind == .recipe else { continue }
-                for piece in try reader.recipe(entry).pieces where piece.kind != .zeros {
+                let recipe: Recipe
+                do { recipe = try reader.recipe(entry) } catch let error as VoltError {
+                    damaged.append(
+                        UnreadableTree(
+                            root: "a tag, lease or reference", digest: digest.digest, reason: error.message))
+                    continue
+                }
+                for piece in recipe.pieces where piece.kind != .zeros {
                     try live.add(piece.digest)
                     try next.add(piece.digest)
                     isEmpty = false

@@ -136,7 +136,8 @@ struct Stats: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Show how much is in the store.",
         discussion: """
-            LOGICAL is what the tags name; UNIQUE what of it is different; STORED what it takes on disk.
+            LOGICAL is what the tags name; UNIQUE what of it is different; STORED what it takes on disk. A tree \
+            that cannot be read is named, and the exit code is 2.
 
             Example:
               volt cas stats
@@ -153,7 +154,7 @@ struct Stats: ParsableCommand {
     }
 
     func run() throws {
-        let (store, _) = try place.open()
+        let (store, context) = try place.open()
         let statistics = try store.statistics()
         let row = Row(
             logical: statistics.logical, unique: statistics.unique, stored: statistics.stored,
@@ -173,5 +174,6 @@ struct Stats: ParsableCommand {
             add("all", statistics.tags, statistics.logical, statistics.stored)
             return table
         }
+        try context.report(statistics.unreadable)
     }
 }

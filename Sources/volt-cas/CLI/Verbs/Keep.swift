@@ -22,7 +22,7 @@ struct SetTag: ParsableCommand {
         let (store, _) = try place.open()
         let found = try store.resolve(what)
         let kind = found.kind ?? (tree ? .tree : .blob)
-        if kind == .tree { try store.eachEntry(of: found.digest) { _, _ in } }
+        if kind == .tree { try store.requireTree(found.digest) }
         try store.setTag(name, to: found.digest, kind: kind)
     }
 }
@@ -97,9 +97,10 @@ struct LeaseCommand: ParsableCommand {
         func run() throws {
             let (store, _) = try place.open()
             let found = try store.resolve(what)
+            let kind = found.kind ?? (tree ? .tree : .blob)
+            if kind == .tree { try store.requireTree(found.digest) }
             let lease = try store.takeLease(
-                on: found.digest, kind: found.kind ?? (tree ? .tree : .blob), holder: holder,
-                for: try DurationText.parse(time))
+                on: found.digest, kind: kind, holder: holder, for: try DurationText.parse(time))
             try Output.put(output.format == .json ? try Output.json(lease) : lease.id)
         }
     }
@@ -156,7 +157,8 @@ struct GC: ParsableCommand {
         commandName: "gc", abstract: "Remove what no tag and no lease needs.",
         discussion: """
             Writers go on beside it. What was put into the store, or found there by a writer, within the grace \
-            period or since the oldest writer that lives began, stays.
+            period or since the oldest writer that lives began, stays. A tree that cannot be read is named, all \
+            that it may need stays, and the exit code is 2.
 
             Examples:
               volt cas gc --dry-run
@@ -174,12 +176,28 @@ struct GC: ParsableCommand {
     }
 
     func run() throws {
-        let (store, _) = try place.open()
+        let (store, context) = try place.open()
         let result = try store.collectGarbage(
             grace: try DurationText.parse(grace), dryRun: dryRun, fullness: fullness)
-        if output.format == .json { return try Output.put(Output.json(result)) }
-        try Output.put(
-            "\(dryRun ? "would remove" : "removed") \(result.removed) blobs, \(ByteSize(bytes: result.freed)); "
-                + "kept \(result.kept)")
+        if output.format == .json {
+            try Output.put(Output.json(result))
+        } else {
+            try Output.put(
+                "\(dryRun ? "would remove" : "removed") \(result.removed) blobs, \(ByteSize(bytes: result.freed)); "
+                    + "kept \(result.kept)")
+        }
+        try context.report(result.unreadable)
+    }
+}
+
+extension ToolContext {
+    /// Names the trees that could not be read; the rest is done.
+    func report(_ unreadable: [UnreadableTree]) throws {
+        for tree in unreadable {
+            Output.note(
+                "\(displayName): error: \(tree.root) cannot be read: \(tree.reason)\n\(displayName): hint: let it go with 'volt cas untag'"
+            )
+        }
+        if !unreadable.isEmpty { throw ExitStatus(VoltCore.ExitCode.partial.rawValue) }
     }
 }
