@@ -102,6 +102,7 @@ extension Tool {
             end(nil, words)
         }
         do {
+            try requireUTF8()
             let rest = try GlobalOptions.apply(words)
             try GlobalOptions.check(
                 Environment.current, tool: tool.name, readsConfiguration: readsConfiguration)
@@ -117,6 +118,28 @@ extension Tool {
             end(nil, words)
         } catch {
             end(error, words)
+        }
+    }
+
+    /// Text is UTF-8. A path of other bytes would come here as that of another file, which may be there.
+    private static func requireUTF8() throws {
+        for index in 1..<max(1, Int(CommandLine.argc)) {
+            guard let argument = CommandLine.unsafeArgv[index] else { continue }
+            let bytes = UnsafeBufferPointer(start: argument, count: strlen(argument)).map {
+                UInt8(bitPattern: $0)
+            }
+            guard String(validating: bytes, as: UTF8.self) != nil else {
+                throw VoltError(
+                    .usage, "'\(String(shown: bytes))' is not UTF-8, which every argument has to be",
+                    hint: "give a file with such a name another one")
+            }
+        }
+        guard let directory = getcwd(nil, 0) else { return }
+        defer { free(directory) }
+        guard String(validatingCString: directory) != nil else {
+            throw VoltError(
+                .usage, "the path of the current directory is not UTF-8",
+                hint: "change to another directory, and name files from there")
         }
     }
 
