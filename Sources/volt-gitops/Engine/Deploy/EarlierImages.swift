@@ -42,7 +42,7 @@ extension Gitops {
         guard !images.isEmpty,
             let manifest = try? ManifestFinder.find(
                 in: directory, path: pipeline.path, workload: pipeline.workload),
-            let tool = plugins.path(of: manifest.kind)
+            let tool = try? plugins.tool(ofKind: manifest.kind)
         else { return }
         var words = [
             "apply", "--dry-run", "--workload", pipeline.workload.text, "--manifest", manifest.file,
