@@ -53,6 +53,22 @@ import VoltTestKit
         #expect(try doctor(host, "--offline").checks["repository site"] == nil)
     }
 
+    @Test("a worker that cannot start is a failure, whatever is installed")
+    func worker() throws {
+        let host = try Host()
+        // The programs in a directory of their own, with a worker that is no program for this machine.
+        let programs = "\(host.directory)/own"
+        try Files.makeDirectory(programs)
+        _ = try host.tool.run(["cp", "\(ToolRunner.products)/volt-gitops", programs])
+        let broken = "#!/bin/sh\necho broken >&2\nexit 127\n"
+        try Files.replace("\(programs)/volt-gitops--worker", with: broken.utf8, mode: 0o755)
+        let result = try host.tool.run(["\(programs)/volt-gitops", "doctor", "--offline", "-o", "json"])
+        let checks = try JSONDecoder().decode([Check].self, from: Data(result.stdout.utf8))
+        let worker = checks.first { $0.name == "worker" }
+        #expect(result.status == 2 && worker?.verdict == "fail", "\(checks)")
+        #expect(worker?.message == "'\(programs)/volt-gitops--worker' cannot start: broken")
+    }
+
     @Test("a trust policy that would stop every deploy is found before one does")
     func trust() throws {
         let host = try Host()

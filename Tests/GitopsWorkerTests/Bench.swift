@@ -72,6 +72,12 @@ final class Bench {
         try ask(snapshotRequest(access, name, commit: commit))
     }
 
+    /// Whether the libssh2 of this machine takes RSA keys (1.11 and newer).
+    func signsRSAWithSHA2() throws -> Bool {
+        let line = try tools.run(["volt-gitops--worker", "--libraries"]).stdout
+        return try #require(SourceStream.libraries(line)).signsRSAWithSHA2
+    }
+
     /// Runs the worker to its end.
     func ask(_ request: SourceRequest) throws -> Answer {
         let input = String(decoding: try SourceStream.encode(request), as: UTF8.self)

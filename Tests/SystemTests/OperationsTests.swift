@@ -33,7 +33,7 @@ struct OperationsTests {
 
     @Test("on a host with systemd volt service lists, edits and restarts what Volt keeps running")
     func service() throws {
-        #expect(try points("service-on-systemd").count == 11)
+        #expect(try points("service-on-systemd").count == 12)
     }
 
     @Test("on a host with systemd a container reaches nothing of the host through what enters it")

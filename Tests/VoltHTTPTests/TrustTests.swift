@@ -71,11 +71,29 @@ final class TrustTests {
             "/CN=localhost",
             "-keyout", "leaf.key", "-out", "leaf.csr")
         try Files.replace("\(scratch.path)/san", with: "subjectAltName=DNS:localhost".utf8)
-        for (name, days) in [("leaf", "2"), ("expired", "-1")] {
-            try openssl(
-                "x509", "-req", "-in", "leaf.csr", "-CA", "root.pem", "-CAkey", "root.key", "-CAcreateserial",
-                "-extfile", "san", "-days", days, "-out", "\(name).pem")
-        }
+        try openssl(
+            "x509", "-req", "-in", "leaf.csr", "-CA", "root.pem", "-CAkey", "root.key", "-CAcreateserial",
+            "-extfile", "san", "-days", "2", "-out", "leaf.pem")
+        // Only openssl-ca(1) makes a certificate that has ended, in all releases.
+        let authority = """
+            [ca]
+            default_ca = here
+            [here]
+            database = index.txt
+            new_certs_dir = .
+            rand_serial = yes
+            default_md = sha256
+            policy = names
+            [names]
+            commonName = supplied
+
+            """
+        try Files.replace("\(scratch.path)/ca.cnf", with: authority.utf8)
+        try Files.replace("\(scratch.path)/index.txt", with: "".utf8)
+        try openssl(
+            "ca", "-batch", "-notext", "-config", "ca.cnf", "-cert", "root.pem", "-keyfile", "root.key", "-in",
+            "leaf.csr", "-extfile", "san", "-startdate", "20200101000000Z", "-enddate", "20200102000000Z", "-out",
+            "expired.pem")
     }
 
     private func openssl(_ words: String...) throws {

@@ -1,4 +1,5 @@
 internal import CGit2
+internal import Glibc
 public import VoltCore
 
 /// libgit2 as this process uses it: no configuration of the user or of the machine, and bounds on what
@@ -10,6 +11,30 @@ public enum GitLibrary {
     private static let mapped = 1 << 30
     /// Objects in one pack: ten times those of the Linux kernel's repository, and 3 GB of an index.
     private static let objects = 100_000_000
+
+    /// The version of the libgit2 that is linked.
+    public static var version: String {
+        var major: Int32 = 0
+        var minor: Int32 = 0
+        var revision: Int32 = 0
+        git_libgit2_version(&major, &minor, &revision)
+        return "\(major).\(minor).\(revision)"
+    }
+
+    /// The version of the libssh2 that libgit2 speaks SSH with, or nil where it uses another way.
+    public static var sshVersion: String? {
+        typealias Version = @convention(c) (Int32) -> UnsafePointer<CChar>?
+        // libgit2 links it, and this program does not: it is asked for by its name.
+        guard let symbol = dlsym(nil, "libssh2_version") else { return nil }
+        return unsafeBitCast(symbol, to: Version.self)(0).map { String(cString: $0) }
+    }
+
+    /// Whether SSH takes RSA keys with SHA-2, which servers since OpenSSH 8.8 insist on: libssh2 does since 1.11.
+    public static var signsRSAWithSHA2: Bool {
+        guard let sshVersion else { return true }
+        let numbers = sshVersion.split { !("0"..."9").contains($0) }.prefix(2).map { Int($0) ?? 0 }
+        return !numbers.lexicographicallyPrecedes([1, 11])
+    }
 
     /// Starts the library. Once in a process, before any other call.
     ///

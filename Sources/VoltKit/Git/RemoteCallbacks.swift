@@ -102,11 +102,11 @@ final class RemoteCallbacks {
     private var rejected: VoltError {
         if case .sshKey(let path, let isRSA) = access.credential {
             let start = "authentication failed: '\(access.url)' does not take the "
-            if isRSA {
+            if isRSA, !GitLibrary.signsRSAWithSHA2 {
                 return VoltError(
                     .refused,
                     start
-                        + "RSA key '\(path)': libssh2 1.10 signs with SHA-1, which servers since OpenSSH 8.8 refuse",
+                        + "RSA key '\(path)': libssh2 before 1.11 signs with SHA-1, which servers since OpenSSH 8.8 refuse",
                     hint:
                         "use an ed25519 key ('ssh-keygen -t ed25519') and add its public half to the account")
             }

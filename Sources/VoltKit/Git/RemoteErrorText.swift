@@ -60,7 +60,10 @@ enum RemoteErrorText {
         if contains("unable to exchange encryption keys", "failed to start SSH session") {
             return VoltError(
                 .failed, "cannot read '\(url)': no host key or cipher in common (\(text))",
-                hint: "the server needs an ed25519 or ECDSA host key: libssh2 1.10 knows RSA with SHA-1 only")
+                hint: GitLibrary.signsRSAWithSHA2
+                    ? "the server needs an ed25519, ECDSA or RSA host key and a cipher of these days"
+                    : "the server needs an ed25519 or ECDSA host key: libssh2 before 1.11 knows RSA with SHA-1 only"
+            )
         }
         return VoltError(.failed, "cannot read '\(url)': \(text)")
     }

@@ -17,7 +17,7 @@ struct PrivateOptions: ParsableArguments {
     /// - Returns: the host key to pin; nil for none.
     func fill(_ pipeline: inout Pipeline, _ gitops: Gitops) throws(VoltError) -> ScannedHostKey? {
         if let proxy { try pipeline.use(proxy: proxy) }
-        if let file = pipeline.sshKey, let advice = Gitops.advice(onKey: file) {
+        if let file = pipeline.sshKey, let advice = gitops.advice(onKey: file) {
             Output.note("warning: \(advice)")
         }
         guard scanHostKey || acceptHostKey != nil else { return nil }

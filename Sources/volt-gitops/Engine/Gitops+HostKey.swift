@@ -33,13 +33,12 @@ extension Gitops {
         try Files.replace(file, with: "\(key.line)\n".utf8, mode: 0o600)
     }
 
-    /// What a person should know about the key of a pipeline before it is used, or nil.
-    public static func advice(onKey path: String) -> String? {
-        guard let bytes = try? Files.read(path, limit: PrivateKeyFile.longest), PrivateKeyFile.isRSA(bytes)
-        else {
-            return nil
-        }
+    /// A warning about the SSH key of a pipeline before it is used, or nil.
+    public func advice(onKey path: String) -> String? {
+        guard let bytes = try? Files.read(path, limit: PrivateKeyFile.longest), PrivateKeyFile.isRSA(bytes),
+            let libraries = try? reader().libraries(), !libraries.signsRSAWithSHA2
+        else { return nil }
         return
-            "'\(path)' is an RSA key: libssh2 1.10 of Debian 12 signs with SHA-1, which servers since OpenSSH 8.8 refuse; use an ed25519 key (ssh-keygen -t ed25519)"
+            "'\(path)' is an RSA key: libssh2 \(libraries.ssh ?? "") signs with SHA-1, which servers since OpenSSH 8.8 refuse; use an ed25519 key (ssh-keygen -t ed25519)"
     }
 }

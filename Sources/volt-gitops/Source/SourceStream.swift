@@ -29,6 +29,16 @@ public enum SourceStream {
         return Array(try encoder.encode(event)) + [10]
     }
 
+    /// The line about the worker's libraries.
+    public static func encode(_ libraries: SourceLibraries) throws -> [UInt8] {
+        Array(try JSONEncoder().encode(libraries)) + [10]
+    }
+
+    /// The libraries in a line, or nil when it is not such a line.
+    public static func libraries(_ line: String) -> SourceLibraries? {
+        try? JSONDecoder().decode(SourceLibraries.self, from: Data(line.utf8))
+    }
+
     /// The event in a line, without its line feed.
     ///
     /// - Throws: `VoltError` when the line is none.

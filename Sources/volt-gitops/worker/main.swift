@@ -1,6 +1,8 @@
 import GitopsSource
 import Glibc
 import VoltCore
+import VoltCrypto
+import VoltGit
 import VoltSystem
 
 // One request, one answer, one process: `SourceRequest.swift` says what goes in and out. Everything that
@@ -10,6 +12,13 @@ let events = EventWriter()
 do {
     try Confinement.apply()
     try ParentWatch.endWithParent()
+    if CommandLine.arguments.dropFirst() == ["--libraries"] {
+        let libraries = SourceLibraries(
+            git: GitLibrary.version, ssh: GitLibrary.sshVersion, openSSL: CryptoLibrary.version,
+            signsRSAWithSHA2: GitLibrary.signsRSAWithSHA2)
+        try Files.write(SourceStream.encode(libraries), to: 1, named: "stdout")
+        exit(0)
+    }
     let request = try SourceStream.request(try EventWriter.readRequest())
     switch request.repository.system {
     case .git where request.action == .hostKey: try HostKeyJob(request, events: events).run()

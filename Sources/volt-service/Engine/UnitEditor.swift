@@ -176,6 +176,8 @@ public struct UnitEditor: Sendable {
 
     private func restart(_ units: [String]) throws(VoltError) {
         guard !units.isEmpty else { return }
+        // Restarts that somebody asks for do not count against StartLimitBurst= of a unit.
+        _ = try? systemd.control(["reset-failed", "--"] + units)
         // A socket cannot be started while its service runs.
         let sockets = units.filter { $0.hasSuffix(".socket") }
         guard !sockets.isEmpty else {

@@ -1,4 +1,8 @@
 #include <git2.h>
+// Where libgit2 1.8 and newer declare git_error_set_str.
+#if __has_include(<git2/sys/errors.h>)
+#include <git2/sys/errors.h>
+#endif
 
 // git_libgit2_opts(3) is variadic, which Swift cannot call.
 static inline int volt_git_set_search_path(int level, const char *path) {

@@ -78,6 +78,20 @@ struct SourceReader: Sendable {
         return ScannedHostKey(host: host, type: type, fingerprint: fingerprint, line: line)
     }
 
+    /// The libraries that the worker is linked to.
+    ///
+    /// - Throws: `VoltError` when it cannot start.
+    func libraries() throws(VoltError) -> SourceLibraries {
+        let child = try Child.start(worker, ["--libraries"], environment: environment)
+        var found: SourceLibraries?
+        var said = ""
+        let outcome = child.finish(limit: .seconds(10)) { stream, line in
+            if stream == .stdout { found = SourceStream.libraries(line) } else { said = line }
+        }
+        if outcome == .exited(0), let found { return found }
+        throw VoltError(.failed, "'\(worker)' cannot start: \(said.isEmpty ? "\(outcome)" : said)")
+    }
+
     /// Fetches the tip of a pipeline's branch and writes its tree.
     ///
     /// - Parameters:

@@ -1,4 +1,5 @@
 internal import Dispatch
+internal import GitopsSource
 internal import Glibc
 internal import Synchronization
 internal import VoltCore
@@ -17,7 +18,8 @@ extension Gitops {
     ///   - port: where the server listens when it runs.
     public func doctor(repositories: Bool, port: Int) -> [DoctorCheck] {
         let host = HostDoctor(state: paths.state, now: clock.now())
-        var checks = host.libraries() + [worker(), self.port(port), host.disk(), host.clock()]
+        let (worker, libraries) = worker()
+        var checks = host.libraries(libraries) + [worker, self.port(port), host.disk(), host.clock()]
         checks += host.keys(paths.configuration) + host.trust(paths.configuration)
         let journal: Journal
         do throws(VoltError) {
@@ -40,10 +42,17 @@ extension Gitops {
         return repositories ? checks + reach(pipelines) : checks
     }
 
-    private func worker() -> DoctorCheck {
+    /// Whether the worker starts, and what it is linked to.
+    private func worker() -> (check: DoctorCheck, libraries: SourceLibraries?) {
         do throws(VoltError) {
-            return .ok("worker", "'\(try Processes.helper("volt-gitops--worker"))' is installed")
-        } catch { return .fail("worker", error.message, error.hint) }
+            let reader = try self.reader()
+            let libraries = try reader.libraries()
+            let ssh = libraries.ssh.map { " and libssh2 \($0)" } ?? ""
+            return (.ok("worker", "'\(reader.worker)' starts, with libgit2 \(libraries.git)\(ssh)"), libraries)
+        } catch {
+            let hint = error.hint ?? "ldd \((try? reader().worker) ?? "") shows a library that is missing"
+            return (.fail("worker", error.message, hint), nil)
+        }
     }
 
     private func port(_ port: Int) -> DoctorCheck {

@@ -1,3 +1,4 @@
+internal import GitopsSource
 internal import Glibc
 internal import VoltCore
 internal import VoltSystem
@@ -11,67 +12,62 @@ struct HostDoctor {
 
     // MARK: Libraries
 
-    /// A library by the name of its Debian packages and the beginning of its file's name.
-    private static let needed = [
-        ("libgit2", "libgit2-[0-9]*", "libgit2.so."), ("libssh2", "libssh2-1*", "libssh2.so."),
-        ("OpenSSL", "libssl[0-9]*", "libssl.so."),
-    ]
     /// The first package of Debian 12 with the fixes of 2026: submodule paths, delta sizes, credentials after a
     /// redirect, and paths over ssh.
     private static let patchedGit = "1.5.1+ds-1+deb12u2"
 
     /// The versions of the libraries that read repositories.
-    func libraries() -> [DoctorCheck] {
-        Self.needed.map { name, pattern, file in
-            if let package = installed(pattern) {
-                guard name == "libgit2" else { return .ok(name, "\(package.name) \(package.version)") }
-                return git(package.version)
+    ///
+    /// - Parameter linked: what the worker says of those it is linked to; nil when it cannot start.
+    func libraries(_ linked: SourceLibraries?) -> [DoctorCheck] {
+        guard let linked else { return [] }
+        let others = [("libssh2", "libssh2-1*", linked.ssh), ("OpenSSL", "libssl[0-9]*", linked.openSSL)]
+        return [git(linked.git)]
+            + others.compactMap { name, pattern, version in
+                guard let version else { return nil }
+                guard let package = installed(pattern, version: version) else { return unknown(name, version) }
+                return .ok(name, "\(package.name) \(package.version)")
             }
-            guard let version = fileVersion(file) else {
-                return .warn(
-                    name, "its version cannot be seen", "keep it at the patched level of its distributor")
-            }
-            return .warn(
-                name,
-                "version \(version), of no Debian package: whether it has the fixes of 2026 cannot be told",
-                "look at the notices of its distributor")
-        }
     }
 
-    private func git(_ version: String) -> DoctorCheck {
-        let isDebian12 = version.hasPrefix("1.5.")
-        guard isDebian12 else {
+    private func git(_ linked: String) -> DoctorCheck {
+        guard let package = installed("libgit2-[0-9]*", version: linked) else {
+            return unknown("libgit2", linked)
+        }
+        guard linked.hasPrefix("1.5.") else {
             return .warn(
-                "libgit2", "package \(version): which fixes it has is not known here",
+                "libgit2", "package \(package.version): which fixes it has is not known here",
                 "look at the notices of its distributor")
         }
-        let outcome = run("/usr/bin/dpkg", ["--compare-versions", version, "ge", Self.patchedGit])?.outcome
+        let outcome = run("/usr/bin/dpkg", ["--compare-versions", package.version, "ge", Self.patchedGit])?
+            .outcome
         guard outcome == .exited(0) else {
             return .fail(
-                "libgit2", "package \(version) lacks security fixes, which are in \(Self.patchedGit)",
-                "apt-get update && apt-get install --only-upgrade libgit2-1.5")
+                "libgit2", "package \(package.version) lacks security fixes, which are in \(Self.patchedGit)",
+                "apt-get update && apt-get install --only-upgrade \(package.name)")
         }
-        return .ok("libgit2", "package \(version) has the security fixes of 2026")
+        return .ok("libgit2", "package \(package.version) has the security fixes of 2026")
     }
 
-    private func installed(_ pattern: String) -> (name: String, version: String)? {
+    private func unknown(_ name: String, _ version: String) -> DoctorCheck {
+        .warn(
+            name, "version \(version), of no Debian package: whether it has the fixes of 2026 cannot be told",
+            "look at the notices of its distributor")
+    }
+
+    /// The installed package of a library that has the version which is linked: there may be others beside it.
+    private func installed(_ pattern: String, version: String) -> (name: String, version: String)? {
         let reply = run(
             "/usr/bin/dpkg-query", ["-W", "-f", "${db:Status-Abbrev}|${Package}|${Version}\\n", pattern])
         for line in reply?.lines ?? [] {
             let fields = line.split(separator: "|").map(String.init)
-            if fields.count == 3, fields[0].hasPrefix("ii"), !fields[1].hasSuffix("-dev") {
+            if fields.count == 3, fields[0].hasPrefix("ii"), !fields[1].hasSuffix("-dev"),
+                fields[2].hasPrefix("\(version)+") || fields[2].hasPrefix("\(version)-")
+            {
                 return (fields[1], fields[2])
             }
         }
         return nil
-    }
-
-    private func fileVersion(_ prefix: String) -> String? {
-        let directories = [
-            "/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64", "/usr/lib",
-        ]
-        let names = directories.flatMap { ((try? Files.list($0)) ?? []).filter { $0.hasPrefix(prefix) } }
-        return names.map { String($0.dropFirst(prefix.count)) }.max { $0.count < $1.count }
     }
 
     // MARK: The machine

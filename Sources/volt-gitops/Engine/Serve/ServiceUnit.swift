@@ -73,6 +73,8 @@ public struct ServiceUnit: Sendable, Equatable {
             Documentation=man:volt-gitops(1)
             After=network-online.target
             Wants=network-online.target
+            # However often it is restarted, it is started again: a limit would close the socket for good.
+            StartLimitIntervalSec=0
             \(socket)
             [Service]
             Type=notify
