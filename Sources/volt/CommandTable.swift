@@ -7,12 +7,12 @@ struct BuiltIn: Sendable {
     let run: @Sendable (Session, [[UInt8]]) -> Int32
 }
 
-/// A tool of Volt, installed on its own from the package `volt-<name>`.
+/// A tool of Volt, installed on its own.
 struct FirstParty: Sendable {
     let name: String
     let summary: String
-
-    var package: String { "volt-\(name)" }
+    /// False while the name is only kept for the tool.
+    var isReleased = true
 }
 
 /// Tools that stand together in the help.
@@ -30,13 +30,15 @@ enum CommandTable {
             name: "deploy", title: "Deploy",
             tools: [
                 FirstParty(name: "gitops", summary: "GitOps pipelines: a push ends in a running workload"),
-                FirstParty(name: "compose", summary: "constellations: several workloads from one file"),
+                FirstParty(
+                    name: "compose", summary: "constellations: several workloads from one file",
+                    isReleased: false),
             ]),
         Group(
             name: "run", title: "Run",
             tools: [
                 FirstParty(name: "container", summary: "run containers on systemd-nspawn"),
-                FirstParty(name: "vm", summary: "run virtual machines on VoltVisor"),
+                FirstParty(name: "vm", summary: "run virtual machines on VoltVisor", isReleased: false),
                 FirstParty(name: "service", summary: "manage the systemd services of Volt"),
             ]),
         Group(
@@ -48,12 +50,14 @@ enum CommandTable {
         Group(
             name: "network", title: "Network",
             tools: [
-                FirstParty(name: "mesh", summary: "join hosts into one encrypted network"),
-                FirstParty(name: "ingress", summary: "bring HTTP and HTTPS to workloads"),
+                FirstParty(name: "mesh", summary: "join hosts into one encrypted network", isReleased: false),
+                FirstParty(name: "ingress", summary: "bring HTTP and HTTPS to workloads", isReleased: false),
             ]),
         Group(
             name: "secure", title: "Secure",
-            tools: [FirstParty(name: "landlock", summary: "run programs under Landlock rules")]),
+            tools: [
+                FirstParty(name: "landlock", summary: "run programs under Landlock rules", isReleased: false)
+            ]),
     ]
 
     static let builtIns: [BuiltIn] = [

@@ -76,7 +76,12 @@ enum Unknown {
     }
 
     static func notInstalled(_ tool: FirstParty) -> VoltError {
-        VoltError(
-            .commandNotFound, "'\(tool.name)' is not installed", hint: "install the package \(tool.package)")
+        tool.isReleased
+            ? VoltError(
+                .commandNotFound, "'\(tool.name)' is not installed",
+                hint: "install it with 'make install-\(tool.name)'")
+            : VoltError(
+                .commandNotFound, "'\(tool.name)' is not part of this release",
+                hint: "'volt help' shows the tools that are")
     }
 }

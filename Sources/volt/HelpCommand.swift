@@ -55,7 +55,7 @@ enum HelpCommand {
     /// The short list: built in and from the table, with what is absent marked.
     static func overview(_ session: Session, asError: Bool = false) -> String {
         let text = """
-            volt \(VoltVersion.text): containers, virtual machines and Git-driven deployments on plain Linux hosts
+            volt \(VoltVersion.text): containers and Git-driven deployments on plain Linux hosts
 
             Usage: volt [OPTIONS] COMMAND [ARGUMENTS]
 
@@ -85,9 +85,8 @@ enum HelpCommand {
         let rows = CommandTable.groups.map { group in
             group.tools.map { tool in
                 let absent = session.search.first(tool.name) == nil
-                return [
-                    tool.name, tool.summary, absent ? "not installed: package \(tool.package)" : "",
-                ]
+                let mark = tool.isReleased ? "not installed" : "not part of this release"
+                return [tool.name, tool.summary, absent ? mark : ""]
             } + extensions.filter { $0.group == group.name }.map { [$0.name, $0.summary, ""] }
         }
         // One set of widths for all groups.

@@ -25,7 +25,9 @@ enum ListCommands {
                         CommandTable.firstParty($0) == nil && session.search.first($0) != nil
                     })
             case "alias":
-                names.formUnion(try session.aliases().entries.map(\.name).filter { !session.isCommand($0) })
+                // This is what completion asks: a mistake in the file of aliases leaves the commands.
+                let aliases = (try? session.aliases())?.entries.map(\.name) ?? []
+                names.formUnion(aliases.filter { !session.isCommand($0) })
             default:
                 throw VoltError(
                     .usage, "'\(Console.shown(String(kind)))' is not a list of commands",

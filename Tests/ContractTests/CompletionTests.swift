@@ -45,6 +45,17 @@ private let complete = """
         #expect(words.last == "/etc/passw" || found == expected.split(separator: " ").sorted())
     }
 
+    @Test(
+        "a mistake in the file of aliases leaves the commands to completion, and volt aliases names its line")
+    func brokenAliases() throws {
+        let machine = try Machine()
+        try machine.script("usr/bin/volt-container", "echo wrong")
+        try machine.aliases("ps = container ps\nthis is no alias\n")
+        #expect(try candidates(["volt", "cont"], machine) == "container")
+        let result = try machine.run("aliases")
+        #expect(result.status == 64 && result.stderr.contains(":2: there is no '='"), "\(result.stderr)")
+    }
+
     @Test("the script that a tool of Volt writes completes its words, written without VOLT_EXE")
     func handsOn() throws {
         let machine = try Machine()

@@ -133,14 +133,19 @@ import VoltTestKit
         #expect(try machine.run("--list-cmds=others").stdout == "")
     }
 
-    @Test("a tool of Volt that is absent is named with its package")
+    @Test("a tool of Volt that is absent is named with how to install it, and one of a later release is told")
     func absent() throws {
         let machine = try Machine()
         let result = try machine.run("compose", "up")
         #expect(result.status == 127)
         #expect(
             result.stderr
-                == "volt: error: 'compose' is not installed\nvolt: hint: install the package volt-compose\n")
+                == "volt: error: 'compose' is not part of this release\nvolt: hint: 'volt help' shows the tools that are\n"
+        )
+        #expect(
+            try machine.run("gitops", "list").stderr
+                == "volt: error: 'gitops' is not installed\nvolt: hint: install it with 'make install-gitops'\n"
+        )
         #expect(try machine.run("help", "compose").status == 127)
         #expect(try machine.run("which", "compose").status == 127)
     }

@@ -91,8 +91,10 @@ final class TrustTests {
         try Files.replace("\(scratch.path)/ca.cnf", with: authority.utf8)
         try Files.replace("\(scratch.path)/index.txt", with: "".utf8)
         try openssl(
-            "ca", "-batch", "-notext", "-config", "ca.cnf", "-cert", "root.pem", "-keyfile", "root.key", "-in",
-            "leaf.csr", "-extfile", "san", "-startdate", "20200101000000Z", "-enddate", "20200102000000Z", "-out",
+            "ca", "-batch", "-notext", "-config", "ca.cnf", "-cert", "root.pem", "-keyfile", "root.key",
+            "-in",
+            "leaf.csr", "-extfile", "san", "-startdate", "20200101000000Z", "-enddate", "20200102000000Z",
+            "-out",
             "expired.pem")
     }
 

@@ -48,7 +48,9 @@ extension Gitops {
             let reader = try self.reader()
             let libraries = try reader.libraries()
             let ssh = libraries.ssh.map { " and libssh2 \($0)" } ?? ""
-            return (.ok("worker", "'\(reader.worker)' starts, with libgit2 \(libraries.git)\(ssh)"), libraries)
+            return (
+                .ok("worker", "'\(reader.worker)' starts, with libgit2 \(libraries.git)\(ssh)"), libraries
+            )
         } catch {
             let hint = error.hint ?? "ldd \((try? reader().worker) ?? "") shows a library that is missing"
             return (.fail("worker", error.message, hint), nil)

@@ -25,7 +25,9 @@ struct HostDoctor {
         return [git(linked.git)]
             + others.compactMap { name, pattern, version in
                 guard let version else { return nil }
-                guard let package = installed(pattern, version: version) else { return unknown(name, version) }
+                guard let package = installed(pattern, version: version) else {
+                    return unknown(name, version)
+                }
                 return .ok(name, "\(package.name) \(package.version)")
             }
     }
