@@ -120,7 +120,16 @@ public struct RepositoryURL: Sendable, Hashable, CustomStringConvertible {
         return normalise(host: parts.host, port: port, path: parts.path, transport: parts.transport)
     }
 
+    /// Where providers take SSH at the port of HTTPS, for networks that let nothing else out.
+    private static let sshOverHTTPS = [
+        "ssh.github.com": "github.com", "altssh.bitbucket.org": "bitbucket.org",
+        "altssh.gitlab.com": "gitlab.com",
+    ]
+
     private static func normalise(host: String, port: Int?, path: String, transport: Transport) -> String {
+        if transport == .ssh, port == 443, let usual = sshOverHTTPS[host] {
+            return normalise(host: usual, port: nil, path: path, transport: transport)
+        }
         var parts = (RepositoryURLParts.percentDecoded(path) ?? path).split(separator: "/").map(String.init)
         // Bitbucket Data Center serves HTTP below /scm and SSH without it.
         if transport == .https || transport == .http, parts.count > 2, parts.first == "scm" {
