@@ -14,6 +14,10 @@ import VoltCore
             (">1.4.2 <=1.4.4", "1.4.3 1.4.4", "1.4.2"),
             ("1.x", "1.0.0 1.7.2", "2.0.0"), ("=1.4", "1.4.7", "1.5.0"),
             ("^1 || ^3.2", "1.1.0 3.2.0", "2.0.0 3.1.9"),
+            ("1.2 - 2.4", "1.2.0 2.0.0 2.4.9", "1.1.9 2.5.0"), ("1.2.3 - 2", "1.2.3 2.9.9", "1.2.2 3.0.0"),
+            ("~>1.4.2", "1.4.2 1.4.9", "1.5.0"), ("~> 1.4", "1.4.0", "1.5.0"),
+            // What npm does not take for a version: numbers that are missing, and zeros before a number.
+            (">=1.2", "1.2.0 2026.11.29", "20260101 2026 2026.01.05 01.5.0 1.5 v2 2.0.0-01"),
             (">=2.0.0-rc.1", "2.0.0-rc.1 2.0.0-rc.2 2.0.0 2.1.0", "2.0.0-beta.9 2.1.0-rc.1"),
         ]) func range(_ text: String, inside: String, outside: String) throws
     {
@@ -53,7 +57,11 @@ import VoltCore
 
     @Test(
         "what is no pattern is refused",
-        arguments: ["", "-v", "a..b", "a b", "^", "^x.y", ">=", "1 ||", "^1.2.3.4", ">=1.2 <", "v[1]"])
+        arguments: [
+            "", "-v", "a..b", "a b", "^", "^x.y", ">=", "1 ||", "^1.2.3.4", ">=1.2 <", "v[1]", "^01.2",
+            "1.2 - ",
+            "1 - 2 - 3", "^1 - 2",
+        ])
     func refused(_ text: String) {
         #expect(throws: VoltError.self) { try TagPattern(text) }
     }

@@ -41,6 +41,15 @@ public struct SemanticVersion: Sendable, Hashable, Comparable {
         self.init(numbers[0], numbers[1], numbers[2], preRelease: preRelease, parts: parts)
     }
 
+    /// The version of a tag, by the rules of npm: all three numbers, and no number with a zero before it. So the
+    /// tag `2026` or `2026.01.05` is a date and no version; `2026.11.29` is one.
+    static func strict(_ text: String) -> SemanticVersion? {
+        guard let version = SemanticVersion(text), version.parts == 3 else { return nil }
+        let numbers = text.drop { $0 == "v" }.prefix { $0 != "-" && $0 != "+" }.split(separator: ".")
+        let written = numbers + version.preRelease.map { $0[...] }.filter { $0.allSatisfy(\.isNumber) }
+        return written.contains { $0.count > 1 && $0.hasPrefix("0") } ? nil : version
+    }
+
     /// Digits alone, of at most 15: a date and a time.
     private static func number(_ text: Substring) -> Int? {
         guard (1...15).contains(text.utf8.count), text.utf8.allSatisfy({ (48...57).contains($0) }) else {

@@ -33,7 +33,7 @@ public struct TagPattern: Sendable, Equatable {
     /// Whether a tag is one of them.
     public func matches(_ tag: String) -> Bool {
         switch rule {
-        case .range(let range): SemanticVersion(tag).map(range.contains) ?? false
+        case .range(let range): SemanticVersion.strict(tag).map(range.contains) ?? false
         case .glob(let glob, let namesPreReleases):
             glob.matches(tag.utf8)
                 && (namesPreReleases || TagOrder(tag).version?.preRelease.isEmpty != false)

@@ -1,6 +1,6 @@
 public import VoltCore
 
-/// A range of versions as npm and Cargo write it: `^1.4`, `~1.4.2`, `>=1.2 <2`, `1.x`, `^1 || ^3`.
+/// A range of versions as npm writes it: `^1.4`, `~1.4.2`, `>=1.2 <2`, `1.x`, `1.2 - 2.4`, `^1 || ^3`.
 public struct VersionRange: Sendable, Equatable {
     private struct Bound: Equatable {
         enum Sign { case atLeast, above, below, atMost, equal }
@@ -36,7 +36,15 @@ public struct VersionRange: Sendable, Equatable {
         for alternative in text.split(separator: "||", omittingEmptySubsequences: false) {
             var bounds: [Bound] = []
             var sign = ""
-            for word in alternative.split(whereSeparator: { $0 == " " || $0 == "," }) {
+            let words = alternative.split(whereSeparator: { $0 == " " || $0 == "," })
+            if words.count == 3, words[1] == "-" {
+                guard let low = Self.bounds(">=", String(words[0])),
+                    let high = Self.bounds("<=", String(words[2]))
+                else { throw Self.refusal(text) }
+                alternatives.append(low + high)
+                continue
+            }
+            for word in words {
                 let operators = word.prefix { "<>=^~".contains($0) }
                 let rest = word.dropFirst(operators.count)
                 guard sign.isEmpty || operators.isEmpty else { throw Self.refusal(text) }
@@ -55,17 +63,21 @@ public struct VersionRange: Sendable, Equatable {
     private static func refusal(_ text: String) -> VoltError {
         VoltError(
             .usage, "'\(text)' is not a range of versions",
-            hint: "write '^1.4', '~1.4.2', '>=1.2 <2' or '1.x'; alternatives are separated by '||'")
+            hint:
+                "write '^1.4', '~1.4.2', '>=1.2 <2', '1.2 - 2.4' or '1.x'; alternatives are separated by '||'"
+        )
     }
 
     private static func bounds(_ sign: String, _ text: String) -> [Bound]? {
         var words = text.split(separator: ".", omittingEmptySubsequences: false)
         while let last = words.last, last == "x" || last == "*" { words.removeLast() }
+        guard words.allSatisfy({ !($0.count > 1 && $0.hasPrefix("0")) }) else { return nil }
         if words.isEmpty { return sign.isEmpty ? [Bound(sign: .atLeast, version: SemanticVersion(0))] : nil }
         guard let low = SemanticVersion(words.joined(separator: ".")) else { return nil }
         switch sign {
         case "^": return [Bound(sign: .atLeast, version: low), below(afterCaret(low))]
-        case "~": return [Bound(sign: .atLeast, version: low), below(next(low, part: min(low.parts, 2)))]
+        case "~", "~>":
+            return [Bound(sign: .atLeast, version: low), below(next(low, part: min(low.parts, 2)))]
         case ">=": return [Bound(sign: .atLeast, version: low)]
         case "<": return [below(low)]
         case ">":
