@@ -62,15 +62,19 @@ import VoltTestKit
         let host = try Host()
         try host.createSite("--window", "deny 0 0 * * * 1d", "--window", "allow 0 9 * * mon 8h Europe/Berlin")
         let list = try host.gitops("window", "list", "--name", "site").stdout
-        #expect(list.contains("1       deny 0 0 * * * 1d UTC"))
-        #expect(list.contains("2       allow 0 9 * * mon 8h Europe/Berlin"))
+        let rows = list.split(separator: "\n")
+        #expect(
+            rows[1].hasPrefix("1       deny 0 0 * * * 1d UTC") && rows[1].contains("  forbids  "), "\(list)")
+        #expect(rows[2].hasPrefix("2       allow 0 9 * * mon 8h Europe/Berlin"))
         let one = try host.git("rev-parse", "HEAD")
         // Without a server the attempt stays in the queue, too.
         let waits = try host.gitops("sync", "--name", "site")
         #expect(waits.status == 75)
-        #expect(waits.stderr.contains("'deny 0 0 * * * 1d UTC' is open"))
+        #expect(waits.stderr.contains("the window 'deny 0 0 * * * 1d UTC' forbids deploys"))
         #expect(try host.statuses() == ["waiting"])
-        #expect(try host.gitops("status").stderr.contains("site: waiting: 'deny 0 0 * * * 1d UTC' is open"))
+        #expect(
+            try host.gitops("status").stderr.contains(
+                "site: waiting: the window 'deny 0 0 * * * 1d UTC' forbids deploys"))
         let forced = try host.gitops("sync", "--name", "site", "--force")
         #expect(forced.status == 0, "\(forced.stderr)")
         #expect(host.applied.last == "done \(one)")

@@ -56,7 +56,7 @@ struct ListWindows: ParsableCommand {
             var table = Table(["NUMBER", "WINDOW", "NOW", "UNTIL (UTC)"])
             for window in windows {
                 table.add([
-                    "\(window.number)", window.window, window.isOpen ? "open" : "closed",
+                    "\(window.number)", window.window, window.effect.rawValue,
                     window.changesAt?.tableText ?? "-",
                 ])
             }

@@ -92,7 +92,8 @@ enum Gate {
             let until = opens.map { "until \($0.tableText) UTC" } ?? "and no opening is in sight"
             switch closed {
             case .denied(let window):
-                return .wait(.window, reason: "'\(window.text)' is open \(until)", until: opens)
+                return .wait(
+                    .window, reason: "the window '\(window.text)' forbids deploys \(until)", until: opens)
             case .notAllowed: return .wait(.window, reason: "no allow window is open \(until)", until: opens)
             }
         }

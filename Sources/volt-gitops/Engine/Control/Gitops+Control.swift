@@ -93,10 +93,22 @@ extension Gitops {
         public var number: Int
         /// The window as it is written.
         public var window: String
-        /// Whether it is open now.
+        /// Whether its time is now; a deny window forbids deploys then.
         public var isOpen: Bool
+        /// What it does now.
+        public var effect: Effect
         /// When it closes, or when it opens next.
         public var changesAt: Timestamp?
+
+        /// What a window does.
+        public enum Effect: String, Encodable, Sendable {
+            /// An allow window at its time, and outside of it.
+            case open, closed
+            /// A deny window at its time.
+            case forbids
+            /// A deny window outside of its time.
+            case idle
+        }
     }
 
     /// The windows of a pipeline and where they are now.
@@ -112,6 +124,8 @@ extension Gitops {
             states.append(
                 WindowState(
                     number: index + 1, window: window.text, isOpen: closes != nil,
+                    effect: window.effect == .deny
+                        ? (closes == nil ? .idle : .forbids) : (closes == nil ? .closed : .open),
                     changesAt: change.map { Timestamp(milliseconds: $0 * 1000) }))
         }
         return states
