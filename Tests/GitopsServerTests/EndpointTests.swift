@@ -53,6 +53,18 @@ import VoltTestKit
         #expect(host.applied.isEmpty)
     }
 
+    @Test("a branch that is written as refs/heads/main is the branch main, and its pushes are deployed")
+    func fullBranchName() throws {
+        let host = try Host()
+        try host.createSite("--branch", "refs/heads/main")
+        #expect(try host.gitops("list").stdout.contains("  main  "))
+        let server = try Serve(host)
+        let commit = try host.git("rev-parse", "HEAD")
+        #expect(try host.deliver(commit, to: server) == 202)
+        try host.wait("for the deploy") { host.running == commit }
+        #expect(server.end(SIGTERM) == 0)
+    }
+
     @Test("a pipeline that was created without a secret on purpose takes unsigned deliveries")
     func unsigned() throws {
         let host = try Host()

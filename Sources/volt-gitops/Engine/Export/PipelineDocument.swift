@@ -145,6 +145,7 @@ struct PipelineDocument {
             throw wrong.unknown(among: extra)
         }
         pipeline.createdAt = now
+        pipeline.branch = Pipeline.shortBranch(pipeline.branch)
         let unsigned = try field("insecureNoSecret")?.boolean() ?? false
         var secretFile: String?
         if let secret = field("secretFile") {

@@ -383,7 +383,12 @@ public final class Journal {
     }
 
     private static func decode(_ text: String) throws(VoltError) -> Pipeline {
-        do { return try JSONDecoder().decode(Pipeline.self, from: Data(text.utf8)) } catch {
+        do {
+            var pipeline = try JSONDecoder().decode(Pipeline.self, from: Data(text.utf8))
+            // Older versions kept what the user wrote.
+            pipeline.branch = Pipeline.shortBranch(pipeline.branch)
+            return pipeline
+        } catch {
             throw VoltError(.failed, "the journal holds a pipeline that cannot be read: \(error)")
         }
     }

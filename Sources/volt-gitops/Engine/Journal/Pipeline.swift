@@ -75,13 +75,19 @@ public struct Pipeline: Codable, Sendable, Equatable {
         self.name = name
         self.repo = repo
         self.provider = provider
-        self.branch = branch
+        self.branch = Self.shortBranch(branch)
         self.workload = workload
         self.createdAt = createdAt
     }
 }
 
 extension Pipeline {
+    /// The name of a branch as payloads have it, without the `refs/heads/` that people write, too.
+    static func shortBranch(_ name: String) -> String {
+        let prefix = "refs/heads/"
+        return name.hasPrefix(prefix) ? String(name.dropFirst(prefix.count)) : name
+    }
+
     /// Sends what goes over https, and of Subversion over http, through a proxy.
     ///
     /// - Throws: `VoltError` with code `usage` for what is no address, and for a repository that is reached
