@@ -158,7 +158,11 @@ final class Background {
             executable, arguments, environment: environment, descriptors: [1: output, 2: output])
     }
 
-    deinit { killAndWait(pid) }
+    // It leads a session, and servers such as Apache have workers in it that outlive their parent.
+    deinit {
+        kill(-pid, SIGKILL)
+        killAndWait(pid)
+    }
 }
 
 /// Whether something listens on a port of 127.0.0.1.
