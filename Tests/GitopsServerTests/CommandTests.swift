@@ -124,6 +124,31 @@ import VoltTestKit
         #expect(unit.contains("ExecStart=\(ToolRunner.products)/volt-gitops serve\n"))
         #expect(unit.contains("Type=notify\n"))
     }
+
+    @Test("install-service keeps a port that was edited, and writes nothing of the host for another root")
+    func servicePort() throws {
+        let host = try Host()
+        let directory = "\(host.directory)/root/etc/systemd/system"
+        let made = try host.gitops("install-service", "--port", "9191")
+        #expect(
+            made.status == 0 && made.stderr.contains("wrote \(directory)/volt-gitops.service"),
+            "\(made.stderr)")
+        #expect(made.stderr.contains("systemctl link \(directory)/volt-gitops.service"))
+        func text(_ unit: String) throws -> String {
+            String(decoding: try Files.read("\(directory)/\(unit)"), as: UTF8.self)
+        }
+        #expect(try host.gitops("install-service", "--socket").status == 0)
+        #expect(try text("volt-gitops.socket").contains("\nListenStream=9191\n"))
+        // As 'volt service edit --port 9292' does.
+        try Files.makeDirectory("\(directory)/volt-gitops.socket.d")
+        try Files.replace(
+            "\(directory)/volt-gitops.socket.d/override.conf",
+            with: "[Socket]\nListenStream=\nListenStream=9292\n".utf8)
+        #expect(try host.gitops("install-service").status == 0)
+        #expect(try text("volt-gitops.socket").contains("\nListenStream=9292\n"))
+        #expect(try host.gitops("install-service", "--no-socket").status == 0)
+        #expect(try text("volt-gitops.service").contains("VOLT_GITOPS_PORT=9292\n"))
+    }
 }
 
 extension Substring {

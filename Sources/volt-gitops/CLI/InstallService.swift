@@ -16,8 +16,15 @@ struct InstallService: ParsableCommand {
               volt gitops install-service --socket --port 9191
             """)
 
-    @Option(help: "The directory for the unit.") var destination = "/etc/systemd/system"
-    @Option(help: "The port; 9090 when not given. 'volt service edit volt-gitops --port' changes it later.")
+    @Option(
+        help:
+            "The directory for the unit; /etc/systemd/system when not given, below VOLT_ROOT where that is set."
+    )
+    var destination: String?
+    @Option(
+        help:
+            "The port; not given: the one of the units that are there, else 9090. 'volt service edit volt-gitops --port' changes it later."
+    )
     var port: Int?
     @Flag(
         inversion: .prefixedNo,
@@ -30,14 +37,20 @@ struct InstallService: ParsableCommand {
 
     func run() throws {
         let (_, context) = try VoltGitops.engine()
-        let directory = Files.absolute(destination, from: Files.currentDirectory)
+        let root = context.environment["VOLT_ROOT"]
+        let system = "/etc/systemd/system"
+        let directory =
+            destination.map { Files.absolute($0, from: Files.currentDirectory) } ?? (root ?? "") + system
         let hasSocket = socket ?? Files.exists("\(directory)/\(ServiceUnit.socketName)")
         let unit = ServiceUnit(
-            executable: Processes.selfPath, root: context.environment["VOLT_ROOT"], port: port,
+            executable: Processes.selfPath, root: root, port: port ?? ServiceUnit.port(in: directory),
             hasSocket: hasSocket)
         let files = try unit.install(in: directory)
         for file in files { Output.note("wrote \(file)") }
         let names = files.map { Files.lastComponent(of: $0) }.joined(separator: " ")
+        if directory != system {
+            Output.note("systemd reads it after: systemctl link \(files.joined(separator: " "))")
+        }
         Output.note("enable it with: systemctl enable --now \(names)")
     }
 }

@@ -132,6 +132,28 @@ public struct ServiceUnit: Sendable, Equatable {
         return hasSocket ? [socket, file] : [file]
     }
 
+    /// The port that the units in a directory have now, with what 'volt service edit --port' changed; nil for the
+    /// one that nobody chose.
+    public static func port(in directory: String) -> Int? {
+        let keys = [socketName: "ListenStream=", serviceName: "Environment=VOLT_GITOPS_PORT="]
+        for unit in [socketName, serviceName] where Files.exists("\(directory)/\(unit)") {
+            let dropIns = ((try? Files.list("\(directory)/\(unit).d")) ?? []).filter { $0.hasSuffix(".conf") }
+            let files = [unit] + dropIns.sorted().map { "\(unit).d/\($0)" }
+            let lines = files.flatMap { file in
+                String(
+                    decoding: (try? Files.read("\(directory)/\(file)", limit: 1 << 20)) ?? [], as: UTF8.self
+                )
+                .split(separator: "\n")
+            }
+            let key = keys[unit] ?? ""
+            let ports = lines.filter { $0.hasPrefix(key) }.compactMap { line in
+                Int(line.dropFirst(key.count).split(separator: ":").last ?? "")
+            }
+            if let port = ports.last(where: { (1...65535).contains($0) }) { return port }
+        }
+        return nil
+    }
+
     private static func control(_ arguments: [String]) throws(VoltError) {
         let outcome = try Child.start("/usr/bin/systemctl", arguments, environment: [:])
             .finish(limit: .seconds(90)) { _, _ in }
