@@ -128,6 +128,53 @@ import VoltTestKit
         #expect(empty.status == 5, "an empty file does not delete everything")
     }
 
+    @Test(
+        "relative paths of every file in a document are seen from its directory, and a file that is not there is named"
+    )
+    func files() throws {
+        let host = try Host()
+        let text = """
+            apiVersion: volt/v1
+            kind: pipelines
+            pipelines:
+              - name: site
+                repo: https://git.example.invalid/site.git
+                provider: github
+                workload: site
+                secretFile: secret
+                track: { tag: v1.*, signers: [allowed] }
+                notify:
+                  onlyFailures: true
+                  secretFile: signing
+                  targets: [{ id: a, kind: webhook, shown: https://a.example.invalid, addressFile: address }]
+
+            """
+        let file = try write(host, text)
+        for (name, setting) in [
+            ("signing", "notify.secretFile"), ("address", "notify.targets.addressFile"),
+            ("allowed", "track.signers"),
+        ] {
+            let result = try host.gitops("import", file)
+            #expect(result.status == 3, "\(result.stderr)")
+            #expect(
+                result.stderr.contains(
+                    "pipelines.yaml:4:5: '\(host.directory)/\(name)', which '\(setting)' names, does not exist"
+                ),
+                "\(result.stderr)")
+            try Files.replace(
+                "\(host.directory)/\(name)", with: "https://a.example.invalid\n".utf8, mode: 0o600)
+        }
+        let imported = try host.gitops("import", file)
+        #expect(imported.status == 0, "\(imported.stderr)")
+        #expect(
+            try host.gitops("list").stdout.contains("  tag v1.*  "), "tags are shown, with no branch named")
+        let exported = try host.gitops("export").stdout
+        for name in ["signing", "address", "allowed"] {
+            #expect(exported.contains(" \(host.directory)/\(name)\n"), "\(exported)")
+        }
+        #expect(try host.gitops("import", file).stderr.contains("nothing to change"))
+    }
+
     @Test("a mistake in the file is shown at its place, and nothing of the file is imported")
     func mistakes() throws {
         let host = try Host()

@@ -61,11 +61,10 @@ extension Gitops {
             let old = present.first { $0.name == entry.pipeline.name }
             do throws(VoltError) {
                 try check(entry.pipeline, among: all)
-                for target in entry.pipeline.notify?.targets ?? [] where !Files.exists(target.addressFile) {
+                for file in entry.pipeline.files where !Files.exists(file.path) {
                     throw VoltError(
-                        .notFound,
-                        "'\(target.addressFile)', the address of '\(target.shown)', does not exist",
-                        hint: "put the address there, in a file with mode 600")
+                        .notFound, "'\(file.path)', which '\(file.setting)' names, does not exist",
+                        hint: "put the file there; relative paths are seen from '\(directory)'")
                 }
                 let write = try write(of: entry, in: old)
                 var properties = try PipelineChange.properties(

@@ -131,7 +131,9 @@ struct PipelineDocument {
         let name = try Name("a")
         let blank = Pipeline(
             name: name, repo: "", provider: .github, branch: "", workload: name, createdAt: now)
-        let required: Set<String> = ["name", "repo", "provider", "branch", "workload"]
+        let followsOther =
+            try field("track")?.entries().contains { ["tag", "commit"].contains($0.key) } ?? false
+        let required = Set(["name", "repo", "provider", "workload"] + (followsOther ? [] : ["branch"]))
         let defaults = YAMLNode(
             mapping: try entries(blank).filter { !required.contains($0.key) })
         for entry in fields where hidden.contains(entry.key) { throw entry.unknown(among: extra) }
@@ -145,17 +147,13 @@ struct PipelineDocument {
             throw wrong.unknown(among: extra)
         }
         pipeline.createdAt = now
-        pipeline.branch = Pipeline.shortBranch(pipeline.branch)
+        pipeline.settleBranch()
         let unsigned = try field("insecureNoSecret")?.boolean() ?? false
         var secretFile: String?
         if let secret = field("secretFile") {
             secretFile = Files.absolute(try secret.string(), from: directory)
         }
-        for key in [\Pipeline.sshKey, \.knownHosts, \.tokenFile, \.caFile] {
-            if let path = pipeline[keyPath: key] {
-                pipeline[keyPath: key] = Files.absolute(path, from: directory)
-            }
-        }
+        pipeline.mapFiles { Files.absolute($0, from: directory) }
         return Entry(pipeline: pipeline, secretFile: secretFile, allowsUnsigned: unsigned, node: node)
     }
 }

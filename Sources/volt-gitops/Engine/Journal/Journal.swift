@@ -386,7 +386,7 @@ public final class Journal {
         do {
             var pipeline = try JSONDecoder().decode(Pipeline.self, from: Data(text.utf8))
             // Older versions kept what the user wrote.
-            pipeline.branch = Pipeline.shortBranch(pipeline.branch)
+            pipeline.settleBranch()
             return pipeline
         } catch {
             throw VoltError(.failed, "the journal holds a pipeline that cannot be read: \(error)")

@@ -82,10 +82,50 @@ public struct Pipeline: Codable, Sendable, Equatable {
 }
 
 extension Pipeline {
+    /// Shows what is followed in the place of a branch: the tags or the commit, or the short name of the branch.
+    mutating func settleBranch() {
+        if let tag = track?.tag {
+            branch = TrackOptions.shown(tag: tag)
+        } else if let commit = track?.commit {
+            branch = TrackOptions.shown(commit: commit)
+        } else {
+            branch = Self.shortBranch(branch)
+        }
+    }
+
     /// The name of a branch as payloads have it, without the `refs/heads/` that people write, too.
-    static func shortBranch(_ name: String) -> String {
+    private static func shortBranch(_ name: String) -> String {
         let prefix = "refs/heads/"
         return name.hasPrefix(prefix) ? String(name.dropFirst(prefix.count)) : name
+    }
+
+    /// The files that the settings name, but for the secret of the hook: each with the name of its setting.
+    var files: [(setting: String, path: String)] {
+        var files: [(String, String?)] = [
+            ("sshKey", sshKey), ("knownHosts", knownHosts), ("tokenFile", tokenFile), ("caFile", caFile),
+            ("notify.status.tokenFile", notify?.status?.tokenFile), ("notify.caFile", notify?.caFile),
+            ("notify.secretFile", notify?.secretFile),
+        ]
+        files += (notify?.targets ?? []).map { ("notify.targets.addressFile", $0.addressFile) }
+        files += (track?.signers ?? []).map { ("track.signers", $0) }
+        return files.compactMap { setting, path in path.map { (setting, $0) } }
+    }
+
+    /// Changes every path of `files`.
+    mutating func mapFiles(_ body: (String) -> String) {
+        for key in [\Pipeline.sshKey, \.knownHosts, \.tokenFile, \.caFile] {
+            self[keyPath: key] = self[keyPath: key].map(body)
+        }
+        if var notify {
+            if let file = notify.status?.tokenFile { notify.status?.tokenFile = body(file) }
+            notify.caFile = notify.caFile.map(body)
+            notify.secretFile = notify.secretFile.map(body)
+            for index in notify.targets.indices {
+                notify.targets[index].addressFile = body(notify.targets[index].addressFile)
+            }
+            self.notify = notify
+        }
+        if let signers = track?.signers { track?.signers = signers.map(body) }
     }
 
     /// Sends what goes over https, and of Subversion over http, through a proxy.
