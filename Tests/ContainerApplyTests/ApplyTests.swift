@@ -277,13 +277,13 @@ final class ApplyFixture {
         let spec = try #require(await fixture.runtime.containers[try Name("web-1")]?.spec)
         #expect(spec.command == ["/bin/httpd", "-f"] && spec.lowers.count == 3)
         #expect(try fixture.store.resolve("volt-workload/web:1").digest == spec.imageDigest)
-        for revision in 2...5 {
+        for revision in 2...10 {
             _ = try await fixture.apply(
                 try fixture.source("r\(revision)", ["Voltfile": voltfile, "index.html": "\(revision)"]))
         }
         let names = try fixture.store.images().flatMap(\.names).filter { $0.hasPrefix("volt-workload/") }
             .sorted()
-        #expect(names == ["volt-workload/web:3", "volt-workload/web:4", "volt-workload/web:5"])
+        #expect(Set(names) == Set((3...10).map { "volt-workload/web:\($0)" }))
     }
 
     @Test("a build that fails leaves the old one, and its error names the line")
