@@ -13,7 +13,7 @@ public enum StandardOutput {
 
     /// Asks for the errors that some file systems tell only when a file is closed, as NFS does.
     public static func finish() throws(VoltError) {
-        let copy = dup(1)
+        let copy = fcntl(1, F_DUPFD_CLOEXEC, 0)
         if copy >= 0, close(copy) != 0 { try check(errno) }
     }
 
