@@ -15,13 +15,13 @@ struct DeviceTests {
         try Files.makeDirectory(probe)
         // A loop device, /dev/fuse, /dev/kvm, /dev/kmsg, /dev/console, /dev/loop-control, and one that no host has.
         let script = """
-            status=0
+            status=0 node=/tmp/node.$$
             wrong() { echo "$@"; status=1; }
             for device in 'b 7 0' 'c 10 229' 'c 10 232' 'c 1 11' 'c 5 1' 'c 10 237' 'c 1 6' 'b 1 3' 'c 250 3'; do
-                busybox rm -f /tmp/node
-                busybox mknod /tmp/node $device || wrong "no node $device"
+                busybox rm -f $node
+                busybox mknod $node $device || wrong "no node $device"
                 for open in '<' '>' '<>'; do
-                    case $( (eval ": $open /tmp/node") 2>&1) in
+                    case $( (eval ": $open $node") 2>&1) in
                     *'Operation not permitted') ;;
                     *) wrong "opened $device with $open" ;;
                     esac
@@ -29,9 +29,9 @@ struct DeviceTests {
             done
             for device in null zero full random urandom ptmx; do (: </dev/$device) || wrong "no $device"; done
             (: >/dev/null) || wrong "no null to write to"
-            busybox rm -f /tmp/node
-            busybox mknod /tmp/node c 1 3
-            (: <>/tmp/node) || wrong 'no node of null'
+            busybox rm -f $node
+            busybox mknod $node c 1 3
+            (: <>$node) || wrong 'no node of null'
             exit $status
             """
         try Files.replace("\(probe)/probe", with: "\(script)\n".utf8)
