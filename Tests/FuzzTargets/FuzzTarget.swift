@@ -15,7 +15,7 @@ package struct FuzzTarget: Sendable {
             storeFiles, storeWire, tar, authorization, webToken, tokenQuery, accessPolicy,
             reference, challenge, document, config, byteRange, upstreamRule, syncFile, s3Listing,
             signingPayload,
-            trustPolicy,
+            trustPolicy, numbers,
         ]
 }
 

@@ -121,6 +121,7 @@ extension FuzzTarget {
         try require(listing.next != "", "an empty token")
         for object in listing.objects {
             try require(object.modified >= 0 && object.modified < 1 << 40, "\(object.modified)")
+            try require(object.size <= UInt64(Int64.max), "\(object.size)")
         }
     }
 }

@@ -164,4 +164,29 @@ extension FuzzTarget {
         for item in (try? node.items()) ?? [] { count(item, depth: depth + 1, &nodes, &deepest) }
         for entry in (try? node.entries()) ?? [] { count(entry.value, depth: depth + 1, &nodes, &deepest) }
     }
+
+    /// Sizes, durations and moments as people and files write them, and what is counted with them.
+    static let numbers = FuzzTarget(
+        name: "numbers", words: ["K", "G", "T", "iB", "d", "h", "m", "s", "ms", "Z", "+02:00", "T", "."]
+    ) { bytes throws(FuzzFailure) in
+        let text = String(decoding: bytes, as: UTF8.self)
+        if let size = try? ByteSize(text) { try require(!size.description.isEmpty, "no text") }
+        if let duration = try? DurationText.parse(text) {
+            try require(duration >= .zero, "less than nothing")
+            let now = Timestamp(milliseconds: 1_785_000_000_000)
+            try require(
+                now.advanced(by: duration).since(now) == .milliseconds(duration.milliseconds), "another time")
+            try require(!DurationText.format(duration).isEmpty, "no text")
+        }
+        if let moment = Timestamp(rfc3339: text) {
+            let isFourDigits = (0..<253_402_300_800_000).contains(moment.milliseconds)
+            try require(
+                !isFourDigits || Timestamp(rfc3339: moment.description) == moment,
+                "\(moment) is another moment")
+        }
+        for edge in [Int64.min, .max] {
+            _ = Timestamp(milliseconds: edge).relative(
+                to: Timestamp(milliseconds: edge == .min ? .max : .min))
+        }
+    }
 }

@@ -1,3 +1,5 @@
+import FuzzTargets
+
 /// Changes bytes by a seed: the same seed gives the same inputs on every machine.
 struct Mutator {
     private var state: UInt64
@@ -31,7 +33,7 @@ struct Mutator {
     private mutating func change(_ bytes: inout [UInt8]) {
         let place = number(below: bytes.count + 1)
         let length = min(number(below: 16), bytes.count - place)
-        switch number(below: 9) {
+        switch number(below: 11) {
         case 0 where place < bytes.count: bytes[place] = UInt8(truncatingIfNeeded: number())
         case 1 where place < bytes.count: bytes[place] ^= 1 << UInt8(number(below: 8))
         case 2: bytes.removeSubrange(place..<place + length)
@@ -44,6 +46,7 @@ struct Mutator {
         case 6:
             let other = corpus[number(below: corpus.count)]
             bytes.replaceSubrange(place..., with: other.suffix(number(below: other.count + 1)))
+        case 7, 8: EdgeNumbers.mutate(&bytes, number())
         default:
             guard !words.isEmpty else { return }
             bytes.insert(contentsOf: words[number(below: words.count)], at: place)

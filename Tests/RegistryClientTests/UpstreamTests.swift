@@ -220,6 +220,30 @@ struct UpstreamTests {
         #expect(origin.gets.number.withLock { $0 } == 1)
     }
 
+    @Test(
+        "a size that no file has, or above --max-blob, is refused before the answer, each time it is asked for",
+        arguments: [UInt64(Int64.max) + 1, .max, 2_000_000])
+    func sizes(size: UInt64) throws {
+        let bench = try Bench(.volt)
+        let origin = try HTTPServer(
+            address: "127.0.0.1", port: 0,
+            routes: [
+                HTTPRoute(streamed: "/v2/**") { _ in
+                    var response = HTTPResponse(200, headers: [])
+                    response.length = size
+                    return .answer(response)
+                }
+            ], limits: HTTPLimits(), threads: 1, tls: nil, report: { _ in })
+        defer { origin.stop() }
+        let limit = size == 2_000_000 ? ["--max-blob", "1M"] : []
+        let front = try Front(bench, ["--upstream", "big=localhost:\(origin.port)"] + limit)
+        for method in ["HEAD", "GET", "GET", "GET", "HEAD"] {
+            let answer = try front.get("/v2/big/a/blobs/\(OCIDigest.of([1]))", method)
+            #expect(answer.status == 502, "\(method): \(answer.text)")
+        }
+        #expect(try front.get("/metrics").text.contains("volt_registry_upstream_requests_total"))
+    }
+
     @Test("bytes that are not those of the digest are never given whole, and are not kept")
     func wrong() throws {
         let bench = try Bench(.volt)

@@ -34,8 +34,23 @@ import VoltCore
 
     @Test(
         "what is not a duration is refused",
-        arguments: ["", "s", "5x", "-3s", "1h-3m", "99999999999999999999s"])
+        arguments: [
+            "", "s", "5x", "-3s", "1h-3m", "99999999999999999999s", "9223372036854775807h", "9223372036855",
+            "106752d", "106751d99999d",
+        ])
     func badDuration(text: String) { #expect(throws: VoltError.self) { try DurationText.parse(text) } }
+
+    @Test("a moment that is moved or compared beyond its type stays at its end")
+    func edges() throws {
+        let (first, last) = (Timestamp(milliseconds: .min), Timestamp(milliseconds: .max))
+        #expect(last.advanced(by: try DurationText.parse("106751d")) == last)
+        #expect(last.since(first) == .milliseconds(Int64.max))
+        #expect(first.relative(to: last).hasSuffix("d ago"))
+        #expect(Duration.seconds(Int64.max).milliseconds == .max)
+        #expect(Int8(100).addingClamped(100) == .max && Int8(-100).addingClamped(-100) == .min)
+        #expect(UInt8(1).subtractingClamped(2) == 0 && Int8(-100).subtractingClamped(100) == .min)
+        #expect(Int8(-2).multipliedClamped(by: 100) == .min && Int8(-2).multipliedClamped(by: -100) == .max)
+    }
 
     @Test(
         "RFC 3339 is read and printed",

@@ -133,3 +133,17 @@ final class S3Tests {
         #expect(error?.code == .usage, "\(text)")
     }
 }
+
+@Suite struct S3ListingTests {
+    @Test(
+        "a size that no object has is no list",
+        arguments: [
+            ("9223372036854775807", true), ("9223372036854775808", false), ("18446744073709551615", false),
+        ])
+    func sizes(size: String, isList: Bool) {
+        let object =
+            "<Contents><Key>a</Key><Size>\(size)</Size><LastModified>2026-11-24T03:26:01.000Z</LastModified></Contents>"
+        let answer = "<ListBucketResult>\(object)\(object)</ListBucketResult>"
+        #expect((S3Listing(Array(answer.utf8)) != nil) == isList)
+    }
+}

@@ -280,7 +280,7 @@ private final class Unpacker {
         throws(VoltError)
     {
         let size = archive_entry_size(entry)
-        guard size >= 0, UInt64(size) <= limits.bytes, bytes + UInt64(size) <= limits.bytes else {
+        guard size >= 0, bytes <= limits.bytes, UInt64(size) <= limits.bytes - bytes else {
             throw VoltError(.refused, "its files are larger than \(ByteSize(bytes: limits.bytes))")
         }
         bytes += UInt64(size)
@@ -290,7 +290,8 @@ private final class Unpacker {
                 throw SystemError.current.during("cannot write '\(path.text)'")
             }
             while let block = try self.reader.nextBlock() {
-                guard block.offset >= 0, block.offset + Int64(block.bytes.count) <= size else {
+                guard block.offset >= 0, block.offset <= size, Int64(block.bytes.count) <= size - block.offset
+                else {
                     throw VoltError(.refused, "'\(path.text)' has more bytes than its header says")
                 }
                 try Self.write(block.bytes, at: block.offset, to: descriptor, path)

@@ -4,13 +4,18 @@ public enum DurationText {
         ("ms", 1), ("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000),
     ]
 
-    /// Parses a duration; a bare number is seconds.
+    /// Nanoseconds of it fit into 64 bits, and so does any moment of these centuries that is moved by it.
+    static let longest = Duration.nanoseconds(Int64.max)
+
+    /// Parses a duration of up to 292 years; a bare number is seconds.
     ///
     /// - Throws: `VoltError` with code `usage`.
     public static func parse(_ text: some StringProtocol) throws(VoltError) -> Duration {
         let failure = VoltError(
             .usage, "'\(text)' is not a duration", hint: "write 30s, 5m, 1h30m or 250ms")
-        if let seconds = Int64(text), seconds >= 0, seconds < 1 << 40 { return .seconds(seconds) }
+        if let seconds = Int64(text), seconds >= 0, seconds < 1 << 40, .seconds(seconds) <= longest {
+            return .seconds(seconds)
+        }
         var rest = Substring(text)
         var total: Int64 = 0
         guard !rest.isEmpty else { throw failure }
@@ -21,7 +26,7 @@ public enum DurationText {
             else { throw failure }
             let (product, overflow) = number.multipliedReportingOverflow(by: unit.milliseconds)
             let (sum, sumOverflow) = total.addingReportingOverflow(product)
-            guard !overflow, !sumOverflow else { throw failure }
+            guard !overflow, !sumOverflow, .milliseconds(sum) <= longest else { throw failure }
             total = sum
             rest = rest.dropFirst(unit.suffix.count)
         }
@@ -42,10 +47,10 @@ public enum DurationText {
 }
 
 extension Duration {
-    /// Whole milliseconds, rounded towards zero.
+    /// Whole milliseconds, rounded towards zero; of very long times the most that fits.
     public var milliseconds: Int64 {
         let (seconds, attoseconds) = components
-        return seconds * 1000 + attoseconds / 1_000_000_000_000_000
+        return seconds.multipliedClamped(by: 1000).addingClamped(attoseconds / 1_000_000_000_000_000)
     }
 
     /// Seconds with their fraction.

@@ -70,16 +70,18 @@ public struct Timestamp: Sendable, Hashable, Comparable, Codable, CustomStringCo
     }
 
     /// The time from an earlier moment to this one.
-    public func since(_ earlier: Timestamp) -> Duration { .milliseconds(milliseconds - earlier.milliseconds) }
+    public func since(_ earlier: Timestamp) -> Duration {
+        .milliseconds(milliseconds.subtractingClamped(earlier.milliseconds))
+    }
 
     /// A moment moved by a duration.
     public func advanced(by duration: Duration) -> Timestamp {
-        Timestamp(milliseconds: milliseconds + duration.milliseconds)
+        Timestamp(milliseconds: milliseconds.addingClamped(duration.milliseconds))
     }
 
     /// `2m ago`, seen from a later moment; `never` has no timestamp and is the caller's word.
     public func relative(to now: Timestamp) -> String {
-        let seconds = max(0, (now.milliseconds - milliseconds) / 1000)
+        let seconds = max(0, now.milliseconds.subtractingClamped(milliseconds) / 1000)
         switch seconds {
         case ..<60: return "\(seconds)s ago"
         case ..<3600: return "\(seconds / 60)m ago"

@@ -132,6 +132,9 @@ extension RegistryClient {
         guard let size = answer["content-length"].flatMap({ UInt64($0) }) else {
             throw VoltError(.failed, "'\(endpoint.host)' does not say how large blob '\(digest)' is")
         }
+        guard size <= UInt64(Int64.max) else {
+            throw VoltError(.refused, "'\(endpoint.host)' says that blob '\(digest)' has \(size) bytes")
+        }
         return size
     }
 

@@ -27,6 +27,7 @@ public struct S3Listing: Sendable, Equatable {
         guard let root = S3XML.parse(bytes), root.name == "ListBucketResult" else { return nil }
         for child in root.children where child.name == "Contents" {
             guard let key = child["Key"]?.text, let size = child["Size"].flatMap({ UInt64($0.text) }),
+                size <= UInt64(Int64.max),
                 let modified = child["LastModified"].flatMap({ Self.seconds($0.text) })
             else { return nil }
             objects.append(S3Object(key: key, size: size, modified: modified))

@@ -401,6 +401,7 @@ final class HTTPConnection: ChannelInboundHandler {
             let (connection, sending) = bound.value
             guard case .success = result else { return }
             sending.sent += UInt64(count)
+            sending.file.meter?.add(UInt64(count))
             if sending.sent == sending.file.count { return connection.finish(closes: sending.closes) }
             connection.sendPiece(sending)
             connection.context?.flush()

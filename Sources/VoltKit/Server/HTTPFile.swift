@@ -9,6 +9,8 @@ public final class HTTPFile: Sendable {
     public let count: UInt64
     /// How far the file is, when somebody still writes to it.
     let growth: HTTPGrowth?
+    /// Counts what the kernel took of it.
+    let meter: Meter?
 
     /// - Parameters:
     ///   - descriptor: closed with the last user of this value.
@@ -20,6 +22,15 @@ public final class HTTPFile: Sendable {
         self.offset = offset
         self.count = count
         self.growth = growth
+        meter = nil
+    }
+
+    private init(_ whole: HTTPFile, _ ended: @escaping @Sendable (UInt64) -> Void) {
+        opened = whole.opened
+        offset = whole.offset
+        count = whole.count
+        growth = whole.growth
+        meter = Meter(ended)
     }
 
     private init(_ whole: HTTPFile, _ part: Range<UInt64>) {
@@ -27,12 +38,28 @@ public final class HTTPFile: Sendable {
         offset = whole.offset + part.lowerBound
         count = part.upperBound - part.lowerBound
         growth = whole.growth
+        meter = nil
     }
+
+    /// The same file; once nobody sends it any more, the argument is called with the bytes of it that were sent.
+    public func metered(_ ended: @escaping @Sendable (UInt64) -> Void) -> HTTPFile { HTTPFile(self, ended) }
 
     /// A part of this part.
     public func part(_ range: Range<UInt64>) -> HTTPFile { HTTPFile(self, range) }
 
     var handle: NIOFileHandle { opened.handle }
+
+    /// What was sent of a file; it tells the sum with its last user.
+    final class Meter: Sendable {
+        private let sent = Mutex<UInt64>(0)
+        private let ended: @Sendable (UInt64) -> Void
+
+        init(_ ended: @escaping @Sendable (UInt64) -> Void) { self.ended = ended }
+
+        func add(_ count: UInt64) { sent.withLock { $0 += count } }
+
+        deinit { ended(sent.withLock { $0 }) }
+    }
 }
 
 /// A descriptor, closed with its last user.

@@ -41,7 +41,7 @@ public enum LayoutExport {
             case .blob:
                 try store.get(tag.digest, to: layout.path(of: tag.digest))
                 let size = try store.size(of: tag.digest)
-                bytes += size
+                bytes = bytes.addingClamped(size)
                 progress(bytes)
                 try layout.addArtifact(named: tag.name, blob: tag.digest, size: size)
             case .tree:

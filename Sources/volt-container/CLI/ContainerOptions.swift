@@ -90,8 +90,8 @@ struct ContainerOptions: ParsableArguments {
             throw VoltError(.usage, "'\(cpus)' is not a number of processors", hint: "write 0.5 or 2")
         }
         // The most that Linux has (PID_MAX_LIMIT).
-        if let pids, !(1...(1 << 22)).contains(pids) {
-            throw VoltError(.usage, "'\(pids)' is not a number of processes")
+        if let pids, !(1...4_194_304).contains(pids) {
+            throw VoltError(.usage, "'\(pids)' is not a number of processes", hint: "write 1 to 4194304")
         }
         guard let policy = ContainerSpec.RestartPolicy(rawValue: restart) else {
             throw VoltError(

@@ -73,7 +73,9 @@ struct Leftovers {
         let named = Set(try journal.pipelines().flatMap { $0.notify?.targets.map(\.addressFile) ?? [] })
         for file in files where !named.contains(file) {
             var information = stat()
-            guard stat(file, &information) == 0, time(nil) - information.st_mtim.tv_sec > 3600 else {
+            guard stat(file, &information) == 0,
+                time(nil).subtractingClamped(information.st_mtim.tv_sec) > 3600
+            else {
                 continue
             }
             try Files.remove(file)

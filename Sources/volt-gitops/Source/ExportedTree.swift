@@ -49,7 +49,7 @@ public struct ExportedTree: Sendable, Equatable {
             case S_IFLNK: files += 1
             case S_IFREG:
                 files += 1
-                bytes += Int(information.st_size)
+                bytes = bytes.addingClamped(Int(information.st_size))
                 guard bytes <= limits.bytes else {
                     throw Self.refusal("is larger than \(ByteSize(bytes: UInt64(limits.bytes)))")
                 }

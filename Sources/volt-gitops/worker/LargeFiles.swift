@@ -203,7 +203,7 @@ struct LargeFiles {
             // The mirror is locked: what is only begun was left by a worker that died.
             let isBegun = name.hasPrefix(".incoming")
             guard stat("\(cache)/\(name)", &information) == 0,
-                isBegun || now - information.st_mtim.tv_sec > Self.kept
+                isBegun || now.subtractingClamped(information.st_mtim.tv_sec) > Self.kept
             else { continue }
             try? Files.remove("\(cache)/\(name)")
         }

@@ -85,7 +85,7 @@ public struct UnitState: Sendable, Equatable {
             state.dropIns = (fields["DropInPaths"] ?? "").split(separator: " ").map(String.init)
             state.pid = fields["MainPID"].flatMap { Int32($0) }.flatMap { $0 > 0 ? $0 : nil }
             state.since = fields["StateChangeTimestamp"].flatMap { Int64($0.drop { $0 == "@" }) }
-                .flatMap { $0 > 0 ? Timestamp(milliseconds: $0 * 1000) : nil }
+                .flatMap { $0 > 0 ? Timestamp(milliseconds: $0.multipliedClamped(by: 1000)) : nil }
             state.restarts = fields["NRestarts"].flatMap { Int($0) } ?? 0
             state.memory = fields["MemoryCurrent"].flatMap { Int64($0) }
             state.isTransient = fields["Transient"] == "yes"

@@ -63,11 +63,11 @@ extension ContentStore {
             switch entry.kind {
             case .data:
                 result.packed.count += 1
-                result.packed.bytes += entry.length
+                result.packed.bytes = result.packed.bytes.addingClamped(entry.length)
                 result.packed.stored += UInt64(entry.stored)
             case .recipe:
                 result.recipes.count += 1
-                result.recipes.bytes += entry.length
+                result.recipes.bytes = result.recipes.bytes.addingClamped(entry.length)
                 result.recipes.stored += UInt64(entry.stored)
             }
         }
@@ -82,20 +82,20 @@ extension ContentStore {
         for tag in try tags() {
             result.tags += 1
             guard tag.kind == .tree else {
-                result.logical += (try? size(of: tag.digest)) ?? 0
+                result.logical = result.logical.addingClamped((try? size(of: tag.digest)) ?? 0)
                 continue
             }
             var bytes: UInt64 = 0
             do {
                 try eachEntry(of: tag.digest) { _, entry in
-                    if case .file(let size, _) = entry.kind { bytes = bytes.addingSaturated(size) }
+                    if case .file(let size, _) = entry.kind { bytes = bytes.addingClamped(size) }
                 }
             } catch let error as VoltError {
                 result.unreadable.append(
                     UnreadableTree(root: "tag '\(tag.name)'", digest: tag.digest, reason: error.message))
                 continue
             }
-            result.logical = result.logical.addingSaturated(bytes)
+            result.logical = result.logical.addingClamped(bytes)
         }
         result.leases = try leases().count
         return result

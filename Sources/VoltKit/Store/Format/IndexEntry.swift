@@ -45,7 +45,7 @@ struct IndexEntry: Equatable, Sendable {
         guard let kind = RecordKind(rawValue: try reader.byte()),
             let coding = RecordCoding(rawValue: try reader.byte()), try reader.fixed(UInt16.self) == 0,
             stored <= Recipe.largestStored, kind == .recipe || length <= UInt64(Recipe.largestPiece),
-            offset <= UInt64(Int64.max)
+            length <= UInt64(Int64.max), offset <= UInt64(Int64.max)
         else { throw FormatError("has an entry that cannot be") }
         self.kind = kind
         self.coding = coding
@@ -106,7 +106,7 @@ struct IndexHeader: Equatable, Sendable {
         guard version == Self.version else { throw FormatError("is an index of version \(version)") }
         let bits = try reader.fixed(UInt32.self)
         let count = try reader.fixed(UInt64.self)
-        guard (8...24).contains(bits), count <= 1 << 32 else {
+        guard (8...24).contains(bits), count <= UInt64(UInt32.max) else {
             throw FormatError("has a size that cannot be")
         }
         self.bits = Int(bits)

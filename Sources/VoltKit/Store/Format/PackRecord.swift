@@ -90,7 +90,9 @@ struct PackRecord: Equatable, Sendable {
         stored = try reader.fixed(UInt32.self)
         check = try reader.fixed(UInt32.self)
         digest = try reader.digest()
-        guard kind == .recipe || length <= UInt64(Recipe.largestPiece), stored <= Recipe.largestStored else {
+        guard kind == .recipe || length <= UInt64(Recipe.largestPiece), length <= UInt64(Int64.max),
+            stored <= Recipe.largestStored
+        else {
             throw FormatError("has a record that is too large")
         }
     }

@@ -178,7 +178,7 @@ final class GarbageCollection {
     }
 
     private static func time(_ value: timespec) -> Int64 {
-        Int64(value.tv_sec) * 1_000_000_000 + Int64(value.tv_nsec)
+        Int64(value.tv_sec).multipliedClamped(by: 1_000_000_000).addingClamped(Int64(value.tv_nsec))
     }
 
     /// When a file was put there or found by a writer; nil when it is gone.

@@ -68,7 +68,7 @@ public final class TreeImage: Sendable {
     }
 
     /// The target of a symbolic link.
-    public func target(of node: Node) throws -> [UInt8] { try data(of: node, 0..<Int(node.size)) }
+    public func target(of node: Node) throws -> [UInt8] { try data(of: node, 0..<Int(clamping: node.size)) }
 
     /// The file with the bytes of a file: it is an object of the store, which is never changed.
     public func path(of node: Node) -> String? {
@@ -88,7 +88,11 @@ public final class TreeImage: Sendable {
         return bytes
     }
 
+    /// More than any image has: what lies behind it is the number of a damaged one.
+    private static let most = 1 << 48
+
     private func read(_ number: Int) throws -> Node {
+        guard (0..<Self.most).contains(number) else { throw Self.damaged(file) }
         let place = number * Erofs.slot
         let inode = try bytes(Erofs.inodeCount, at: place)
         let count = Int(Self.number(inode, 2, UInt16.self))
@@ -126,7 +130,8 @@ public final class TreeImage: Sendable {
 
     /// Bytes of a directory or of a link's target.
     private func data(of node: Node, _ range: Range<Int>) throws -> [UInt8] {
-        guard range.upperBound <= node.size, range.count <= Erofs.blockSize else { throw Self.damaged(file) }
+        guard range.upperBound <= node.size, node.size < UInt64(Self.most), range.count <= Erofs.blockSize
+        else { throw Self.damaged(file) }
         let inline = node.layout == .inline ? Int(node.size) / Erofs.blockSize * Erofs.blockSize : Int.max
         if range.lowerBound >= inline {
             return try bytes(range.count, at: node.tail + range.lowerBound - inline)
@@ -136,6 +141,7 @@ public final class TreeImage: Sendable {
 
     /// Searches the blocks by their first names, then the block.
     private func find(_ name: [UInt8], in directory: Node) throws -> Int? {
+        guard directory.size < UInt64(Self.most) else { throw Self.damaged(file) }
         let size = Int(directory.size)
         func block(_ index: Int) throws -> [UInt8] {
             try data(
@@ -174,7 +180,10 @@ public final class TreeImage: Sendable {
             ? Int(Self.number(block, place + Erofs.direntCount + 8, UInt16.self)) : block.count
         guard start <= end, end <= block.count else { throw Self.damaged(file) }
         // The last name of a block that is not the last ends with zeros.
-        return (Array(block[start..<end].prefix { $0 != 0 }), Int(Self.number(block, place, UInt64.self)))
+        return (
+            Array(block[start..<end].prefix { $0 != 0 }),
+            Int(clamping: Self.number(block, place, UInt64.self))
+        )
     }
 
     private static func number<Value: FixedWidthInteger>(_ bytes: [UInt8], _ offset: Int, _ type: Value.Type)

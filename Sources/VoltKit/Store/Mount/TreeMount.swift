@@ -102,7 +102,7 @@ extension ContentStore {
             else {
                 return
             }
-            bytes = bytes.addingSaturated(size)
+            bytes = bytes.addingClamped(size)
             progress(bytes)
             if try session.looking({ try session.keepsBare(digest) }) { return }
             let file = try session.bare.temporary()

@@ -204,7 +204,7 @@ final class BlobReader {
         var end = start
         for piece in recipe.pieces {
             let offset = end
-            end += piece.length
+            end = end.addingClamped(piece.length)
             guard end > wanted.lowerBound else { continue }
             guard offset < wanted.upperBound else { return }
             switch piece.kind {
@@ -253,7 +253,7 @@ final class BlobReader {
         _ body: (Part) throws -> Void
     ) throws {
         let low = max(offset, wanted.lowerBound)
-        let high = min(offset + UInt64(bytes.count), wanted.upperBound)
+        let high = min(offset.addingClamped(UInt64(bytes.count)), wanted.upperBound)
         guard low < high else { return }
         try body(.bytes(UnsafeRawBufferPointer(rebasing: bytes[Int(low - offset)..<Int(high - offset)])))
     }

@@ -180,8 +180,8 @@ final class Checkout {
             }
         case .file(let size, _):
             if options.merges { try clear(name, parent) }
-            bytes = bytes.addingSaturated(size)
-            jobBytes = jobBytes.addingSaturated(size)
+            bytes = bytes.addingClamped(size)
+            jobBytes = jobBytes.addingClamped(size)
             jobs.append(Job(entry: entry, path: path + [0]))
             if jobs.count >= 256 || jobBytes >= 4 << 20 {
                 hand()

@@ -176,7 +176,7 @@ public struct ImageStore: Sendable {
                     throw VoltError(
                         .failed, "layer '\(layer.short)' is not in the store", hint: "run the command again")
                 }
-                size += try layerSize(layer)
+                size = size.addingClamped(try layerSize(layer))
             }
             if try manifest(digest) == nil {
                 let manifest = ImageManifest(layers: layers, config: config, created: clock.now(), size: size)

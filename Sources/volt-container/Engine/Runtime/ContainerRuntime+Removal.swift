@@ -102,6 +102,6 @@ extension ContainerRuntime {
         // Its command was killed before it was started; ten minutes are more than any start takes.
         var information = stat()
         return stat("\(directory(name))/spec.json", &information) == 0
-            && clock.now().milliseconds / 1000 - Int64(information.st_mtim.tv_sec) > 600
+            && (clock.now().milliseconds / 1000).subtractingClamped(Int64(information.st_mtim.tv_sec)) > 600
     }
 }

@@ -81,8 +81,10 @@ struct HostDoctor {
             return .warn(
                 "disk", "'\(state)' is not there yet", "it is made by the first 'volt gitops create'")
         }
-        let free = UInt64(information.f_bavail) * UInt64(information.f_frsize)
-        let share = information.f_blocks == 0 ? 100 : Int(information.f_bavail * 100 / information.f_blocks)
+        let free = UInt64(information.f_bavail).multipliedClamped(by: UInt64(information.f_frsize))
+        let share =
+            information.f_blocks == 0
+            ? 100 : Int(clamping: information.f_bavail.multipliedClamped(by: 100) / information.f_blocks)
         let hint = "make room on the file system of '\(state)'"
         let text = "\(ByteSize(bytes: free)) free (\(share) %)"
         // Few bytes are few on every disk; a small share of a large one is not.
@@ -100,7 +102,7 @@ struct HostDoctor {
         for file in ["journal.db", "journal.db-wal", "secrets", "mirrors"] {
             var information = stat()
             guard stat("\(state)/\(file)", &information) == 0 else { continue }
-            let time = Timestamp(milliseconds: Int64(information.st_mtim.tv_sec) * 1000)
+            let time = Timestamp(milliseconds: Int64(information.st_mtim.tv_sec).multipliedClamped(by: 1000))
             newest = max(newest ?? time, time)
         }
         if let newest, newest.since(now) > .seconds(300) {

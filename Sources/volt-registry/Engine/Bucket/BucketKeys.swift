@@ -66,7 +66,7 @@ struct BlobReference: Hashable {
         let parts = rest.split(separator: "/", omittingEmptySubsequences: false)
         guard parts.count == 2, parts[0].utf8.count == 64 else { return nil }
         let words = parts[1].split(separator: "-", omittingEmptySubsequences: false)
-        guard words.count == 3, let size = UInt64(words[2]) else { return nil }
+        guard words.count == 3, let size = UInt64(words[2]), size <= UInt64(Int64.max) else { return nil }
         hex = String(parts[0])
         generation = String(words[0])
         text = String(parts[1])

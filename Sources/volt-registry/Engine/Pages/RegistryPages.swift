@@ -163,7 +163,7 @@ struct RegistryPages {
     }
 
     private static func size(_ document: OCIDocument?) -> UInt64 {
-        ((document?.blobs ?? []) + (document?.manifests ?? [])).reduce(0) { $0 &+ $1.size }
+        ((document?.blobs ?? []) + (document?.manifests ?? [])).reduce(0) { $0.addingClamped($1.size) }
     }
 }
 
@@ -174,7 +174,7 @@ extension RegistryStorage {
         for entry in try Files.list("\(directory(name))/_blobs") {
             guard let digest = try? Digest(entry) else { continue }
             result.blobs += 1
-            result.bytes += (try? store.size(of: digest)) ?? 0
+            result.bytes = result.bytes.addingClamped((try? store.size(of: digest)) ?? 0)
         }
         return result
     }
@@ -186,7 +186,7 @@ extension RegistryStorage {
             return Timestamp(milliseconds: 0)
         }
         return Timestamp(
-            milliseconds: Int64(information.st_mtim.tv_sec) * 1000 + Int64(information.st_mtim.tv_nsec)
-                / 1_000_000)
+            milliseconds: Int64(information.st_mtim.tv_sec).multipliedClamped(by: 1000)
+                .addingClamped(Int64(information.st_mtim.tv_nsec) / 1_000_000))
     }
 }

@@ -249,7 +249,7 @@ final class RegistryService: Sendable {
     private var isFull: Bool {
         var information = statvfs()
         return statvfs(local.store.path, &information) == 0
-            && UInt64(information.f_bavail) * UInt64(information.f_frsize) < 1 << 20
+            && UInt64(information.f_bavail).multipliedClamped(by: UInt64(information.f_frsize)) < 1 << 20
     }
 
     static func json(_ value: some Encodable, type: String = "application/json") throws -> HTTPResponse {

@@ -32,35 +32,20 @@ final class Observer: Sendable {
 
     /// The same opening, which tells this observer how it ended.
     func observe(_ request: HTTPRequest, _ caller: Caller, _ opening: HTTPOpening) -> HTTPOpening {
-        let answered = begin(request, caller)
+        counts.withLock { $0.underWay += 1 }
+        let observed = ObservedRequest(self, request, caller.text)
         switch opening {
-        case .answer(let response):
-            answered(response, 0)
-            return opening
-        case .work(let work):
-            return .work { reply in
-                work { response in
-                    answered(response, 0)
-                    reply(response)
-                }
-            }
-        case .exchange(let exchange): return .exchange(ObservedExchange(exchange, answered))
+        case .answer(let response): return .answer(observed.answer(response))
+        case .work(let work): return .work { reply in work { response in reply(observed.answer(response)) } }
+        case .exchange(let exchange): return .exchange(ObservedExchange(exchange, observed))
         case .later(let decide):
             return .later { tell in
                 decide { opening in
                     switch opening {
-                    case .answer(let response):
-                        answered(response, 0)
-                        tell(.answer(response))
-                    case .exchange(let exchange): tell(.exchange(ObservedExchange(exchange, answered)))
+                    case .answer(let response): tell(.answer(observed.answer(response)))
+                    case .exchange(let exchange): tell(.exchange(ObservedExchange(exchange, observed)))
                     case .work(let work):
-                        tell(
-                            .work { reply in
-                                work { response in
-                                    answered(response, 0)
-                                    reply(response)
-                                }
-                            })
+                        tell(.work { reply in work { response in reply(observed.answer(response)) } })
                     case .later(let decide): tell(.later(decide))
                     }
                 }
@@ -68,26 +53,55 @@ final class Observer: Sendable {
         }
     }
 
-    typealias Answered = @Sendable (_ response: HTTPResponse?, _ received: UInt64) -> Void
+    /// A request that is being answered.
+    fileprivate struct ObservedRequest: Sendable {
+        private let observer: Observer
+        private let request: HTTPRequest
+        private let user: String
+        private let started = ContinuousClock.now
 
-    private func begin(_ request: HTTPRequest, _ caller: Caller) -> Answered {
-        let started = ContinuousClock.now
-        counts.withLock { $0.underWay += 1 }
-        return { [self] response, received in
-            let method = Self.methods.contains(request.method) ? request.method : "other"
-            // 499 as others have it: the client went away before there was an answer.
-            let status = response?.status ?? 499
-            let sent =
-                request.method == "HEAD" ? 0 : response.map { $0.file?.count ?? UInt64($0.body.count) } ?? 0
-            counts.withLock { counts in
+        init(_ observer: Observer, _ request: HTTPRequest, _ user: String) {
+            self.observer = observer
+            self.request = request
+            self.user = user
+        }
+
+        /// Counts an answer. The bytes of a file are counted by the answer that this returns, once they were sent.
+        func answer(_ response: HTTPResponse, received: UInt64 = 0) -> HTTPResponse {
+            let time = end(status: response.status, received)
+            guard request.method != "HEAD", let file = response.file, file.count > 0 else {
+                sent(
+                    request.method == "HEAD" ? 0 : UInt64(response.body.count), response.status, received,
+                    time)
+                return response
+            }
+            var response = response
+            let status = response.status
+            response.file = file.metered { count in sent(count, status, received, time) }
+            return response
+        }
+
+        /// 499 as others have it: the client went away before there was an answer.
+        func abandon(received: UInt64) {
+            let time = end(status: 499, received)
+            sent(0, 499, received, time)
+        }
+
+        private func end(status: Int, _ received: UInt64) -> Duration {
+            let method = Observer.methods.contains(request.method) ? request.method : "other"
+            observer.counts.withLock { counts in
                 counts.underWay -= 1
                 counts.answers[Kind(method: method, status: status), default: 0] += 1
-                counts.sent += sent
                 counts.received += received
             }
-            log?.write(
-                request, caller.text, status: status, sent: sent, received: received,
-                time: ContinuousClock.now - started, at: clock.now())
+            return ContinuousClock.now - started
+        }
+
+        private func sent(_ count: UInt64, _ status: Int, _ received: UInt64, _ time: Duration) {
+            observer.counts.withLock { $0.sent += count }
+            observer.log?.write(
+                request, user, status: status, sent: count, received: received, time: time,
+                at: observer.clock.now())
         }
     }
 
@@ -131,9 +145,12 @@ final class Observer: Sendable {
             let unit = UInt64(information.f_frsize)
             page.family("volt_registry_disk_free_bytes", "gauge", "What the disk of the store has left.")
             page.sample(
-                "volt_registry_disk_free_bytes", [], Int64(clamping: UInt64(information.f_bavail) * unit))
+                "volt_registry_disk_free_bytes", [],
+                Int64(clamping: UInt64(information.f_bavail).multipliedClamped(by: unit)))
             page.family("volt_registry_disk_bytes", "gauge", "The disk of the store.")
-            page.sample("volt_registry_disk_bytes", [], Int64(clamping: UInt64(information.f_blocks) * unit))
+            page.sample(
+                "volt_registry_disk_bytes", [],
+                Int64(clamping: UInt64(information.f_blocks).multipliedClamped(by: unit)))
         }
         return page.text
     }
@@ -142,39 +159,33 @@ final class Observer: Sendable {
 /// Hands a request on and counts its bytes.
 private final class ObservedExchange: HTTPExchange {
     private let exchange: any HTTPExchange
-    private let answered: Observer.Answered
+    private let observed: Observer.ObservedRequest
     private var received: UInt64 = 0
     private var isOver = false
 
-    init(_ exchange: any HTTPExchange, _ answered: @escaping Observer.Answered) {
+    init(_ exchange: any HTTPExchange, _ observed: Observer.ObservedRequest) {
         self.exchange = exchange
-        self.answered = answered
+        self.observed = observed
     }
 
     func receive(_ part: UnsafeRawBufferPointer) -> HTTPResponse? {
         received += UInt64(part.count)
         guard let response = exchange.receive(part) else { return nil }
-        end(response)
-        return response
+        guard !isOver else { return response }
+        isOver = true
+        return observed.answer(response, received: received)
     }
 
     func finish(_ reply: @escaping @Sendable (HTTPResponse) -> Void) {
         isOver = true
-        let (answered, received) = (answered, received)
-        exchange.finish { response in
-            answered(response, received)
-            reply(response)
-        }
+        let (observed, received) = (observed, received)
+        exchange.finish { response in reply(observed.answer(response, received: received)) }
     }
 
     func cancel() {
         exchange.cancel()
-        end(nil)
-    }
-
-    private func end(_ response: HTTPResponse?) {
         guard !isOver else { return }
         isOver = true
-        answered(response, received)
+        observed.abandon(received: received)
     }
 }

@@ -1,5 +1,6 @@
 internal import Glibc
 internal import Synchronization
+internal import VoltCore
 internal import VoltOCI
 
 /// The bytes of blobs that a repository may have.
@@ -29,7 +30,7 @@ final class Quota: Sendable {
         let usage = try usage(name, storage)
         let hasRoom = state.withLock { state in
             let taken = state.reserved[name, default: 0]
-            guard usage + taken + bytes <= limit else { return false }
+            guard usage.addingClamped(taken).addingClamped(bytes) <= limit else { return false }
             state.reserved[name] = taken + bytes
             return true
         }

@@ -40,7 +40,8 @@ extension RegistryStorage {
         let path = "\(directory(name))/_manifests/\(digest)"
         var information = stat()
         // Once in ten minutes is enough for rules in days.
-        guard stat(path, &information) == 0, time(nil) - information.st_mtim.tv_sec > 600 else { return }
+        guard stat(path, &information) == 0, time(nil).subtractingClamped(information.st_mtim.tv_sec) > 600
+        else { return }
         utimensat(AT_FDCWD, path, nil, 0)
     }
 }

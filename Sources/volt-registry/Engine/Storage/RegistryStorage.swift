@@ -174,7 +174,7 @@ public final class RegistryStorage: Sendable {
     func isDue(_ digest: OCIDigest, in name: OCIRepositoryName) -> Bool {
         var information = stat()
         return stat("\(directory(name))/_blobs/\(digest)", &information) == 0
-            && time(nil) - information.st_mtim.tv_sec > 600
+            && time(nil).subtractingClamped(information.st_mtim.tv_sec) > 600
     }
 
     /// Opens a blob that a client may rely on from now on, so that it is not collected before its manifest is there.
@@ -185,7 +185,7 @@ public final class RegistryStorage: Sendable {
         var information = stat()
         guard stat(path, &information) == 0 else { return nil }
         // Once in ten minutes is enough for a grace of an hour.
-        if time(nil) - information.st_mtim.tv_sec > 600 {
+        if time(nil).subtractingClamped(information.st_mtim.tv_sec) > 600 {
             guard try sharing(name, { utimensat(AT_FDCWD, path, nil, 0) == 0 }) else { return nil }
         }
         return try open(digest)

@@ -256,7 +256,7 @@ extension RegistryStorage {
             var information = stat()
             let path = "\(directory)/\(id)"
             guard stat(path, &information) == 0,
-                now - Int64(information.st_mtim.tv_sec) >= age.components.seconds,
+                now.subtractingClamped(Int64(information.st_mtim.tv_sec)) >= age.components.seconds,
                 case .upload(let upload) = try uploads.take(path, id: id)
             else { continue }
             upload.remove()

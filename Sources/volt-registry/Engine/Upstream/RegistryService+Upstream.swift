@@ -223,7 +223,12 @@ extension RegistryService {
         let size: UInt64?
         do throws(VoltError) {
             size = try repository.upstream.ask { client throws(VoltError) in
-                try client.size(of: digest, in: repository.remote)
+                let size = try client.size(of: digest, in: repository.remote)
+                if let size, let limit = settings.largestBlob, size > limit {
+                    throw VoltError(
+                        .refused, "blob '\(digest)' has \(size) bytes, and a blob has at most \(limit) here")
+                }
+                return size
             }
         } catch { throw failed(error, repository) }
         guard let size else {
@@ -258,10 +263,15 @@ extension RegistryService {
                 }
                 repository.upstream.count(.fetched)
             }
-        } catch is RegistryError {
+        } catch let error as RegistryError {
             // It was told already.
-            fetch.fail(
-                VoltError(.notFound, "'\(repository.upstream.rule.host)' does not give blob '\(digest)'"))
+            let code: ExitCode =
+                switch error.status {
+                case 404: .notFound
+                case 503: .tryAgain
+                default: .refused
+                }
+            fetch.fail(VoltError(code, "'\(repository.upstream.rule.host)' does not give blob '\(digest)'"))
         } catch {
             // Clients that have a part of it cannot be told the reason.
             let reason =
@@ -276,13 +286,9 @@ extension RegistryService {
         _ upload: Upload, _ size: UInt64, _ fetch: BlobFetch, _ digest: OCIDigest,
         _ repository: Upstreams.Repository
     ) throws {
-        let (name, limit) = (repository.name, settings.largestBlob)
+        let name = repository.name
         let start = ContinuousClock.now
         try repository.upstream.ask { client throws(VoltError) in
-            guard size <= limit ?? .max else {
-                throw VoltError(
-                    .refused, "blob '\(digest)' has \(size) bytes, and a blob has at most \(limit ?? 0) here")
-            }
             // Of nothing there is no last byte to hold back.
             guard size > 0 || digest == OCIDigest.of([], digest.algorithm) else {
                 throw VoltError(
