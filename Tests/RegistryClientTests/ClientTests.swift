@@ -306,6 +306,69 @@ struct ClientTests {
         #expect(try bench.ok("volt-registry", "resolve", "\(bench.host)/web:\(tag)").dropLast() == digest)
     }
 
+    @Test(
+        "tags that belong to an image are copied, shown, backed up, restored and deleted with it",
+        arguments: Kind.allCases)
+    func companionTags(kind: Kind) throws {
+        let bench = try Bench(kind)
+        try bench.image()
+        try bench.ok("volt-registry", "copy", "oci:img:a", "\(bench.host)/web:1")
+        try Files.replace("\(bench.scratch.path)/note", with: "note".utf8)
+        func stem(_ reference: String) throws -> String {
+            String(try bench.ok("volt-registry", "resolve", reference).dropLast()).replacing(":", with: "-")
+        }
+        let image = try stem("\(bench.host)/web:1")
+        var wanted: Set<String> = ["1"]
+        func push(_ tag: String) throws {
+            wanted.insert(tag)
+            try bench.ok(
+                "volt-registry", "push", "--artifact-type", "a/\(tag.suffix(3))", "\(bench.host)/web:\(tag)",
+                "note")
+        }
+        for suffix in ["sig", "att", "sbom"] { try push("\(image).\(suffix)") }
+        // A signature of the attestation.
+        try push("\(try stem("\(bench.host)/web:\(image).att")).sig")
+        func tags(_ place: String) throws -> Set<String> {
+            Set(try bench.ok("volt-registry", "ls", place).split(separator: "\n").map(String.init))
+        }
+        try bench.ok("volt-registry", "copy", "--referrers", "\(bench.host)/web:1", "oci:out:1")
+        #expect(try tags("oci:out") == wanted)
+        try bench.ok("volt-registry", "copy", "--referrers", "oci:out:1", "\(bench.host)/again:1")
+        #expect(try tags("\(bench.host)/again") == wanted)
+        let shown = try bench.ok("volt-registry", "discover", "\(bench.host)/again:1")
+        for tag in wanted where tag != "1" { #expect(shown.contains(tag), "\(shown)") }
+        try bench.ok("volt-registry", "backup", "\(bench.host)/web", "oci:kept")
+        try bench.ok("volt-registry", "restore", "oci:kept", "\(bench.host)/restored")
+        #expect(try tags("\(bench.host)/restored") == wanted)
+        // The list of what is about an image may stand in a tag, and have what does not say so itself.
+        let list = try Self.list(of: "\(bench.host)/web:1", image, bench)
+        for place in ["oci:listed", "\(bench.host)/listed"] {
+            #expect(try tags(place).contains(image))
+            #expect(try bench.ok("volt-registry", "discover", "\(place):1").contains(list), "\(place)")
+        }
+        try bench.ok("volt-registry", "manifest", "delete", "--force", "\(bench.host)/again:1")
+        let left = try bench.volt("ls", "\(bench.host)/again")
+        #expect(!left.stdout.contains("sha256-"), "\(left.stdout)")
+    }
+
+    /// Makes a layout whose list of what is about an image is in a tag, restores it, and gives the digest in the list.
+    private static func list(of image: String, _ tag: String, _ bench: Bench) throws -> String {
+        try bench.ok("volt-registry", "copy", image, "oci:listed:1")
+        let digest = try bench.ok(
+            "volt-registry", "push", "--artifact-type", "a/listed", "oci:listed:note", "note"
+        )
+        .dropLast()
+        let size = try bench.ok("volt-registry", "manifest", "fetch", "oci:listed:note").utf8.count
+        let index = """
+            {"schemaVersion":2,"mediaType":"\(OCIMediaType.index)","manifests":[\
+            {"mediaType":"\(OCIMediaType.manifest)","digest":"\(digest)","size":\(size),"artifactType":"a/listed"}]}
+            """
+        try Files.replace("\(bench.scratch.path)/list.json", with: index.utf8)
+        try bench.ok("volt-registry", "manifest", "push", "oci:listed:\(tag)", "list.json")
+        try bench.ok("volt-registry", "restore", "oci:listed", "\(bench.host)/listed")
+        return String(digest)
+    }
+
     @Test("a repository is backed up with all tags and restored", arguments: Kind.allCases)
     func backup(kind: Kind) throws {
         let bench = try Bench(kind)

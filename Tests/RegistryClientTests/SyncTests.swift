@@ -77,6 +77,27 @@ struct SyncTests {
         #expect(try bench.ok("volt-registry", "discover", "\(bench.host)/copy:v2.0").contains("a/note"))
     }
 
+    @Test("tags that belong to a chosen image come along, and are not counted among the newest")
+    func companionTags() throws {
+        let bench = try bench(.docker, tags: ["1", "2"])
+        try Files.replace("\(bench.scratch.path)/note", with: "note".utf8)
+        let stem = try bench.ok("volt-registry", "resolve", "\(bench.host)/team/web:2").dropLast()
+            .replacing(":", with: "-")
+        for tag in ["\(stem).sig", "\(stem).att"] {
+            try bench.ok(
+                "volt-registry", "push", "--artifact-type", "a/note", "\(bench.host)/team/web:\(tag)", "note")
+        }
+        for (to, choice) in [("pattern", "tags: [\"2\"]"), ("newest", "newest: 1"), ("all", "tags: []")] {
+            let entry =
+                "  - { from: \(bench.host)/team/web, to: \(bench.host)/\(to), \(choice), referrers: true }\n"
+            let result = try sync(bench, entry)
+            #expect(result.status == 0, "\(result.stderr)")
+            let names = Set(try bench.ok("volt-registry", "ls", "\(bench.host)/\(to)").split(separator: "\n"))
+            #expect(names.isSuperset(of: ["2", "\(stem).sig", "\(stem).att"]), "\(to): \(names)")
+            #expect(names.count == (to == "all" ? 4 : 3))
+        }
+    }
+
     @Test("what fails does not keep the others from their turn")
     func partial() throws {
         let bench = try bench(.volt)

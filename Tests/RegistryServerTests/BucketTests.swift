@@ -167,6 +167,22 @@ struct BucketTests {
         }
     }
 
+    @Test("tags that belong to an image are not counted on a bucket, and stay and go with it")
+    func companions() throws {
+        let scratch = try ScratchDirectory()
+        try Backend.$current.withValue(try Backend(in: scratch.path)) {
+            let subject = try Subject()
+            let bucket = try #require(subject.bucket)
+            try CollectionTests.companions(subject) {
+                var rules = RetentionRules()
+                rules.keepTags = 1
+                rules.untagged = .seconds(3600)
+                let now = Timestamp(milliseconds: SystemClock().now().milliseconds + 7_200_000)
+                return try bucket.collect(rules, now: now, dryRun: false)
+            }
+        }
+    }
+
     @Test("a bucket that cannot be used is told at the start, with what to do")
     func mistakes() throws {
         let pair = try Pair()

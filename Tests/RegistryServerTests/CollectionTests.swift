@@ -119,6 +119,56 @@ import VoltTestKit
         #expect(try !has(subject, "a/blobs/\(OCIDigest.of(Array("layer v2".utf8)))"))
     }
 
+    /// What a manifest with these tags leaves beside it: the rules are those of a collection that keeps one name.
+    static func companions(_ subject: Subject, _ collect: () throws -> CollectionResult) throws {
+        let old = try subject.tag("v1", in: "a", text: "one")
+        // A bucket tells times in whole seconds.
+        if subject.bucket != nil { usleep(1_100_000) }
+        let new = try subject.tag("v2", in: "a", text: "two")
+        func tag(_ digest: OCIDigest, _ suffix: String) -> String { "sha256-\(digest.hex)\(suffix)" }
+        var companions: [OCIDigest: [OCIDigest]] = [:]
+        for image in [old, new] {
+            for suffix in [".sig", ".att", ".sbom"] {
+                companions[image, default: []].append(try subject.tag(tag(image, suffix), in: "a"))
+            }
+            let listed = try subject.image("listed \(image)", in: "a")
+            try #require(try subject.put(listed, "\(OCIDigest.of(listed))", in: "a").status == 201)
+            let list = Array(
+                """
+                {"schemaVersion":2,"mediaType":"\(OCIMediaType.index)","manifests":[\
+                {"mediaType":"\(OCIMediaType.manifest)","digest":"\(OCIDigest.of(listed))","size":\(listed.count)}]}
+                """.utf8)
+            try #require(
+                try subject.put(list, tag(image, ""), in: "a", type: OCIMediaType.index).status == 201)
+            companions[image, default: []] += [OCIDigest.of(list), OCIDigest.of(listed)]
+        }
+        let result = try collect()
+        let suffixes = ["", ".att", ".sbom", ".sig"]
+        #expect(Set(result.tags) == Set(["a:v1"] + suffixes.map { "a:\(tag(old, $0))" }))
+        #expect(
+            Set(result.manifests) == Set(([old] + companions[old, default: []]).map { "a@\($0)" }))
+        for digest in [new] + companions[new, default: []] {
+            #expect(try subject.request("HEAD", "/v2/a/manifests/\(digest)").status == 200)
+        }
+        let left = try subject.request("GET", "/v2/a/tags/list").text
+        for name in ["v2"] + suffixes.map({ tag(new, $0) }) { #expect(left.contains("\"\(name)\"")) }
+        #expect(!left.contains(old.hex))
+        // A request that deletes an image takes them along as well.
+        #expect(try subject.request("DELETE", "/v2/a/manifests/\(new)").status == 202)
+        #expect(try !subject.request("GET", "/v2/a/tags/list").text.contains("sha256-"))
+    }
+
+    @Test("tags that belong to an image are not counted, and stay and go with it")
+    func companions() throws {
+        let subject = try Subject()
+        try Self.companions(subject) {
+            try collect(subject) {
+                $0.keepTags = 1
+                $0.untagged = .seconds(60)
+            }
+        }
+    }
+
     @Test("an upload that brought nothing for a day is given up, and one that is under way is not")
     func uploads() throws {
         let subject = try Subject()

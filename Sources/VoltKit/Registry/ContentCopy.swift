@@ -14,6 +14,8 @@ public struct ContentCopy: Sendable {
         public var platform: OCIPlatform?
         /// Also what is about it, such as signatures, and what is about that.
         public var referrers = false
+        /// The tags of the source when they are known, so that it is not asked for each that may belong to an image.
+        public var tags: Set<String>?
         /// Blobs that are moved at a time.
         public var parallel = 4
         /// For blobs on their way.
@@ -35,6 +37,10 @@ public struct ContentCopy: Sendable {
         public var bytes: UInt64 = 0
         /// Blobs that were there, or were mounted from another repository.
         public var kept = 0
+        /// Tags that came along since they belong to an image.
+        public var companionTags: Set<String> = []
+
+        private enum CodingKeys: CodingKey { case digest, manifests, blobs, bytes, kept }
     }
 
     private let options: Options
@@ -57,7 +63,8 @@ public struct ContentCopy: Sendable {
         var root = try source.manifest(reference)
         if let platform = options.platform { root = try Self.select(root, platform, source) }
         var result = Result(digest: root.digest)
-        try copy(root, tag: tag, source, destination, &result, depth: 0)
+        var visited: Set<OCIDigest> = []
+        try copy(root, tag: tag, source, destination, &result, &visited, depth: 0)
         return result
     }
 
@@ -85,7 +92,7 @@ public struct ContentCopy: Sendable {
     private func copy(
         _ manifest: FetchedManifest, tag: OCITagName?, _ source: any ContentPlace,
         _ destination: any ContentPlace,
-        _ result: inout Result, depth: Int
+        _ result: inout Result, _ visited: inout Set<OCIDigest>, depth: Int
     ) throws(VoltError) {
         guard depth < 8 else {
             throw VoltError(.refused, "the indexes of '\(source.name)' are nested too deep")
@@ -95,19 +102,26 @@ public struct ContentCopy: Sendable {
         for child in manifest.document.manifests {
             guard try source.resolve(child.digest) != nil else { continue }
             try copy(
-                try source.manifest(child.digest), tag: nil, source, destination, &result, depth: depth + 1)
+                try source.manifest(child.digest), tag: nil, source, destination, &result, &visited,
+                depth: depth + 1)
         }
         if !isThere { try copyBlobs(manifest.document.blobs, source, destination, &result) }
         if !isThere || tag != nil {
             try destination.put(manifest, tag: tag)
             result.manifests += 1
         }
-        guard options.referrers else { return }
-        for referrer in try source.referrers(to: manifest.digest) {
-            try copy(
-                try source.manifest(referrer.digest), tag: nil, source, destination, &result, depth: depth + 1
-            )
+        // Tags may lead in a circle.
+        guard options.referrers, visited.insert(manifest.digest).inserted else { return }
+        var unlinked: [OCIDescriptor] = []
+        let companions = try source.companions(of: manifest.digest, among: options.tags)
+        for companion in companions.items {
+            let other = try source.manifest(companion.descriptor.digest)
+            try copy(other, tag: companion.tag, source, destination, &result, &visited, depth: depth + 1)
+            if let tag = companion.tag { result.companionTags.insert(tag.description) }
+            if companion.tag == nil, other.document.subject == nil { unlinked.append(companion.descriptor) }
         }
+        if companions.hasList { result.companionTags.insert(OCICompanionTag.list(of: manifest.digest)) }
+        try destination.addToList(unlinked, of: manifest.digest)
     }
 
     // MARK: Blobs
@@ -138,7 +152,7 @@ public struct ContentCopy: Sendable {
         var seen: Set<String> = []
         let blobs = descriptors.filter { ($0.urls?.isEmpty ?? true) && seen.insert($0.digest).inserted }
         if blobs.isEmpty { return }
-        let total = blobs.reduce(UInt64(0)) { $0 &+ $1.size }
+        let total = blobs.reduce(UInt64(0)) { $0.addingClamped($1.size) }
         let work = Mutex(Work())
         let count = min(options.parallel, blobs.count)
         var made: [(any ContentPlace, any ContentPlace)] = [(source, destination)]
@@ -157,10 +171,10 @@ public struct ContentCopy: Sendable {
                 do throws(VoltError) {
                     let isMoved = try move(blob, from, to)
                     let done = work.withLock { work in
-                        work.done &+= blob.size
+                        work.done = work.done.addingClamped(blob.size)
                         if isMoved {
                             work.result.blobs += 1
-                            work.result.bytes &+= blob.size
+                            work.result.bytes = work.result.bytes.addingClamped(blob.size)
                         } else {
                             work.result.kept += 1
                         }
@@ -174,7 +188,7 @@ public struct ContentCopy: Sendable {
         }
         let end = work.withLock { $0 }
         result.blobs += end.result.blobs
-        result.bytes += end.result.bytes
+        result.bytes = result.bytes.addingClamped(end.result.bytes)
         result.kept += end.result.kept
         if let failure = end.failure { throw failure }
     }

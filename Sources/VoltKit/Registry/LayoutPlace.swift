@@ -48,7 +48,10 @@ public final class LayoutPlace: ContentPlace {
         for entry in (try? Files.list(directory)) ?? [] {
             var information = stat()
             let path = "\(directory)/\(entry)"
-            if stat(path, &information) == 0, time(nil) - information.st_mtim.tv_sec > 3600 { unlink(path) }
+            if stat(path, &information) == 0, time(nil).subtractingClamped(information.st_mtim.tv_sec) > 3600
+            {
+                unlink(path)
+            }
         }
     }
 
@@ -217,6 +220,13 @@ public final class LayoutPlace: ContentPlace {
             descriptor.artifactType = manifest.document.referrerType
             descriptor.annotations = manifest.document.annotations
             found.append(descriptor)
+        }
+        guard let list = try entry(OCICompanionTag.list(of: digest)),
+            OCIMediaType.indexes.contains(list.mediaType ?? "")
+        else { return found }
+        for descriptor in try manifest(list.digest).document.manifests
+        where !found.contains(where: { $0.digest == descriptor.digest }) {
+            if try resolve(descriptor.digest) != nil { found.append(descriptor) }
         }
         return found
     }

@@ -105,21 +105,8 @@ extension RegistryClient {
         return result
     }
 
-    /// The tag `sha256-HEX`, cut as the specification has it.
-    private static func fallbackTag(_ digest: OCIDigest) -> String {
-        "\(digest.algorithm.rawValue)-\(digest.hex.prefix(64))"
-    }
-
-    /// Whether a tag is one that such a list is kept in.
-    public static func isReferrersTag(_ tag: String) -> Bool {
-        let parts = tag.split(separator: "-", omittingEmptySubsequences: false)
-        return parts.count == 2 && OCIDigest.Algorithm(rawValue: String(parts[0])) != nil
-            && parts[1].utf8.count == 64
-            && parts[1].allSatisfy(\.isHexDigit)
-    }
-
     private func tagged(_ digest: OCIDigest, _ name: OCIRepositoryName) throws(VoltError) -> OCIDocument? {
-        let tag = Self.fallbackTag(digest)
+        let tag = OCICompanionTag.list(of: digest)
         guard try resolve(tag, in: name) != nil else { return nil }
         let found = try manifest(tag, in: name)
         // Whoever reads the list expects an index, and what else is there belongs to somebody else.
@@ -156,7 +143,7 @@ extension RegistryClient {
         throws(VoltError)
     {
         let bytes = try OCIJSON.encode(OCIIndex(manifests: list))
-        try put(bytes, mediaType: OCIMediaType.index, as: Self.fallbackTag(about), in: name)
+        try put(bytes, mediaType: OCIMediaType.index, as: OCICompanionTag.list(of: about), in: name)
     }
 
     /// Takes a manifest that is gone from the tag's list of what is about another one, where the registry keeps none.

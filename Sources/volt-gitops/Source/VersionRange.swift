@@ -71,7 +71,8 @@ public struct VersionRange: Sendable, Equatable {
     private static func bounds(_ sign: String, _ text: String) -> [Bound]? {
         var words = text.split(separator: ".", omittingEmptySubsequences: false)
         while let last = words.last, last == "x" || last == "*" { words.removeLast() }
-        guard words.allSatisfy({ !($0.count > 1 && $0.hasPrefix("0")) }) else { return nil }
+        let numbers = words.map { $0.prefix { $0.isNumber } }
+        guard numbers.allSatisfy({ !($0.count > 1 && $0.hasPrefix("0")) }) else { return nil }
         if words.isEmpty { return sign.isEmpty ? [Bound(sign: .atLeast, version: SemanticVersion(0))] : nil }
         guard let low = SemanticVersion(words.joined(separator: ".")) else { return nil }
         switch sign {

@@ -114,11 +114,3 @@ struct ByteReader {
         return BinaryDigest(base)
     }
 }
-
-extension UInt64 {
-    /// The sum, or the largest number: what a foreign tree says of its sizes need not have one.
-    func addingSaturated(_ other: UInt64) -> UInt64 {
-        let (sum, overflow) = addingReportingOverflow(other)
-        return overflow ? .max : sum
-    }
-}

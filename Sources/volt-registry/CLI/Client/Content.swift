@@ -79,9 +79,32 @@ struct ManifestCommand: ParsableCommand {
                     .usage, "'\(host)/\(name)@\(digest)' would go with all of its tags",
                     hint: "say so with --force, or take a tag away with 'volt registry untag'")
             }
+            try Self.remove(digest, in: name, registry)
+        }
+
+        /// Also what lies under the tags that belong to it: nobody finds that any more.
+        private static func remove(
+            _ digest: OCIDigest, in name: OCIRepositoryName, _ registry: RegistryClient, depth: Int = 0
+        ) throws {
             let manifest = try registry.manifest(digest.description, in: name)
+            let place = RepositoryPlace(registry, name)
+            let companions = try OCICompanionTag.tags(of: digest).compactMap { tag in
+                guard let other = try place.resolve(tag.description), other != digest else {
+                    return nil as OCIDigest?
+                }
+                guard OCICompanionTag(tag.description)?.isList == true else { return other }
+                // What else has that name is somebody's image.
+                return try OCIMediaType.indexes.contains(place.manifest(tag.description).mediaType)
+                    ? other : nil
+            }
             try registry.deleteManifest(digest.description, in: name)
             try registry.removeReferrer(manifest, in: name)
+            // Tags may lead in a circle.
+            for other in companions where depth < 8 {
+                do { try remove(other, in: name, registry, depth: depth + 1) } catch let error as VoltError
+                    where error.code == .notFound
+                {}
+            }
         }
     }
 }

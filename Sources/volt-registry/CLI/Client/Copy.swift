@@ -120,15 +120,19 @@ private func copyAll(_ client: ClientOptions, _ source: Target, _ destination: T
     }
     let from = try client.open(source)
     // Before anything is made of it: it may not be there.
-    let tags = try from.tags().filter {
-        // The list that a registry without one keeps in a tag is made anew where it is needed.
-        OCITagName(parsing: $0) != nil && !RegistryClient.isReferrersTag($0)
-    }
+    let tags = try from.tags().filter { OCITagName(parsing: $0) != nil }
+    let names = tags.filter { OCICompanionTag($0) == nil }
     let to = try client.open(destination, makes: true)
     var options = ContentCopy.Options()
     options.referrers = true
-    try ToolContext(tool: RegistryTool.tool.name).each(tags) { text in
-        _ = try transfer(text, from: from, to: to, tag: try OCITagName(text), options, quiet: quiet)
+    options.tags = Set(tags)
+    // What belongs to an image comes along with it, and what belongs to none that has a name comes at the end.
+    var taken: Set<String> = []
+    try ToolContext(tool: RegistryTool.tool.name).each(names + tags.filter { OCICompanionTag($0) != nil }) {
+        text in
+        if taken.contains(text) { return text }
+        let result = try transfer(text, from: from, to: to, tag: try OCITagName(text), options, quiet: quiet)
+        taken.formUnion(result.companionTags)
         return text
     }
 }

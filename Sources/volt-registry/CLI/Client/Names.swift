@@ -113,6 +113,7 @@ struct Discover: ParsableCommand {
     private struct Node: Encodable {
         let digest: String
         let artifactType: String
+        var tag: String?
         let annotations: [String: String]?
         let referrers: [Node]
     }
@@ -122,7 +123,8 @@ struct Discover: ParsableCommand {
         guard let digest = try place.resolve(target.reference) else {
             throw VoltError(.notFound, "'\(place.name)' has no '\(target.reference)'")
         }
-        let nodes = try nodes(digest, place, depth: 0)
+        var seen: Set<String> = []
+        let nodes = try nodes(digest, place, &seen, depth: 0)
         if output.format == .json {
             return try Output.put(
                 Output.json(
@@ -132,22 +134,28 @@ struct Discover: ParsableCommand {
         try show(nodes, "")
     }
 
-    private func nodes(_ digest: OCIDigest, _ place: any ContentPlace, depth: Int) throws -> [Node] {
-        guard depth < 8 else { return [] }
-        return try place.referrers(to: digest).compactMap { descriptor in
+    private func nodes(
+        _ digest: OCIDigest, _ place: any ContentPlace, _ seen: inout Set<String>, depth: Int
+    ) throws -> [Node] {
+        // Tags may lead in a circle.
+        guard depth < 8, seen.insert(digest.description).inserted else { return [] }
+        return try place.companions(of: digest).items.compactMap { companion in
+            let descriptor = companion.descriptor
             guard artifactType == nil || descriptor.artifactType == artifactType else { return nil }
             return Node(
                 digest: descriptor.digest,
                 artifactType: RegistryText.plain(descriptor.artifactType ?? "", longest: 255),
+                tag: companion.tag?.description,
                 annotations: descriptor.annotations,
-                referrers: try nodes(try OCIDigest(descriptor.digest), place, depth: depth + 1))
+                referrers: try nodes(try OCIDigest(descriptor.digest), place, &seen, depth: depth + 1))
         }
     }
 
     private func show(_ nodes: [Node], _ indent: String) throws {
         for (index, node) in nodes.enumerated() {
             let isLast = index == nodes.count - 1
-            try Output.put("\(indent)\(isLast ? "└── " : "├── ")\(node.artifactType)  \(node.digest)")
+            let tag = node.tag.map { "  \($0)" } ?? ""
+            try Output.put("\(indent)\(isLast ? "└── " : "├── ")\(node.artifactType)  \(node.digest)\(tag)")
             try show(node.referrers, indent + (isLast ? "    " : "│   "))
         }
     }

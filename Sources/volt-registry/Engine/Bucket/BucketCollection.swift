@@ -124,7 +124,7 @@ extension BucketStorage {
         if !dryRun {
             try local.sweep(cache, now: now.milliseconds / 1000) { $0.hasPrefix("_") }
             let names = try local.leastUsed(cache)
-            var size = names.reduce(UInt64(0)) { $0 + $1.size }
+            var size = names.reduce(UInt64(0)) { $0.addingClamped($1.size) }
             for (path, bytes) in names where size > cacheLimit {
                 try Files.remove(path)
                 size -= bytes
@@ -141,6 +141,13 @@ private struct RepositoryObjects {
         var manifests: Set<OCIDigest> = []
         var subject: OCIDigest?
     }
+    /// A tag that belongs to a manifest, and the digests of both in hexadecimal digits.
+    private struct Companion {
+        let tag: OCITagName
+        let modified: Int64
+        let hex: String?
+        let subject: String?
+    }
 
     private let storage: BucketStorage
     private let client: S3Client
@@ -153,6 +160,7 @@ private struct RepositoryObjects {
     private var manifests: [String: [S3Object]] = [:]
     private var pending: [S3Object] = []
     private var tags: [(tag: OCITagName, modified: Int64)] = []
+    private var companions: [Companion] = []
     private var marks: [S3Object] = []
     private var needs: [String: Needs] = [:]
 
@@ -185,6 +193,7 @@ private struct RepositoryObjects {
 
     mutating func run(_ result: inout CollectionResult) throws {
         for hex in manifests.keys { manifests[hex]?.sort { ($0.modified, $0.key) < ($1.modified, $1.key) } }
+        try sortTags()
         try removeTags(&result)
         for (hex, objects) in manifests { try read(hex, objects) }
         try removeManifests(&result)
@@ -198,6 +207,24 @@ private struct RepositoryObjects {
             let parts = mark.key.dropFirst(prefix.count).split(separator: "/")
             if parts.count == 3, !there.contains(String(parts[1])) { try client.delete(mark.key) }
         }
+    }
+
+    /// Takes those from the tags that are no names.
+    private mutating func sortTags() throws {
+        var subjects: [String: String] = [:]
+        for hex in manifests.keys { subjects["sha256-\(hex)"] = hex }
+        var names: [(tag: OCITagName, modified: Int64)] = []
+        for (tag, modified) in tags {
+            guard let stem = try storage.companion(tag, in: name) else {
+                names.append((tag, modified))
+                continue
+            }
+            companions.append(
+                Companion(
+                    tag: tag, modified: modified, hex: try storage.tag(tag, in: name).flatMap { try hex($0) },
+                    subject: subjects[stem]))
+        }
+        tags = names
     }
 
     private mutating func removeTags(_ result: inout CollectionResult) throws {
@@ -254,7 +281,17 @@ private struct RepositoryObjects {
         where objects.contains(where: { now - $0.modified < limit.components.seconds }) {
             keep(hex)
         }
+        // It may have been pushed before its image.
+        for companion in companions
+        where companion.subject == nil && now - companion.modified < limit.components.seconds {
+            keep(companion.hex)
+        }
         var about: [String: [String]] = [:]
+        for companion in companions {
+            if let subject = companion.subject, let hex = companion.hex {
+                about[subject, default: []].append(hex)
+            }
+        }
         for (referrer, needs) in needs {
             if let subject = try needs.subject.flatMap({ try hex($0) }) {
                 about[subject, default: []].append(referrer)
@@ -263,6 +300,11 @@ private struct RepositoryObjects {
         while let hex = next.popLast() {
             for child in needs[hex]?.manifests ?? [] { keep(try self.hex(child)) }
             for referrer in about[hex] ?? [] { keep(referrer) }
+        }
+        for companion in companions where !((companion.subject ?? companion.hex).map(kept.contains) ?? false)
+        {
+            result.tags.append("\(name):\(companion.tag)")
+            if !dryRun { _ = try storage.removeTag(companion.tag, in: name) }
         }
         for hex in manifests.keys.sorted() where !kept.contains(hex) {
             result.manifests.append("\(name)@sha256:\(hex)")

@@ -153,7 +153,13 @@ extension BucketStorage {
         guard let first = keys.first else { return false }
         let bytes = try manifest(at: first)?.bytes
         let names = [OCIDigest(sha256)] + (bytes.map { [OCIDigest.of($0, .sha512)] } ?? [])
-        for tag in try tags(in: name) where try self.tag(tag, in: name).map(names.contains) ?? false {
+        let tags = try tags(in: name)
+        for tag in tags where try self.tag(tag, in: name).map(names.contains) ?? false {
+            try ask { try $0.delete(tagKey(tag, name)) }
+        }
+        // Those that belong to it, which nobody finds without it.
+        for tag in tags
+        where try companion(tag, in: name).map({ names.map(OCICompanionTag.stem(of:)).contains($0) }) ?? false {
             try ask { try $0.delete(tagKey(tag, name)) }
         }
         let subject = bytes.flatMap { try? OCIDocument($0) }?.subject.flatMap {
@@ -186,6 +192,18 @@ extension BucketStorage {
         return try ask { try $0.list(prefix) }.compactMap {
             OCITagName(parsing: $0.key.dropFirst(prefix.count))
         }
+    }
+
+    /// What the tags of the manifest begin with that a tag belongs to; nil for a name, or a tag that is not there.
+    func companion(_ tag: OCITagName, in name: OCIRepositoryName) throws -> String? {
+        guard let companion = OCICompanionTag(tag.description), let digest = try self.tag(tag, in: name)
+        else {
+            return nil
+        }
+        // What has the name of a list and is none is somebody's image.
+        guard companion.isList else { return companion.stem }
+        let manifest = try manifest(.digest(digest), in: name)
+        return OCIMediaType.indexes.contains(manifest?.mediaType ?? "") ? companion.stem : nil
     }
 
     func removeTag(_ tag: OCITagName, in name: OCIRepositoryName) throws -> Bool {
@@ -244,6 +262,6 @@ extension BucketStorage {
                 return true
             }
         }
-        return (sizes.count, sizes.values.reduce(0, +))
+        return (sizes.count, sizes.values.reduce(0) { $0.addingClamped($1) })
     }
 }

@@ -6,7 +6,8 @@ internal import VoltSystem
 
 /// What a registry keeps of what was pushed.
 public struct RetentionRules: Sendable {
-    /// The newest tags of a repository that stay; nil is all.
+    /// The newest tags of a repository that stay; nil is all. Those that belong to a manifest, such as `sha256-HEX.sig`, are
+    /// no names: they stay and go with it, whatever the rules.
     public var keepTags: Int?
     /// A manifest without a tag goes when it is so old; nil keeps it. What an index with a tag lists, and what is about a
     /// manifest that stays, stays.
@@ -71,7 +72,9 @@ extension RegistryStorage {
         for entry in try Files.list(directory) where isTemporary(entry) {
             var information = stat()
             let path = "\(directory)/\(entry)"
-            guard stat(path, &information) == 0, now - Int64(information.st_mtim.tv_sec) > 3600 else {
+            guard stat(path, &information) == 0,
+                now.subtractingClamped(Int64(information.st_mtim.tv_sec)) > 3600
+            else {
                 continue
             }
             try Files.remove(path)
@@ -103,6 +106,7 @@ private struct RepositoryCollection {
     let directory: String
     /// What the manifests name that were read.
     private var read: [Digest: Needs] = [:]
+    private var tags = RepositoryTags()
 
     private struct Needs {
         var blobs: Set<OCIDigest> = []
@@ -135,6 +139,7 @@ private struct RepositoryCollection {
         let lock = try storage.lockAlone(name)
         try readManifests()
         if !storage.isKept(name) {
+            tags = try RepositoryTags(storage, name)
             try removeTags(&result)
             try removeManifests(&result)
         }
@@ -145,7 +150,7 @@ private struct RepositoryCollection {
     /// Seconds since a file was written; nothing when it is gone.
     private func age(_ path: String) -> Int64 {
         var information = stat()
-        return stat(path, &information) == 0 ? now - Int64(information.st_mtim.tv_sec) : 0
+        return stat(path, &information) == 0 ? now.subtractingClamped(Int64(information.st_mtim.tv_sec)) : 0
     }
 
     private mutating func readManifests() throws {
@@ -169,7 +174,7 @@ private struct RepositoryCollection {
     private func removeTags(_ result: inout CollectionResult) throws {
         guard let keep = rules.keepTags else { return }
         var information = stat()
-        let tags = try storage.tags(in: name).map { tag in
+        let tags = tags.names.map { tag in
             let path = "\(directory)/_tags/\(tag)"
             let time = stat(path, &information) == 0 ? information.st_mtim : timespec()
             return (tag: tag, time: (time.tv_sec, time.tv_nsec))
@@ -190,8 +195,15 @@ private struct RepositoryCollection {
             else { return }
             next.append(name)
         }
-        for tag in try storage.tags(in: name) where !gone.contains("\(name):\(tag)") {
+        for tag in tags.names where !gone.contains("\(name):\(tag)") {
             if let digest = try storage.tag(tag, in: name) { keep(digest) }
+        }
+        // It may have been pushed before its image.
+        for companion in tags.companions
+        where companion.subject == nil
+            && age("\(directory)/_tags/\(companion.tag)") < limit.components.seconds
+        {
+            keep(companion.digest)
         }
         for digest in read.keys.sorted()
         where age("\(directory)/_manifests/\(digest)") < limit.components.seconds {
@@ -205,9 +217,23 @@ private struct RepositoryCollection {
             }
             referrers[subject, default: []].append(referrer)
         }
+        for companion in tags.companions {
+            guard let subject = companion.subject,
+                let digest = storage.resolve(companion.digest, "\(directory)/_manifests")
+            else { continue }
+            referrers[subject, default: []].append(digest)
+        }
         while let digest = next.popLast() {
             for child in read[digest]?.manifests ?? [] { keep(child) }
             for referrer in referrers[digest] ?? [] { keep(OCIDigest(referrer)) }
+        }
+        for companion in tags.companions {
+            let stays =
+                companion.subject.map(kept.contains)
+                ?? (storage.resolve(companion.digest, "\(directory)/_manifests").map(kept.contains) ?? false)
+            if stays { continue }
+            result.tags.append("\(name):\(companion.tag)")
+            if !dryRun { _ = try storage.removeTag(companion.tag, in: name) }
         }
         for digest in read.keys.sorted() where !kept.contains(digest) {
             result.manifests.append("\(name)@\(digest)")

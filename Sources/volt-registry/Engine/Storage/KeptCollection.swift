@@ -9,8 +9,8 @@ struct KeptCollection {
     private struct Manifest {
         let name: OCIRepositoryName
         let digest: Digest
-        /// Seconds since it was asked for.
-        let age: Int64
+        /// Seconds since it was asked for, or what it belongs to.
+        var age: Int64
         let blobs: Set<Digest>
     }
 
@@ -28,6 +28,13 @@ struct KeptCollection {
 
     private mutating func read(_ name: OCIRepositoryName, _ now: Int64) throws {
         let directory = "\(storage.directory(name))/_manifests"
+        let first = manifests.count
+        // What each manifest belongs to.
+        var subjects: [Digest: Digest] = [:]
+        for companion in try RepositoryTags(storage, name).companions {
+            guard let digest = storage.resolve(companion.digest, directory) else { continue }
+            subjects[digest] = companion.subject
+        }
         for entry in try Files.list(directory) {
             var information = stat()
             guard let digest = try? Digest(entry), stat("\(directory)/\(entry)", &information) == 0 else {
@@ -35,6 +42,10 @@ struct KeptCollection {
             }
             // One that cannot be read is fetched anew once it is gone.
             let document = (try? storage.bytes(of: digest)).flatMap { try? OCIDocument($0) }
+            let subject = document?.subject.flatMap { OCIDigest(parsing: $0.digest) }
+            if let subject = subject.flatMap({ storage.resolve($0, directory) }) {
+                subjects[digest] = subject
+            }
             let needed = (document?.blobs ?? []).compactMap { descriptor in
                 OCIDigest(parsing: descriptor.digest).flatMap { storage.blob($0, in: name) }
             }
@@ -44,15 +55,27 @@ struct KeptCollection {
             }
             manifests.append(
                 Manifest(
-                    name: name, digest: digest, age: now - Int64(information.st_mtim.tv_sec),
+                    name: name, digest: digest,
+                    age: now.subtractingClamped(Int64(information.st_mtim.tv_sec)),
                     blobs: Set(needed)))
+        }
+        let ages = Dictionary(
+            manifests[first...].map { ($0.digest, $0.age) }, uniquingKeysWith: { min($0, $1) })
+        for index in manifests.indices[first...] {
+            var digest = manifests[index].digest
+            // What is about something that is about something; a circle of tags has an end here.
+            for _ in 0..<8 {
+                guard let subject = subjects[digest], let age = ages[subject] else { break }
+                manifests[index].age = min(manifests[index].age, age)
+                digest = subject
+            }
         }
     }
 
     /// Removes manifests until the rules are kept; the blobs go as those of any repository.
     func run(_ rules: RetentionRules, dryRun: Bool, _ result: inout CollectionResult) throws {
         var blobs = blobs
-        var size = blobs.values.reduce(UInt64(0)) { $0 + $1.size }
+        var size = blobs.values.reduce(UInt64(0)) { $0.addingClamped($1.size) }
         for manifest in manifests {
             let isOld = rules.upstreamKeep.map { manifest.age >= $0.components.seconds } ?? false
             guard isOld || size > rules.upstreamSize ?? .max else { break }

@@ -126,7 +126,13 @@ extension RegistryStorage {
         let bytes = try? bytes(of: sha256)
         // It may have been tagged, and be about something, by the other digest.
         let names = Set([digest, OCIDigest(sha256)] + (bytes.map { [OCIDigest.of($0, .sha512)] } ?? []))
-        for tag in try tags(in: name) where try self.tag(tag, in: name).map(names.contains) ?? false {
+        let tags = try tags(in: name)
+        for tag in tags where try self.tag(tag, in: name).map(names.contains) ?? false {
+            try removeTagFile(tag, in: name)
+        }
+        // Those that belong to it, which nobody finds without it.
+        for tag in tags
+        where try companion(tag, in: name).map({ names.map(OCICompanionTag.stem(of:)).contains($0) }) ?? false {
             try removeTagFile(tag, in: name)
         }
         if let bytes, let document = try? OCIDocument(bytes),
@@ -158,6 +164,18 @@ extension RegistryStorage {
         try within(name, "_tags") { directory in
             try replace("\(directory)/\(tag)", digest.description.utf8, in: name)
         }
+    }
+
+    /// What the tags of the manifest begin with that a tag belongs to; nil for a name, or a tag that is not there.
+    func companion(_ tag: OCITagName, in name: OCIRepositoryName) throws -> String? {
+        guard let companion = OCICompanionTag(tag.description), let digest = try self.tag(tag, in: name)
+        else {
+            return nil
+        }
+        // What has the name of a list and is none is somebody's image.
+        guard companion.isList else { return companion.stem }
+        let manifest = try manifest(.digest(digest), in: name)
+        return OCIMediaType.indexes.contains(manifest?.mediaType ?? "") ? companion.stem : nil
     }
 
     /// Takes a tag away; the manifest stays.

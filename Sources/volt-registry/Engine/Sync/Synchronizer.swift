@@ -93,7 +93,12 @@ public struct Synchronizer {
         var item = Item(from: Self.text(entry.from, name), to: Self.text(entry.to, name), result: "failed")
         do {
             let from = try open(entry.from, name, makes: false)
-            let tags = entry.select(try from.tags().filter { !RegistryClient.isReferrersTag($0) })
+            let there = try from.tags()
+            let tags = entry.select(
+                there.filter { tag in
+                    // Those that belong to an image come along with it.
+                    OCICompanionTag(tag).map { !$0.isList && !entry.referrers } ?? true
+                })
             if tags.isEmpty { return }
             let to: (any ContentPlace)?
             if dryRun {
@@ -102,7 +107,17 @@ public struct Synchronizer {
             } else {
                 to = try open(entry.to, name, makes: true)
             }
-            for tag in tags { report(self.tag(tag, entry, item, from, to)) }
+            var options = ContentCopy.Options()
+            options.platform = entry.platform
+            options.referrers = entry.referrers
+            options.tags = Set(there)
+            var taken: Set<String> = []
+            for tag in tags { report(self.tag(tag, options, item, from, to, &taken)) }
+            // What belongs to an image without a name is among all tags as well.
+            guard entry.referrers, entry.tags.isEmpty, entry.newest == nil else { return }
+            for tag in there where OCICompanionTag(tag) != nil && !taken.contains(tag) {
+                report(self.tag(tag, options, item, from, to, &taken))
+            }
         } catch {
             item.error = Self.reason(error)
             report(item)
@@ -110,8 +125,8 @@ public struct Synchronizer {
     }
 
     private func tag(
-        _ text: String, _ entry: SyncFile.Entry, _ item: Item, _ from: any ContentPlace,
-        _ to: (any ContentPlace)?
+        _ text: String, _ options: ContentCopy.Options, _ item: Item, _ from: any ContentPlace,
+        _ to: (any ContentPlace)?, _ taken: inout Set<String>
     ) -> Item {
         var item = item
         item.from += ":\(text)"
@@ -120,7 +135,9 @@ public struct Synchronizer {
             let tag = try OCITagName(text)
             let there = try to?.resolve(text)
             // A tag is given last: what it names is whole. What is about it may be new all the same.
-            if entry.platform == nil, !entry.referrers || dryRun, let there, try from.resolve(text) == there {
+            if options.platform == nil, !options.referrers || dryRun, let there,
+                try from.resolve(text) == there
+            {
                 item.digest = there.description
                 item.result = "unchanged"
                 return item
@@ -130,10 +147,8 @@ public struct Synchronizer {
                 item.result = "would copy"
                 return item
             }
-            var options = ContentCopy.Options()
-            options.platform = entry.platform
-            options.referrers = entry.referrers
             let result = try copy(options).run(text, from: from, to: to, tag: tag)
+            taken.formUnion(result.companionTags)
             item.digest = result.digest.description
             item.bytes = result.bytes
             item.result = result.blobs == 0 && there == result.digest ? "unchanged" : "copied"
