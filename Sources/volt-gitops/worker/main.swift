@@ -16,7 +16,7 @@ do {
         let libraries = SourceLibraries(
             git: GitLibrary.version, ssh: GitLibrary.sshVersion, openSSL: CryptoLibrary.version,
             signsRSAWithSHA2: GitLibrary.signsRSAWithSHA2)
-        try Files.write(SourceStream.encode(libraries), to: 1, named: "stdout")
+        try StandardOutput.write(SourceStream.encode(libraries))
         exit(0)
     }
     let request = try SourceStream.request(try EventWriter.readRequest())
