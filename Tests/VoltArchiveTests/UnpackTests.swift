@@ -189,6 +189,23 @@ let runsAsRoot = geteuid() == 0
                 == Array("long".utf8))
     }
 
+    @Test("names keep their bytes, composed or not: letters with accents do not become one file")
+    func composition() throws {
+        let scratch = try ScratchDirectory()
+        // One letter, and a letter with an accent that follows it.
+        let names = [[0xc3, 0xa9], [0x65, 0xcc, 0x81]].map { $0.map { UInt8($0) } }
+        var tar = TarBuilder()
+        for (index, name) in names.enumerated() {
+            tar.pax([("path", name)])
+            tar.add("x", "\(index)")
+        }
+        _ = try unpack(tar.finished, in: scratch.path)
+        for (index, name) in names.enumerated() {
+            let path = "\(scratch.path)/out/" + String(decoding: name, as: UTF8.self)
+            #expect(try Files.read(path) == Array("\(index)".utf8), "\(name)")
+        }
+    }
+
     @Test("an archive that is cut or changed is an error", arguments: [100, 600, 1500])
     func cut(at count: Int) throws {
         let scratch = try ScratchDirectory()

@@ -27,13 +27,12 @@ final class LibarchiveReader {
         return zeros
     }()
 
-    // libarchive converts the UTF-8 names of pax headers to the locale's; the C locale has only ASCII.
-    // setlocale(3) runs once, before the first reader exists, and only for the classes of characters.
-    static let locale: Bool = setlocale(LC_CTYPE, "C.UTF-8") != nil
+    // libarchive converts the UTF-8 names of pax headers to the locale's. To UTF-8 that composes letters and accents
+    // (NFC), so that two names of an archive become one; to ASCII it is not possible, and then names stay as they are.
+    nonisolated(unsafe) private static let plain = newlocale(1 << LC_CTYPE, "C", nil)
 
     init(_ stream: any ByteStream, as format: Format, name: String, fillsEnd: Bool = false) throws(VoltError)
     {
-        _ = Self.locale
         guard let archive = archive_read_new() else {
             throw VoltError(.failed, "cannot read '\(name)': out of memory")
         }
@@ -88,6 +87,8 @@ final class LibarchiveReader {
 
     /// The next entry, or nil at the end. It is valid until the next call.
     func nextEntry() throws(VoltError) -> OpaquePointer? {
+        let locale = uselocale(Self.plain)
+        defer { uselocale(locale) }
         var entry: OpaquePointer?
         let result = archive_read_next_header(archive, &entry)
         if result == ARCHIVE_EOF { return nil }

@@ -18,6 +18,10 @@ public final class TarWriter {
         case pipe
     }
 
+    // libarchive writes names as UTF-8 from the locale's; the C locale has only ASCII. setlocale(3) runs once, and only for
+    // the classes of characters.
+    private static let locale: Bool = setlocale(LC_CTYPE, "C.UTF-8") != nil
+
     private let archive: OpaquePointer
     private let entry: OpaquePointer
     private let output: Output
@@ -47,7 +51,7 @@ public final class TarWriter {
     ///   - path: the file, made or emptied.
     ///   - compression: how it is compressed.
     public init(path: String, compression: LayerCompression = .none) throws(VoltError) {
-        _ = LibarchiveReader.locale
+        _ = Self.locale
         output = try Output(path, compression)
         guard let archive = archive_write_new(), let entry = archive_entry_new() else {
             throw VoltError(.failed, "cannot write '\(path)': out of memory")
