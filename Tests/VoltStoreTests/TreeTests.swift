@@ -40,6 +40,11 @@ import VoltTestKit
         // The same tree has the same name, wherever it is and however it is kept.
         options.representation = representation == .bare ? .packed : .bare
         #expect(try store.addTree("\(bench.path)/out", options: options).digest == result.digest)
+        // A file without content has no blob, and can be read.
+        #expect(
+            try bench.shell(
+                "volt-cas cat t:nothing --store store | wc -c; volt-cas get t:nothing got --store store > /dev/null; stat -c %s got"
+            ) == "0\n0\n")
         // Zeros are not stored, nor written.
         #expect(try bench.shell("du -k out/sparse | cut -f1") == bench.shell("du -k src/sparse | cut -f1"))
         #expect(try store.verify(.init()).isSound)

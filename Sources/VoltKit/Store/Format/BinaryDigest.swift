@@ -12,6 +12,10 @@ public struct BinaryDigest: Sendable, Hashable, Comparable {
     /// The digest whose bytes are all zero, which stands for no blob.
     static let zero = BinaryDigest(words: (0, 0, 0, 0))
 
+    /// The digest of no bytes: files without content need no blob, and it can always be read.
+    static let empty = BinaryDigest(
+        words: (0xe3b0_c442_98fc_1c14, 0x9afb_f4c8_996f_b924, 0x27ae_41e4_649b_934c, 0xa495_991b_7852_b855))
+
     init(words: (UInt64, UInt64, UInt64, UInt64)) { self.words = words }
 
     /// - Parameter bytes: at least 32.

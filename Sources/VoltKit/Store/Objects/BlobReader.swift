@@ -35,6 +35,7 @@ final class BlobReader {
     ///   - range: the bytes wanted; nil for all. With a range a bare blob is not compared.
     ///   - body: takes the bytes, which are valid during the call.
     func read(_ digest: BinaryDigest, range: Range<UInt64>? = nil, _ body: (Part) throws -> Void) throws {
+        if digest == .empty { return }
         guard let place = try store.place(of: digest) else { throw ContentStore.missing(digest) }
         switch place {
         case .bare: try readBare(digest, range, body)
@@ -46,6 +47,7 @@ final class BlobReader {
     ///
     /// - Parameter limit: the most bytes it may have.
     func bytes(_ digest: BinaryDigest, limit: Int) throws -> [UInt8] {
+        if digest == .empty { return [] }
         guard let place = try store.place(of: digest) else { throw ContentStore.missing(digest) }
         guard place.length <= limit else {
             throw VoltError(

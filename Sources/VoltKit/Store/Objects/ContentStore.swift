@@ -105,6 +105,7 @@ public final class ContentStore: Sendable {
     ///
     /// - Throws: `VoltError`; code `notFound` when it is not in the store.
     public func size(of digest: Digest) throws -> UInt64 {
+        if BinaryDigest(digest) == .empty { return 0 }
         guard let place = try place(of: BinaryDigest(digest)) else {
             throw Self.missing(BinaryDigest(digest))
         }
