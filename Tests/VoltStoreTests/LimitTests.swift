@@ -151,7 +151,7 @@ import VoltTestKit
     }
 
     private func run(_ words: String) throws -> ToolRunner.Result {
-        try bench.runner.run(["sh", "-c", "cd mem; exec volt-cas \(words) --store store -q"])
+        try bench.runner.run(["sh", "-c", "cd mem; exec volt-cas \(words) --store store"])
     }
 
     @Test(

@@ -334,7 +334,7 @@ import VoltTestKit
                 print("held")
                 """.utf8)
         let tree = try bench.shell(
-            "volt-cas tags --store evil.store -o json | grep -o 'sha256:[0-9a-f]*' | head -1 | cut -c8-"
+            "volt-cas tags --store evil.store -o json | grep -o 'sha256:[0-9a-f]*' | tail -1 | cut -c8-"
         ).dropLast()
         #expect(try bench.shell("python3 hostile.py \(tree)") == "held\n")
         try same("backup/monday", in: "two")

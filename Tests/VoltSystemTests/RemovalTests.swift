@@ -27,7 +27,7 @@ import VoltTestKit
         try Files.removeTree("\(scratch.path)/alias")
         try Files.removeTree("\(scratch.path)/nothing")
         try Files.removeTree("\(scratch.path)/nothing/below")
-        #expect(try shell("ls; cat keep/x") == "keep\nx\n")
+        #expect(try shell("ls -I home; cat keep/x") == "keep\nx\n")
         for path in ["/", "\(scratch.path)/keep/.", "\(scratch.path)/keep/.."] {
             #expect(throws: VoltError.self, "\(path)") { try Files.removeTree(path) }
         }
@@ -53,6 +53,6 @@ import VoltTestKit
                 == "precious\nprecious\n")
         try shell("umount \(place)")
         try Files.removeTree("\(scratch.path)/tree")
-        #expect(try shell("ls; cat host/precious") == "host\nprecious\n")
+        #expect(try shell("ls -I home; cat host/precious") == "host\nprecious\n")
     }
 }
