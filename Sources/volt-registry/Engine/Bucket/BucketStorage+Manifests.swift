@@ -159,7 +159,8 @@ extension BucketStorage {
         }
         // Those that belong to it, which nobody finds without it.
         for tag in tags
-        where try companion(tag, in: name).map({ names.map(OCICompanionTag.stem(of:)).contains($0) }) ?? false {
+        where try companion(tag, in: name).map({ names.map(OCICompanionTag.stem(of:)).contains($0) }) ?? false
+        {
             try ask { try $0.delete(tagKey(tag, name)) }
         }
         let subject = bytes.flatMap { try? OCIDocument($0) }?.subject.flatMap {

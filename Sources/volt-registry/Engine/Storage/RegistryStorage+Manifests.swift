@@ -132,7 +132,8 @@ extension RegistryStorage {
         }
         // Those that belong to it, which nobody finds without it.
         for tag in tags
-        where try companion(tag, in: name).map({ names.map(OCICompanionTag.stem(of:)).contains($0) }) ?? false {
+        where try companion(tag, in: name).map({ names.map(OCICompanionTag.stem(of:)).contains($0) }) ?? false
+        {
             try removeTagFile(tag, in: name)
         }
         if let bytes, let document = try? OCIDocument(bytes),
