@@ -66,7 +66,9 @@ private let commit = "1111111111111111111111111111111111111111"
         #expect(
             Gate.decide(pipeline: try pipeline(), attempt: attempt(), state: state, now: now)
                 == .wait(
-                    .window, reason: "the window 'deny 0 11 * * * 2h UTC' forbids deploys until 2026-11-23 13:00:00 UTC",
+                    .window,
+                    reason:
+                        "the window 'deny 0 11 * * * 2h UTC' forbids deploys until 2026-11-23 13:00:00 UTC",
                     until: until))
         #expect(Gate.decide(pipeline: try pipeline(), attempt: attempt(), state: state, now: until) == .run)
         #expect(

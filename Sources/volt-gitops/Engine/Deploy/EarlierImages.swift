@@ -11,7 +11,8 @@ extension Deployer {
         try learnImages(tool, work)
         guard let target = work.attempt.target else { return [:] }
         let images = try journal.images(
-            of: work.attempt.snapshotName ?? target, pipeline: work.attempt.pipeline, attempt: work.attempt.id)
+            of: work.attempt.snapshotName ?? target, pipeline: work.attempt.pipeline, attempt: work.attempt.id
+        )
         if images.isEmpty {
             work.log.append(
                 "what images \(Self.short(target)) ran with is not kept: their names mean what they mean now")
@@ -36,7 +37,9 @@ extension Gitops {
     /// Refuses to bring back a commit whose images are no longer to be had, before anything is changed.
     ///
     /// - Throws: `VoltError` with code `notFound`, in the words of the kind's tool.
-    func checkImages(_ images: [String: String], of target: KeptCommit, _ pipeline: Pipeline) throws(VoltError) {
+    func checkImages(_ images: [String: String], of target: KeptCommit, _ pipeline: Pipeline)
+        throws(VoltError)
+    {
         let commit = target.commit
         let directory = "\(paths.snapshots(pipeline.name))/\(target.snapshot)"
         guard !images.isEmpty,
