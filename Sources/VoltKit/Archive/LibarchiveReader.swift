@@ -29,6 +29,7 @@ final class LibarchiveReader {
 
     // libarchive converts the UTF-8 names of pax headers to the locale's. To UTF-8 that composes letters and accents
     // (NFC), so that two names of an archive become one; to ASCII it is not possible, and then names stay as they are.
+    // Never changed nor freed after this, which is why every thread may use it.
     nonisolated(unsafe) private static let plain = newlocale(1 << LC_CTYPE, "C", nil)
 
     init(_ stream: any ByteStream, as format: Format, name: String, fillsEnd: Bool = false) throws(VoltError)

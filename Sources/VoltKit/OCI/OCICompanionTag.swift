@@ -4,7 +4,7 @@
 public struct OCICompanionTag: Sendable, Hashable {
     private static let suffixes = ["", ".sig", ".att", ".sbom"]
 
-    /// What the tags of one manifest begin with.
+    /// The beginning of the tags of one manifest.
     public let stem: String
     /// Whether it has the list of what is about the manifest.
     public let isList: Bool
@@ -22,7 +22,7 @@ public struct OCICompanionTag: Sendable, Hashable {
         isList = stem.count == tag.count
     }
 
-    /// What the tags of a manifest begin with, cut as the specification has it.
+    /// The beginning of the tags of a manifest, cut as the specification has it.
     public static func stem(of digest: OCIDigest) -> String {
         "\(digest.algorithm.rawValue)-\(digest.hex.prefix(64))"
     }

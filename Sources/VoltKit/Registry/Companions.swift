@@ -1,7 +1,7 @@
 public import VoltCore
 public import VoltOCI
 
-/// What belongs to a manifest.
+/// The companions of a manifest: signatures and documents that come and go with it.
 public struct Companions: Sendable {
     /// A manifest that belongs to another one.
     public struct Item: Sendable {
@@ -18,7 +18,7 @@ public struct Companions: Sendable {
 }
 
 extension ContentPlace {
-    /// What belongs to a manifest: what refers to it, what the list in its tag has, and what lies under the tags of cosign.
+    /// The companions of a manifest: its referrers, those in the list at its tag, and those at the tags of cosign.
     ///
     /// - Parameter tags: those of the place when they are known, so that it is not asked for each.
     public func companions(of digest: OCIDigest, among tags: Set<String>? = nil) throws(VoltError)

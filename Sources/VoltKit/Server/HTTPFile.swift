@@ -49,7 +49,7 @@ public final class HTTPFile: Sendable {
 
     var handle: NIOFileHandle { opened.handle }
 
-    /// What was sent of a file; it tells the sum with its last user.
+    /// The bytes that were sent of a file; the sum is reported when its last user is gone.
     final class Meter: Sendable {
         private let sent = Mutex<UInt64>(0)
         private let ended: @Sendable (UInt64) -> Void

@@ -60,7 +60,7 @@ extension ContentStore {
     }
 }
 
-/// What others may do with a store that is served.
+/// The rights of others on a store that is served.
 public enum ServeAccess: Sendable {
     /// Get blobs.
     case reading
