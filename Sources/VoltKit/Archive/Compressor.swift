@@ -1,7 +1,7 @@
 internal import CArchive
 internal import CVoltSystem
 internal import Glibc
-public import VoltCore
+internal import VoltCore
 internal import VoltSystem
 
 /// How the layers of an image are compressed.

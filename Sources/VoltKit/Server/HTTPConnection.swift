@@ -393,15 +393,16 @@ final class HTTPConnection: ChannelInboundHandler {
             part = .fileRegion(
                 FileRegion(fileHandle: file.handle, readerIndex: start, endIndex: start + count))
         }
-        sending.begun += UInt64(count)
+        let taken = UInt64(count)
+        sending.begun += taken
         expire(after: limits.stallSeconds)
         let done = context.eventLoop.makePromise(of: Void.self)
         let bound = NIOLoopBound((self, sending), eventLoop: context.eventLoop)
         done.futureResult.whenComplete { result in
             let (connection, sending) = bound.value
             guard case .success = result else { return }
-            sending.sent += UInt64(count)
-            sending.file.meter?.add(UInt64(count))
+            sending.sent += taken
+            sending.file.meter?.add(taken)
             if sending.sent == sending.file.count { return connection.finish(closes: sending.closes) }
             connection.sendPiece(sending)
             connection.context?.flush()

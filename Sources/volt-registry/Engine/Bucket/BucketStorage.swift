@@ -1,6 +1,6 @@
 internal import Glibc
 internal import Synchronization
-public import VoltCore
+internal import VoltCore
 internal import VoltOCI
 public import VoltS3
 internal import VoltStore

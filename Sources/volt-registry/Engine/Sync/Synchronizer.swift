@@ -1,6 +1,6 @@
 internal import Glibc
-public import VoltCore
-public import VoltOCI
+internal import VoltCore
+internal import VoltOCI
 public import VoltRegistry
 internal import VoltSystem
 
