@@ -9,6 +9,10 @@ struct Bitbucket: HookProvider {
         Signature.isSHA256(headers["x-hub-signature"], of: body, secret: secret)
     }
 
+    func isSigned(_ headers: RequestHeaders) -> Bool {
+        headers.has("x-hub-signature")
+    }
+
     func deliveryID(_ headers: RequestHeaders) -> String? {
         headers["x-request-uuid"] ?? headers["x-request-id"]
     }

@@ -7,6 +7,10 @@ struct Generic: HookProvider {
         Signature.isSHA256(headers["x-volt-signature-256"], of: body, secret: secret)
     }
 
+    func isSigned(_ headers: RequestHeaders) -> Bool {
+        headers.has("x-volt-signature-256")
+    }
+
     func deliveryID(_ headers: RequestHeaders) -> String? { headers["x-volt-delivery"] }
 
     func read(_ headers: RequestHeaders, body: [UInt8]) throws(PayloadReader.Malformed) -> Delivery {

@@ -6,6 +6,10 @@ struct GitHub: HookProvider {
         Signature.isSHA256(headers["x-hub-signature-256"], of: body, secret: secret)
     }
 
+    func isSigned(_ headers: RequestHeaders) -> Bool {
+        headers.has("x-hub-signature-256") || headers.has("x-hub-signature")
+    }
+
     func deliveryID(_ headers: RequestHeaders) -> String? { headers["x-github-delivery"] }
 
     func read(_ headers: RequestHeaders, body: [UInt8]) throws(PayloadReader.Malformed) -> Delivery {

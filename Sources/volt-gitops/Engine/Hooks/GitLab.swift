@@ -11,6 +11,10 @@ struct GitLab: HookProvider {
         return Signature.isToken(headers["x-gitlab-token"], secret: secret)
     }
 
+    func isSigned(_ headers: RequestHeaders) -> Bool {
+        headers.has("webhook-signature") || headers.has("x-gitlab-token")
+    }
+
     /// Stable when GitLab tries again; `X-Gitlab-Webhook-UUID` is new for every request.
     func deliveryID(_ headers: RequestHeaders) -> String? {
         // The signature covers this one; the other has the same value and is not signed.

@@ -23,6 +23,13 @@ struct Gitea: HookProvider {
         }
     }
 
+    /// Without a secret the fields are there and empty.
+    func isSigned(_ headers: RequestHeaders) -> Bool {
+        ["x-\(brand)-signature", "x-gitea-signature", "x-hub-signature-256"].contains {
+            headers.has($0) && headers[$0] != ""
+        }
+    }
+
     func deliveryID(_ headers: RequestHeaders) -> String? {
         headers["x-\(brand)-delivery"] ?? headers["x-gitea-delivery"]
     }

@@ -72,23 +72,21 @@ package final class HookReceiver: Sendable {
             uses.insert(Journal.SecretUse(pipeline: watch.pipeline, digest: secret.digest))
             return true
         }
-        guard !verified.isEmpty else {
-            return reply(
-                Reply(
-                    status: 403, body: "403 Forbidden\n",
-                    log: "403 \(provider.rawValue): no pipeline's secret verifies this delivery"))
-        }
+        guard !verified.isEmpty else { return reply(.forbidden(provider)) }
         queue.note(uses, at: now)
+        // Without a secret that holds, the delivery is for pipelines without one, or for nobody.
+        let isVerified = !uses.isEmpty
         let delivery: Delivery
         do { delivery = try hooks.read(headers, body: body) } catch {
+            guard isVerified else { return reply(.forbidden(provider)) }
             return reply(
                 Reply(
                     status: 400, body: "400 Bad Request: the body is not JSON\n",
                     log: "400 \(provider.rawValue): a signed body is not JSON"))
         }
         guard case .pushes(let pushes) = delivery else {
-            if case .ignored(let reason) = delivery { reply(.ignored(reason)) }
-            return
+            guard case .ignored(let reason) = delivery else { return }
+            return reply(isVerified || !hooks.isSigned(headers) ? .ignored(reason) : .forbidden(provider))
         }
         let id = hooks.deliveryID(headers).flatMap {
             $0.isEmpty ? nil : String(decoding: $0.utf8.prefix(128), as: UTF8.self)
@@ -113,6 +111,7 @@ package final class HookReceiver: Sendable {
                         note: "webhook (\(provider.rawValue))", at: now))
             }
         }
+        guard isVerified || knowsRepository else { return reply(.forbidden(provider)) }
         guard !items.isEmpty else {
             let refs = pushes.prefix(4).map(\.ref.described).joined(separator: " or ")
             return reply(
@@ -152,6 +151,13 @@ package final class HookReceiver: Sendable {
 }
 
 extension HookReceiver.Reply {
+    /// Nobody's secret holds, and it is not of a pipeline that needs none.
+    static func forbidden(_ provider: Provider) -> HookReceiver.Reply {
+        HookReceiver.Reply(
+            status: 403, body: "403 Forbidden\n",
+            log: "403 \(provider.rawValue): no pipeline's secret verifies this delivery")
+    }
+
     /// Verified, and nothing to do: 2xx, since providers count anything else as a failure of the hook.
     package static func ignored(_ reason: String) -> HookReceiver.Reply {
         let text = reason.unicodeScalars.filter { $0.value >= 32 && $0 != "\"" && $0 != "\\" }.prefix(200)

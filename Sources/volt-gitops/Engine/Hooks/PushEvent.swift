@@ -56,6 +56,8 @@ package protocol HookProvider: Sendable {
     ///
     /// - Parameter now: seconds since 1970, for signatures that cover the time.
     func verifies(_ headers: RequestHeaders, body: [UInt8], secret: [UInt8], now: Int64) -> Bool
+    /// Whether the request bears a signature or a token, be it a good one or not.
+    func isSigned(_ headers: RequestHeaders) -> Bool
     /// The id of the delivery, the same when the provider sends it again.
     func deliveryID(_ headers: RequestHeaders) -> String?
     /// What the delivery asks for.
