@@ -44,4 +44,39 @@ import VoltTestKit
         #expect(try answer(push(of: open), secret: "wrong") == 202)
         #expect(try answer(site, secret: String(decoding: host.secret, as: UTF8.self)) == 202)
     }
+
+    @Test("a verified delivery for another URL names the pipeline and both URLs wherever one looks")
+    func otherURL() throws {
+        let host = try Host()
+        try host.createSite()
+        let server = try Serve(host, with: ["--ui"])
+        let url = Self.foreign.replacing("https://", with: "https://user:hidden@")
+        let body = push(of: url)
+        let answer = try server.request(
+            "POST", "/hooks/github", headers: host.headers(delivery: "s1", body: body), body: body)
+        #expect(answer.status == 200)
+        func isTold(_ text: String, _ place: String) {
+            for word in ["site", Self.foreign, host.repository] {
+                #expect(text.contains(word), "\(place): \(text)")
+            }
+            #expect(!text.contains("hidden"), "\(place): \(text)")
+        }
+        isTold(answer.text, "answer")
+        isTold(String(server.text.split(separator: "\n").last ?? ""), "log")
+        try host.wait("for the record") { try host.gitops("status").stderr.contains(Self.foreign) }
+        let status = try host.gitops("status").stderr
+        isTold(status, "status")
+        #expect(status.contains("'repo'") && status.contains("volt gitops import"), "\(status)")
+        let doctor = try host.gitops("doctor", "--offline").stdout.split(separator: "\n")
+        isTold(String(doctor.first { $0.hasPrefix("hook site") } ?? ""), "doctor")
+        isTold(try server.request("GET", "/pipelines/site").text, "page")
+        #expect(try host.gitops("status", "-o", "json").stdout.contains("\"stray\""))
+
+        // A delivery that matches says that the hook is right now.
+        let commit = try host.git("rev-parse", "HEAD")
+        #expect(try host.deliver(commit, to: server) == 202)
+        try host.wait("for the match") { try !host.gitops("status").stderr.contains(Self.foreign) }
+        try host.wait("for the deploy") { host.running == commit }
+        #expect(server.end(SIGTERM) == 0)
+    }
 }

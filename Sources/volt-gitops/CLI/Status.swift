@@ -33,6 +33,7 @@ struct Status: ParsableCommand {
             let held: Hold?
             let retry: Retry?
             let drift: DriftRecord?
+            let stray: StrayDelivery?
         }
         let server: Gitops.Server?
         let pipelines: [Line]
@@ -58,7 +59,7 @@ struct Status: ParsableCommand {
                     commit: deployed?.commit,
                     lastAttempt: last, polledAt: poll.at, pollError: poll.error,
                     suspension: suspension, held: held, retry: try journal.retry(of: pipeline.name.text),
-                    drift: drift))
+                    drift: drift, stray: try journal.stray(of: pipeline)))
         }
         let report = Report(server: gitops.server(), pipelines: lines)
         if output.format == .table { say(report, now: context.clock.now()) }
@@ -104,6 +105,9 @@ struct Status: ParsableCommand {
                 Output.note("\(line.name): drifted: \(drift.text) (\(drift.advice ?? ""))")
             }
             if let error = line.pollError { Output.note("\(line.name): the last poll failed: \(error)") }
+            if let stray = line.stray {
+                Output.note("\(line.name): \(Why.printable(stray.text)) (\(StrayDelivery.hint))")
+            }
             if let held = line.held {
                 Output.note(
                     "\(line.name): \(held.commit.prefix(7)) is held: \(held.reason); \(held.advice(for: line.name))"

@@ -139,6 +139,11 @@ extension Gitops {
     /// Whether the hook of a pipeline was ever heard of.
     private func hook(_ pipeline: Pipeline, _ journal: Journal) -> DoctorCheck {
         let name = "hook \(pipeline.name)"
+        if let stray = try? journal.stray(of: pipeline) {
+            return .warn(
+                name, "\(stray.text); the delivery came \(stray.at.relative(to: clock.now()))",
+                StrayDelivery.hint)
+        }
         if let last = try? journal.lastWebhook(of: pipeline.name.text) {
             return .ok(name, "the last webhook came \(last.relative(to: clock.now()))")
         }

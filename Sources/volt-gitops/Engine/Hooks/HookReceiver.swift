@@ -9,6 +9,8 @@ package final class HookReceiver: Sendable {
     struct Watch: Sendable {
         let pipeline: String
         let provider: Provider
+        /// The URL as the user wrote it.
+        let url: String
         /// The normalised URL.
         let repository: String
         /// Whether a push to a ref concerns it.
@@ -92,7 +94,7 @@ package final class HookReceiver: Sendable {
             $0.isEmpty ? nil : String(decoding: $0.utf8.prefix(128), as: UTF8.self)
         }
         var items: [AcceptedDelivery] = []
-        var knowsRepository = false
+        var matched: Set<String> = []
         var urls: [String] = []
         var keys: Set<String> = []
         for push in pushes {
@@ -102,7 +104,7 @@ package final class HookReceiver: Sendable {
                 keys = matchKeys(of: urls)
             }
             for watch in verified where matches(watch, keys) {
-                knowsRepository = true
+                matched.insert(watch.pipeline)
                 guard watch.follows(push.ref) else { continue }
                 items.append(
                     AcceptedDelivery(
@@ -111,12 +113,14 @@ package final class HookReceiver: Sendable {
                         note: "webhook (\(provider.rawValue))", at: now))
             }
         }
-        guard isVerified || knowsRepository else { return reply(.forbidden(provider)) }
+        guard isVerified || !matched.isEmpty else { return reply(.forbidden(provider)) }
+        guard !matched.isEmpty else {
+            return reply(stray(of: urls, delivery: id, verified.filter { $0.secrets != nil }, at: now))
+        }
+        queue.note(matched: matched)
         guard !items.isEmpty else {
             let refs = pushes.prefix(4).map(\.ref.described).joined(separator: " or ")
-            return reply(
-                .ignored(
-                    knowsRepository ? "no pipeline follows \(refs)" : "no pipeline watches this repository"))
+            return reply(.ignored("no pipeline follows \(refs)"))
         }
         queue.submit(items) { answer in
             switch answer {
@@ -131,6 +135,28 @@ package final class HookReceiver: Sendable {
                         log: "503 \(provider.rawValue): \(error.message)"))
             }
         }
+    }
+
+    /// The answer to a verified delivery of a repository that no pipeline reads which its secret is of.
+    ///
+    /// - Parameter verified: those pipelines, at least one.
+    private func stray(of urls: [String], delivery: String?, _ verified: [Watch], at now: Timestamp) -> Reply
+    {
+        var strays: [String: StrayDelivery] = [:]
+        for watch in verified {
+            strays[watch.pipeline] = StrayDelivery(
+                of: urls, expected: watch.url, delivery: delivery, at: now)
+        }
+        // One secret for several repositories is that of a hook which sends the pushes of all there are.
+        if Set(verified.map(\.repository)).count == 1 { queue.note(strays) }
+        let texts = verified.prefix(3).compactMap { watch in
+            strays[watch.pipeline].map { "\(watch.pipeline): \($0.text)" }
+        }
+        let more = verified.count > 3 ? "; and \(verified.count - 3) more pipelines" : ""
+        let text = texts.joined(separator: "; ") + more
+        var reply = Reply.ignored("\(text) (\(StrayDelivery.hint))", limit: 2000)
+        reply.log = "\(text) (\(StrayDelivery.hint))"
+        return reply
     }
 
     private func matchKeys(of urls: [String]) -> Set<String> {
@@ -159,8 +185,10 @@ extension HookReceiver.Reply {
     }
 
     /// Verified, and nothing to do: 2xx, since providers count anything else as a failure of the hook.
-    package static func ignored(_ reason: String) -> HookReceiver.Reply {
-        let text = reason.unicodeScalars.filter { $0.value >= 32 && $0 != "\"" && $0 != "\\" }.prefix(200)
+    ///
+    /// - Parameter limit: of the reason, in characters.
+    package static func ignored(_ reason: String, limit: Int = 200) -> HookReceiver.Reply {
+        let text = reason.unicodeScalars.filter { $0.value >= 32 && $0 != "\"" && $0 != "\\" }.prefix(limit)
         return HookReceiver.Reply(
             status: 200,
             body: "{\"status\":\"ignored\",\"reason\":\"\(String(String.UnicodeScalarView(text)))\"}\n")

@@ -38,7 +38,8 @@ extension HookReceiver.Watch {
             secrets = found
         }
         return Self(
-            pipeline: pipeline.name.text, provider: pipeline.provider, repository: url.normalised,
+            pipeline: pipeline.name.text, provider: pipeline.provider, url: pipeline.repo,
+            repository: url.normalised,
             follows: { pipeline.follows($0) }, secrets: secrets)
     }
 }

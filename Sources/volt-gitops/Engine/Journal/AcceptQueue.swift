@@ -32,6 +32,10 @@ final class AcceptQueue: Sendable {
         var uses: [Journal.SecretUse: Timestamp] = [:]
         /// The last use of each pipeline.
         var noted: [String: (digest: String, at: Timestamp)] = [:]
+        /// Not yet in the journal; nil for a pipeline whose hook has the right URL.
+        var strays: [String: StrayDelivery?] = [:]
+        /// The pipelines of which the journal has no stray delivery, as far as is known.
+        var matched: Set<String> = []
         /// Why the journal could not be written the last time.
         var failure: VoltError?
         /// How often it was tried.
@@ -104,6 +108,27 @@ final class AcceptQueue: Sendable {
             }
         }
         logged.signal()
+    }
+
+    /// Keeps that verified deliveries were of other repositories than those of their pipelines.
+    func note(_ strays: [String: StrayDelivery]) {
+        state.withLock { state in
+            for (pipeline, stray) in strays {
+                state.strays[pipeline] = .some(stray)
+                state.matched.remove(pipeline)
+            }
+        }
+        logged.signal()
+    }
+
+    /// Keeps that verified deliveries were of the repositories of their pipelines, where that is news.
+    func note(matched pipelines: some Sequence<String>) {
+        let isNews = state.withLock { state in
+            let news = pipelines.filter { state.matched.insert($0).inserted }
+            for pipeline in news { state.strays[pipeline] = .some(nil) }
+            return !news.isEmpty
+        }
+        if isNews { logged.signal() }
     }
 
     /// Queues a delivery; `answer` is called on the writing thread.
@@ -194,21 +219,23 @@ final class AcceptQueue: Sendable {
     ///
     /// - Returns: how many deliveries.
     private func drain(into journal: Journal) -> Int {
-        let (group, uses) = state.withLock { state in
-            defer { state.uses = [:] }
-            return (state.undrained, state.uses)
+        let (group, uses, strays) = state.withLock { state in
+            defer { (state.uses, state.strays) = ([:], [:]) }
+            return (state.undrained, state.uses, state.strays)
         }
-        guard !group.isEmpty || !uses.isEmpty else { return 0 }
+        guard !group.isEmpty || !uses.isEmpty || !strays.isEmpty else { return 0 }
         let deliveries = group.map(\.delivery)
         do throws(VoltError) {
             try journal.transaction { () throws(VoltError) in
                 try journal.record(uses)
+                try journal.record(strays)
                 if let end = group.last?.end { try journal.drain(deliveries, to: end, at: clock.now()) }
             }
         } catch {
             state.withLock { state in
                 // What is put back is tried again, and ends the failure.
                 state.uses.merge(uses) { newer, _ in newer }
+                state.strays.merge(strays) { newer, _ in newer }
                 state.failure = error
                 state.tries += 1
             }

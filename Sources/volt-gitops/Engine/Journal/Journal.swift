@@ -59,6 +59,7 @@ public final class Journal {
         "ALTER TABLE holds ADD COLUMN advice TEXT",
         imagesMigration,
         sourceMigration,
+        straysMigration,
     ]
 
     /// Runs several writes as one.

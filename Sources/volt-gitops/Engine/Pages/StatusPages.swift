@@ -66,6 +66,8 @@ struct StatusPages {
         guard let pipeline = try journal.pipelines().first(where: { $0.name.text == name }) else {
             return nil
         }
+        let stray: HTML =
+            try journal.stray(of: pipeline).map { "<p>\($0.text) (\(StrayDelivery.hint))</p>" } ?? ""
         let attempts = try journal.history(of: name, limit: Self.historyLimit)
         let rows = attempts.map { attempt -> HTML in
             """
@@ -82,6 +84,7 @@ struct StatusPages {
             <p><a href="/">All pipelines</a></p>
             <h1>\(name)</h1>
             <p>Branch \(pipeline.branch) of \(pipeline.repo) to workload \(pipeline.workload.text)</p>
+            \(stray)
             <table><thead><tr><th>Attempt</th><th>Time (UTC)</th><th>Commit</th><th>Status</th>\
             <th>Duration</th><th>Notes</th></tr></thead><tbody>
             \(rows)</tbody></table>
