@@ -98,6 +98,43 @@ import VoltTestKit
         #expect(refused.status == 64)
     }
 
+    @Test("a --path that is not in the tree keeps the workload with --prune, unless that is allowed")
+    func prunePath() throws {
+        let host = try Host()
+        try Files.makeDirectory("\(host.directory)/repository/deploy")
+        let manifest = "apiVersion: volt/v1\nkind: probe\nspec: {}\n"
+        try host.commit("two", files: ["deploy/volt-manifest.yaml": manifest, "deploy/more": "1"])
+        try host.createSite("--prune", "--path", "deploy", "--attempts", "9")
+        #expect(try host.gitops("sync", "--name", "site").status == 0)
+        try host.git("mv", "deploy", "moved")
+        try host.git("commit", "-q", "-m", "moved")
+        let kept = try host.gitops("sync", "--name", "site")
+        #expect(kept.status == 1)
+        #expect(
+            kept.stderr.contains("has no directory 'deploy', so workload 'web' is kept"), "\(kept.stderr)")
+        #expect(kept.stderr.contains("--allow-empty"))
+        #expect(!host.applied.contains("remove"))
+        #expect(
+            try host.gitops("plan", "--name", "site").stdout.contains(
+                "it would fail: the commit has no directory 'deploy'"))
+        // A link or a file in its place is no directory of the tree either.
+        let place = "\(host.directory)/repository/deploy"
+        for isLink in [true, false] {
+            try Files.remove(place)
+            if isLink { #expect(symlink("moved", place) == 0) } else { try Files.replace(place, with: []) }
+            if isLink { try host.git("rm", "-q", "moved/volt-manifest.yaml") }
+            try host.git("add", "-A", ".")
+            try host.git("commit", "-q", "-m", "no directory")
+            let kept = try host.gitops("sync", "--name", "site")
+            #expect(kept.status == 1 && kept.stderr.contains("has no directory 'deploy'"), "\(kept.stderr)")
+            #expect(!host.applied.contains("remove"))
+        }
+        #expect(try host.gitops("control", "--name", "site", "--allow-empty").status == 0)
+        let pruned = try host.gitops("sync", "--name", "site")
+        #expect(pruned.status == 0, "\(pruned.stderr)")
+        #expect(host.applied.last == "remove")
+    }
+
     @Test("settings are shown and changed one by one, and what create refuses is refused")
     func settings() throws {
         let host = try Host()

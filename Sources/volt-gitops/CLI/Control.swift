@@ -27,7 +27,10 @@ struct Control: ParsableCommand {
     @Option(help: "How often to look at the workload.") var driftInterval: String?
     @Flag(inversion: .prefixedNo, help: "Remove the workload when a commit has no manifest any more.")
     var prune: Bool?
-    @Flag(inversion: .prefixedNo, help: "Prune even for a commit without any file.") var allowEmpty: Bool?
+    @Flag(
+        inversion: .prefixedNo,
+        help: "Prune even for a commit without any file, or without the directory of --path.") var allowEmpty:
+        Bool?
     @OptionGroup var output: OutputOptions
 
     func validate() throws {

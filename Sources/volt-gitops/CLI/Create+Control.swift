@@ -18,7 +18,8 @@ struct ControlArguments: ParsableArguments {
     var drift = DriftMode.report.rawValue
     @Option(help: "How often to look at the workload.") var driftInterval = "1m"
     @Flag(help: "Remove the workload when a commit has no manifest any more.") var prune = false
-    @Flag(help: "Prune even for a commit without any file.") var allowEmpty = false
+    @Flag(help: "Prune even for a commit without any file, or without the directory of --path.")
+    var allowEmpty = false
 
     func fill(_ pipeline: inout Pipeline) throws(VoltError) {
         var control = ControlOptions()
