@@ -132,6 +132,8 @@ private let commit = "1111111111111111111111111111111111111111"
             ),
             (Gate.Neighbour(name: "db", last: .done, health: .healthy), nil),
             (Gate.Neighbour(name: "db", last: .done), nil),
+            // Its branch is where it was, and so is what runs.
+            (Gate.Neighbour(name: "db", last: .unseen, health: .healthy), nil),
         ] as [(Gate.Neighbour, String?)])
     func after(neighbour: Gate.Neighbour, reason: String?) throws {
         var state = Gate.State()

@@ -61,13 +61,15 @@ func tiding(_ kind: Tiding.Kind, note: String = "webhook (github)") -> Tiding {
 
     @Test("each state has the forge's word for it")
     func words() throws {
-        let kinds: [Tiding.Kind] = [.started, .success, .failed, .held, .interrupted, .superseded]
+        let kinds: [Tiding.Kind] = [
+            .started, .success, .failed, .held, .interrupted, .superseded, .unseen,
+        ]
         let expected: [StatusForge: [String]] = [
-            .github: ["pending", "success", "failure", "failure", "failure", "error"],
-            .gitea: ["pending", "success", "failure", "failure", "failure", "warning"],
-            .gitlab: ["running", "success", "failed", "failed", "failed", "canceled"],
-            .bitbucket: ["INPROGRESS", "SUCCESSFUL", "FAILED", "FAILED", "FAILED", "STOPPED"],
-            .bitbucketServer: ["INPROGRESS", "SUCCESSFUL", "FAILED", "FAILED", "FAILED", "FAILED"],
+            .github: ["pending", "success", "failure", "failure", "failure", "error", "error"],
+            .gitea: ["pending", "success", "failure", "failure", "failure", "warning", "warning"],
+            .gitlab: ["running", "success", "failed", "failed", "failed", "canceled", "canceled"],
+            .bitbucket: ["INPROGRESS", "SUCCESSFUL", "FAILED", "FAILED", "FAILED", "STOPPED", "STOPPED"],
+            .bitbucketServer: ["INPROGRESS", "SUCCESSFUL", "FAILED", "FAILED", "FAILED", "FAILED", "FAILED"],
         ]
         for (forge, words) in expected {
             for (kind, word) in zip(kinds, words) {

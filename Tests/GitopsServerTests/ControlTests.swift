@@ -218,7 +218,7 @@ extension Host {
         let rows = try gitops("logs", "--name", name).stdout.split(separator: "\n").dropFirst()
         let words = [
             "waiting for approval", "suspended", "waiting", "success", "superseded", "failed", "held",
-            "queued",
+            "queued", "rolled-back", "unseen",
             "deploying",
         ]
         return rows.map { row in words.first { row.contains("  \($0)  ") } ?? "?" }

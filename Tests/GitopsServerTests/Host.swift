@@ -21,6 +21,8 @@ final class Host: Sendable {
         var tool = ToolRunner(scratch: directory)
         tool.environment["PATH"] = "\(directory)/bin:\(tool.environment["PATH"] ?? "")"
         tool.environment["PROBE"] = directory
+        // What was announced and is not there is asked for again soon.
+        tool.environment["VOLT_GITOPS_REFETCH"] = "100,300,400"
         for (key, value) in ["NAME": "a", "EMAIL": "a@example.invalid"] {
             tool.environment["GIT_AUTHOR_\(key)"] = value
             tool.environment["GIT_COMMITTER_\(key)"] = value

@@ -113,6 +113,9 @@ struct Status: ParsableCommand {
                     "\(line.name): \(held.commit.prefix(7)) is held: \(held.reason); \(held.advice(for: line.name))"
                 )
             }
+            if let last = line.lastAttempt, last.state == .unseen, let decision = last.decision {
+                Output.note("\(line.name): \(Why.printable(decision))")
+            }
             if let last = line.lastAttempt, last.state == .failed, line.held == nil {
                 Output.note("\(line.name): failed: \(Why.printable(last.note))")
             }

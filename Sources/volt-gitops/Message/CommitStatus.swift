@@ -92,7 +92,7 @@ extension StatusSettings {
         case .started, .approval: words.pending
         case .success: words.success
         case .failed, .held, .interrupted: words.failure
-        case .superseded: words.stopped
+        case .superseded, .unseen: words.stopped
         case .drift, .test: nil
         }
     }

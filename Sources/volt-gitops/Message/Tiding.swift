@@ -18,6 +18,8 @@ public struct Tiding: Codable, Sendable, Equatable {
         case superseded
         /// The workload is not what the commit says.
         case drift
+        /// The commit that a delivery announced never came.
+        case unseen
         /// An attempt waits for a person.
         case approval
         /// `volt gitops notify test`.
@@ -26,7 +28,7 @@ public struct Tiding: Codable, Sendable, Equatable {
         /// Whether somebody has to look.
         public var isBad: Bool {
             switch self {
-            case .failed, .held, .interrupted, .drift: true
+            case .failed, .held, .interrupted, .unseen, .drift: true
             case .started, .success, .superseded, .approval, .test: false
             }
         }
@@ -88,6 +90,8 @@ extension Tiding {
             case .held: "\(what) failed and is held until a newer commit"
             case .interrupted: "\(what) was interrupted"
             case .superseded: "\(what) was superseded"
+            case .unseen:
+                "\(commit.map { "commit \($0.prefix(7)) (\(source.branch))" } ?? "a commit") was announced and never came"
             case .drift: "the workload differs from its commit"
             case .approval: "\(what) waits for approval"
             case .test: "this is a test"

@@ -25,6 +25,8 @@ public struct SourceRequest: Codable, Sendable, Equatable {
     /// The directory that gets the tree. It is made under another name and renamed into place: when it
     /// exists it is whole.
     public var snapshot: String?
+    /// A commit that should be in the history of what is taken; nil for none.
+    public var announced: String?
     /// What has to hold for a snapshot; nil for nothing.
     public var conditions: SourceConditions?
 
@@ -125,6 +127,8 @@ public enum SourceEvent: Codable, Sendable, Equatable {
     case ref(name: String)
     /// Since the deployed commit no file has changed that the filter lets through; the snapshot follows.
     case unaffected
+    /// The announced commit is not in the history of what is taken; the snapshot follows all the same.
+    case unseen
     /// Who signed the commit.
     case signed(by: String)
     /// The answer to `snapshot` when a condition does not hold: no tree was written.

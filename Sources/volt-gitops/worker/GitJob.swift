@@ -70,6 +70,12 @@ struct GitJob {
         try GitLibrary.start(home: mirror.home, caFile: request.repository.caFile)
     }
 
+    /// Whether a commit has an announced one in its history. What was announced may be any object, or none.
+    private func has(_ announced: String, in commit: String, of mirror: GitMirror) throws -> Bool {
+        guard mirror.contains(announced), try mirror.isCommit(announced) else { return false }
+        return try mirror.descends(commit, from: announced)
+    }
+
     private func take(_ path: String) throws {
         let snapshot = try SnapshotDirectory(path, mirror: mirror)
         try snapshot.requireAbsent(unlessNamed: request.commit)
@@ -108,6 +114,9 @@ struct GitJob {
         }
         guard try mirror.isCommit(commit) else {
             throw VoltError(.refused, "\(target) of '\(url.text)' is not of a commit", hint: "tag a commit")
+        }
+        if let announced = request.announced, try !has(announced, in: commit, of: mirror) {
+            events.write(.unseen)
         }
         let keepsSubmodules = request.repository.submodules == true
         let plan = try mirror.plan(

@@ -115,7 +115,8 @@ enum Gate {
         guard !neighbour.isBusy else { return "pipeline '\(name)' comes first and is not done" }
         switch neighbour.last {
         case nil: return "pipeline '\(name)' comes first and was never deployed"
-        case .done?: break
+        // What runs is what ran before.
+        case .done?, .unseen?: break
         case let state?: return "pipeline '\(name)' comes first and its last attempt is \(state.shown)"
         }
         guard case .unhealthy(let why) = neighbour.health else { return nil }

@@ -135,7 +135,7 @@ struct Gatekeeper: Sendable {
             if let pipeline = all.first(where: { $0.name == name }) {
                 neighbour.isBusy = try !journal.open(of: name.text).isEmpty
                 neighbour.last = try journal.history(of: name.text, limit: 1).first?.state
-                if looks, !neighbour.isBusy, neighbour.last == .done {
+                if looks, !neighbour.isBusy, neighbour.last == .done || neighbour.last == .unseen {
                     neighbour.health = health(pipeline, journal)
                 }
             } else {

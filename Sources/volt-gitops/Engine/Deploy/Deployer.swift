@@ -47,6 +47,7 @@ struct Deployer {
             work.snapshot = snapshot
             let deployed = try journal.deployed(of: attempt.pipeline)
             work.deployed = deployed
+            if try endsUnseen(snapshot, &work) { return }
             if try givesWay(to: snapshot, &work) { return }
             try journal.setCommits(
                 old: deployed?.commit, new: snapshot.commit, origin: snapshot.origin,
@@ -149,18 +150,21 @@ struct Deployer {
             }
             return Snapshot(commit: target, directory: directory, origin: work.attempt.origin)
         }
+        let announced = announced(work)
+        let snapshot = try fetch(&work, announced: announced, limit: limit)
+        guard let announced, snapshot.isUnseen else { return snapshot }
+        return try awaitAnnounced(announced, after: snapshot, &work) { (work) throws(VoltError) in
+            try fetch(&work, announced: announced, limit: limit)
+        }
+    }
+
+    private func fetch(_ work: inout Work, announced: String?, limit: Duration) throws(VoltError) -> Snapshot {
         let conditions = try conditions(work)
         var state = work
-        do throws(VoltError) {
-            let snapshot = try reader.snapshot(
-                of: work.pipeline, attempt: work.attempt.id, conditions: conditions, limit: limit,
-                stop: { asksToStop(&state) != nil }, note: { state.log.append($0) })
-            work = state
-            return snapshot
-        } catch {
-            work = state
-            throw error
-        }
+        defer { work = state }
+        return try reader.snapshot(
+            of: work.pipeline, attempt: work.attempt.id, announced: announced, conditions: conditions,
+            limit: limit, stop: { asksToStop(&state) != nil }, note: { state.log.append($0) })
     }
 
     private func succeed(isUnchanged: Bool, _ work: inout Work) throws(VoltError) {
@@ -257,6 +261,8 @@ struct Work {
     var deployed: Deployed?
     /// Who has approved the commit, for the note; empty when nobody had to.
     var approval = ""
+    /// That the announced commit never came, for the note; empty when it did.
+    var unseen = ""
     /// Why it is deployed.
     var reason: String?
     /// What was to be tried again when it began.
@@ -274,8 +280,8 @@ struct Work {
     var nextLook = ContinuousClock.now
     var nextFlush = ContinuousClock.now
 
-    /// Why the attempt was made, and who let it through.
-    var note: String { attempt.note + approval }
+    /// Why the attempt was made, what it missed, and who let it through.
+    var note: String { attempt.note + unseen + approval }
     /// The commit that is deployed, once it is known.
     var commit: String? { snapshot?.commit ?? attempt.target }
     /// Whether what ran before is what was fetched, under the settings of now.

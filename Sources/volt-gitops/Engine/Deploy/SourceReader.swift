@@ -16,6 +16,8 @@ struct Snapshot: Sendable, Equatable {
     var ref: String?
     /// Whether no file that matters has changed since the deployed commit.
     var isUnaffected = false
+    /// Whether the announced commit is not in its history.
+    var isUnseen = false
     /// Why the commit is not taken, and what can be done.
     var decline: Decline?
 
@@ -96,24 +98,26 @@ struct SourceReader: Sendable {
     ///
     /// - Parameters:
     ///   - attempt: makes the temporary name unique.
+    ///   - announced: a commit that should be in its history, see `Snapshot.isUnseen`.
     ///   - conditions: what the commit has to fulfil.
     ///   - stop: asked while the worker runs; when it turns true the worker is ended.
     ///   - note: lines for the log of the attempt.
     func snapshot(
-        of pipeline: Pipeline, attempt: Int64, conditions: SourceConditions? = nil, limit: Duration,
-        stop: () -> Bool, note: (String) -> Void
+        of pipeline: Pipeline, attempt: Int64, announced: String? = nil,
+        conditions: SourceConditions? = nil, limit: Duration, stop: () -> Bool, note: (String) -> Void
     ) throws(VoltError) -> Snapshot {
         let directory = paths.snapshots(pipeline.name)
         let next = "\(directory)/.next-\(attempt)"
         try Files.makeDirectory(directory, mode: 0o700)
         let fetched = try fetch(
-            pipeline, into: next, conditions: conditions, limit: limit, stop: stop, note: note)
+            pipeline, into: next, announced: announced, conditions: conditions, limit: limit, stop: stop,
+            note: note)
         guard fetched.decline == nil else { return fetched }
         let name = try place(fetched, of: pipeline, in: directory)
         return Snapshot(
             commit: fetched.commit, directory: "\(directory)/\(name)", origin: fetched.origin,
             ref: fetched.ref,
-            isUnaffected: fetched.isUnaffected)
+            isUnaffected: fetched.isUnaffected, isUnseen: fetched.isUnseen)
     }
 
     /// Puts a tree that was fetched in its place, and gives its name. One that is there already stays where it is: a
@@ -141,22 +145,26 @@ struct SourceReader: Sendable {
     ///
     /// - Returns: the commit in that directory, or the one that was declined.
     func fetch(
-        _ pipeline: Pipeline, into directory: String, conditions: SourceConditions? = nil, limit: Duration,
+        _ pipeline: Pipeline, into directory: String, announced: String? = nil,
+        conditions: SourceConditions? = nil, limit: Duration,
         stop: () -> Bool, note: (String) -> Void
     ) throws(VoltError) -> Snapshot {
         try Files.removeTree(directory)
         var request = SourceRequest(
             action: .snapshot, repository: pipeline.access, mirror: paths.mirror(of: pipeline.repo),
             snapshot: directory)
+        request.announced = announced
         request.conditions = conditions
         var origin: String?
         var ref: String?
         var isUnaffected = false
+        var isUnseen = false
         let answer = try ask(request, limit: limit, stop: stop, note: note) { event in
             switch event {
             case .origin(let text): origin = text
             case .ref(let name): ref = PushedRef(full: name)?.shown
             case .unaffected: isUnaffected = true
+            case .unseen: isUnseen = true
             case .signed(let signer): note("signed by \(signer)")
             default: break
             }
@@ -164,14 +172,14 @@ struct SourceReader: Sendable {
         if case .declined(let commit, let reason, let hint) = answer {
             return Snapshot(
                 commit: commit, directory: "", origin: try Self.origin(origin, of: pipeline), ref: ref,
-                decline: Snapshot.Decline(reason: reason, hint: hint))
+                isUnseen: isUnseen, decline: Snapshot.Decline(reason: reason, hint: hint))
         }
         guard case .snapshot(let commit, _, _, _, _) = answer,
             !commit.isEmpty, !commit.contains("/"), !commit.hasPrefix(".")
         else { throw VoltError(.failed, "the worker gave no snapshot") }
         return Snapshot(
             commit: commit, directory: directory, origin: try Self.origin(origin, of: pipeline), ref: ref,
-            isUnaffected: isUnaffected)
+            isUnaffected: isUnaffected, isUnseen: isUnseen)
     }
 
     private func ask(

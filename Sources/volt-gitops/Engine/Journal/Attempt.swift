@@ -13,11 +13,13 @@ public enum Trigger: String, Codable, Sendable {
 public enum AttemptState: String, Codable, CaseIterable, Sendable {
     case accepted, fetching, building, starting, checking, switching
     case done, failed, superseded, interrupted, held
+    /// The commit that a delivery announced was never there to be fetched.
+    case unseen
 
     /// Whether the attempt has ended.
     public var isFinal: Bool {
         switch self {
-        case .done, .failed, .superseded, .interrupted, .held: true
+        case .done, .failed, .superseded, .interrupted, .held, .unseen: true
         case .accepted, .fetching, .building, .starting, .checking, .switching: false
         }
     }
@@ -36,7 +38,7 @@ public enum AttemptState: String, Codable, CaseIterable, Sendable {
         case .accepted: "queued"
         case .fetching, .building, .starting, .checking, .switching: "deploying"
         case .done: "success"
-        case .failed, .superseded, .interrupted, .held: rawValue
+        case .failed, .superseded, .interrupted, .held, .unseen: rawValue
         }
     }
 }

@@ -210,12 +210,13 @@ extension Journal {
 
     // MARK: What happened
 
-    /// The newest attempt that followed the branch, and so was no rollback and no repair, and knows its commit.
+    /// The newest attempt that followed the branch, and so was no rollback and no repair, and knows its commit. One
+    /// that never got the commit it was told of knows none.
     public func lastTracked(of pipeline: String) throws(VoltError) -> Attempt? {
         try database.rows(
             """
             SELECT \(Self.columns) FROM attempts WHERE pipeline = ? AND trigger NOT IN ('rollback', 'drift')
-            AND new_commit NOT NULL ORDER BY id DESC LIMIT 1
+            AND new_commit NOT NULL AND state <> 'unseen' ORDER BY id DESC LIMIT 1
             """, .text(pipeline), read: attempt
         ).first
     }

@@ -136,7 +136,7 @@ struct StatusPages {
             switch status {
             case "success": "good"
             case "failed", "held", "interrupted": "bad"
-            case "queued", "deploying": "busy"
+            case "queued", "deploying", "unseen": "busy"
             default: "none"
             }
         return "<span class=\"\(kind)\">\(status)</span>"
