@@ -62,14 +62,18 @@ func tiding(_ kind: Tiding.Kind, note: String = "webhook (github)") -> Tiding {
     @Test("each state has the forge's word for it")
     func words() throws {
         let kinds: [Tiding.Kind] = [
-            .started, .success, .failed, .held, .interrupted, .superseded, .unseen,
+            .started, .success, .failed, .held, .interrupted, .superseded, .unseen, .rolledBack,
         ]
         let expected: [StatusForge: [String]] = [
-            .github: ["pending", "success", "failure", "failure", "failure", "error", "error"],
-            .gitea: ["pending", "success", "failure", "failure", "failure", "warning", "warning"],
-            .gitlab: ["running", "success", "failed", "failed", "failed", "canceled", "canceled"],
-            .bitbucket: ["INPROGRESS", "SUCCESSFUL", "FAILED", "FAILED", "FAILED", "STOPPED", "STOPPED"],
-            .bitbucketServer: ["INPROGRESS", "SUCCESSFUL", "FAILED", "FAILED", "FAILED", "FAILED", "FAILED"],
+            .github: ["pending", "success", "failure", "failure", "failure", "error", "error", "success"],
+            .gitea: ["pending", "success", "failure", "failure", "failure", "warning", "warning", "success"],
+            .gitlab: ["running", "success", "failed", "failed", "failed", "canceled", "canceled", "success"],
+            .bitbucket: [
+                "INPROGRESS", "SUCCESSFUL", "FAILED", "FAILED", "FAILED", "STOPPED", "STOPPED", "SUCCESSFUL",
+            ],
+            .bitbucketServer: [
+                "INPROGRESS", "SUCCESSFUL", "FAILED", "FAILED", "FAILED", "FAILED", "FAILED", "SUCCESSFUL",
+            ],
         ]
         for (forge, words) in expected {
             for (kind, word) in zip(kinds, words) {

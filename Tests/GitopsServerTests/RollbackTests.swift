@@ -125,6 +125,37 @@ import VoltTestKit
         #expect(try host.gitops("sync", "--name", "site").status == 0)
     }
 
+    @Test("a way back that nobody asked for is told as such, and not as a success")
+    func automaticIsTold() throws {
+        let receiver = try ScriptedHTTPServer { _ in .answer(200) }
+        let host = try Host()
+        try host.createSite(
+            "--notify", receiver.origin, "--notify-on", "failures", "--status-token-file",
+            "\(host.directory)/secret", "--status-api", "\(receiver.origin)/api", "--status-repo", "team/site")
+        let server = try Serve(host)
+        let good = try host.git("rev-parse", "HEAD")
+        try host.deliver(good, to: server)
+        try host.wait("for the good commit") { try host.history().first?.state == .done }
+        let bad = try host.commit("bad", files: ["fatal": ""])
+        try host.deliver(bad, to: server)
+        try host.wait("for the rollback") { try host.statuses() == ["rolled-back", "failed", "success"] }
+        func told(_ words: String...) -> Bool {
+            receiver.requests.contains { request in words.allSatisfy(request.text.contains) }
+        }
+        try host.wait("for the event") { told(#""event":"rolled-back""#, good) }
+        #expect(!told(#""event":"success""#))
+        try host.wait("for the status of the commit") { told("rolled back to this commit") }
+        let status = try host.gitops("status").stderr
+        #expect(status.contains("site: rolled back to \(good.prefix(7)) by attempt"), "\(status)")
+        #expect(server.text.contains("rolled-back: rollback of attempt"))
+        let metrics = try server.request("GET", "/metrics").text
+        #expect(metrics.contains(#"volt_gitops_attempts_total{pipeline="site",state="rolled-back"} 1"#))
+        #expect(metrics.contains(#"volt_gitops_attempts_total{pipeline="site",state="success"} 1"#))
+        let next = try host.commit("next", without: ["fatal"])
+        try host.deliver(next, to: server)
+        try host.wait("for the recovery") { told(#""event":"success""#, next) }
+    }
+
     @Test("other settings of the pipeline free a commit that failed")
     func configuration() throws {
         let host = try Host()

@@ -15,7 +15,10 @@ struct NotifyOptions: ParsableArguments {
     var notify: [String] = []
     @Option(help: "A file with such addresses, one a line: the way for those that are secrets.")
     var notifyFile: [String] = []
-    @Option(help: "What is told: all, or failures (and the success after one).") var notifyOn = "all"
+    @Option(
+        help:
+            "What is told: all, or failures (among them a rollback that nobody asked for, and the success after one)."
+    ) var notifyOn = "all"
     @Option(help: "A file with the secret that signs the JSON of webhooks.") var notifySecretFile: String?
     @Option(help: "A file with certificates to trust for notifications and statuses.") var notifyCaFile:
         String?

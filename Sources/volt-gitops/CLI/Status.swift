@@ -34,6 +34,7 @@ struct Status: ParsableCommand {
             let retry: Retry?
             let drift: DriftRecord?
             let stray: StrayDelivery?
+            let rolledBack: Attempt?
         }
         let server: Gitops.Server?
         let pipelines: [Line]
@@ -59,7 +60,8 @@ struct Status: ParsableCommand {
                     commit: deployed?.commit,
                     lastAttempt: last, polledAt: poll.at, pollError: poll.error,
                     suspension: suspension, held: held, retry: try journal.retry(of: pipeline.name.text),
-                    drift: drift, stray: try journal.stray(of: pipeline)))
+                    drift: drift, stray: try journal.stray(of: pipeline),
+                    rolledBack: deployed?.isAutomatic == true ? deployed : nil))
         }
         let report = Report(server: gitops.server(), pipelines: lines)
         if output.format == .table { say(report, now: context.clock.now()) }
@@ -105,6 +107,11 @@ struct Status: ParsableCommand {
                 Output.note("\(line.name): drifted: \(drift.text) (\(drift.advice ?? ""))")
             }
             if let error = line.pollError { Output.note("\(line.name): the last poll failed: \(error)") }
+            if let back = line.rolledBack {
+                Output.note(
+                    "\(line.name): rolled back to \(back.commit?.prefix(7) ?? "-") by attempt \(back.id): \(Why.printable(back.note))"
+                )
+            }
             if let stray = line.stray {
                 Output.note("\(line.name): \(Why.printable(stray.text)) (\(StrayDelivery.hint))")
             }

@@ -17,6 +17,10 @@ extension StatusSettings {
         let link = target(tiding, source)
         let path = repository.split(separator: "/").map { Self.escaped(String($0)) }.joined(separator: "/")
         var description = tiding.reason(limit: 140)
+        // The commit is good: it is another one that failed, and has a status that says so.
+        if tiding.kind == .rolledBack {
+            description = Tiding.line("rolled back to this commit: \(description)", limit: 140)
+        }
         if description.isEmpty { description = tiding.kind.rawValue }
         let place: String
         var members: [String: String]
@@ -90,7 +94,7 @@ extension StatusSettings {
             }
         return switch kind {
         case .started, .approval: words.pending
-        case .success: words.success
+        case .success, .rolledBack: words.success
         case .failed, .held, .interrupted: words.failure
         case .superseded, .unseen: words.stopped
         case .drift, .test: nil

@@ -10,6 +10,8 @@ public struct Tiding: Codable, Sendable, Equatable {
         case success
         /// It is not, and the old one runs.
         case failed
+        /// A deploy failed and left nothing running, and the last good commit was brought back.
+        case rolledBack = "rolled-back"
         /// The commit failed too often and waits for a newer one.
         case held
         /// The server died at it.
@@ -28,7 +30,7 @@ public struct Tiding: Codable, Sendable, Equatable {
         /// Whether somebody has to look.
         public var isBad: Bool {
             switch self {
-            case .failed, .held, .interrupted, .unseen, .drift: true
+            case .rolledBack, .failed, .held, .interrupted, .unseen, .drift: true
             case .started, .success, .superseded, .approval, .test: false
             }
         }
@@ -86,6 +88,8 @@ extension Tiding {
             switch kind {
             case .started: "\(what) started"
             case .success: "\(what) succeeded"
+            case .rolledBack:
+                "rolled back to \(commit.map { "\($0.prefix(7)) (\(source.branch))" } ?? source.branch) after a deploy failed"
             case .failed: "\(what) failed"
             case .held: "\(what) failed and is held until a newer commit"
             case .interrupted: "\(what) was interrupted"

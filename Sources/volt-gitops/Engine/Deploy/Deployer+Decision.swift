@@ -131,10 +131,8 @@ extension Deployer {
         }
         if let problem, let good = work.deployed, good.snapshot != snapshot.name {
             try hold(commit, work, "it failed in attempt \(work.attempt.id) and left \(problem)")
-            let id = try journal.accept(
-                pipeline: name, trigger: .rollback, branch: pipeline.branch, commit: good.commit,
-                origin: good.origin, note: "rollback of attempt \(work.attempt.id)", target: good.commit,
-                snapshot: good.snapshot, at: clock.now())
+            let id = try journal.acceptWayBack(
+                to: good, of: pipeline, note: "rollback of attempt \(work.attempt.id)", at: clock.now())
             return (
                 "; rolled back by attempt \(id)",
                 "rolled back to \(Self.short(good.commit)) by attempt \(id) because it left \(problem)"

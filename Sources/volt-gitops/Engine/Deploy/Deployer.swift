@@ -184,7 +184,7 @@ struct Deployer {
                 work.attempt.id, as: .done, note: isUnchanged ? "\(note), unchanged" : note,
                 decision: "deployed because \(reason); \(ends)", at: clock.now())
         }
-        progress("success: \(note)")
+        progress("\(work.attempt.isAutomatic == true ? Attempt.rolledBack : "success"): \(note)")
         // A workload that is unchanged goes on with the snapshot of an earlier commit.
         if !isUnchanged { prune(work.pipeline) }
     }

@@ -54,11 +54,9 @@ struct Recovery {
             // A way back that took down the server as well is left to people.
             let last = try journal.history(of: name, limit: 1).first, last.trigger != .rollback
         else { return }
-        let id = try journal.accept(
-            pipeline: name, trigger: .rollback, branch: pipeline.branch, commit: good.commit,
-            origin: good.origin, note: "rollback of attempt \(last.id), which was cut off",
-            target: good.commit,
-            snapshot: good.snapshot, at: clock.now())
+        let id = try journal.acceptWayBack(
+            to: good, of: pipeline, note: "rollback of attempt \(last.id), which was cut off",
+            at: clock.now())
         log("\(name): attempt \(id) brings back \(good.commit.prefix(7))")
     }
 }

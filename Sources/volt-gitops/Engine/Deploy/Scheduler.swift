@@ -125,6 +125,9 @@ final class Scheduler: Sendable {
                     at: clock.now())
                 if retry.target != nil {
                     try journal.setImages(try journal.images(of: retry.attempt), attempt: id)
+                    if try journal.has(.automatic, attempt: retry.attempt) {
+                        try journal.mark(id, .automatic)
+                    }
                 }
             }
         }

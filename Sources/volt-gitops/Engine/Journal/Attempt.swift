@@ -82,6 +82,9 @@ public struct Attempt: Codable, Sendable, Equatable {
     /// The name of the snapshot; nil while there is none, and when it has the name of the commit.
     public var snapshot: String?
 
+    /// True for a way back that nobody asked for: a deploy had failed and left nothing running.
+    public var isAutomatic: Bool?
+
     /// The name of the snapshot, nil while no commit is known.
     var snapshotName: String? { snapshot ?? commit }
 
@@ -92,7 +95,13 @@ public struct Attempt: Codable, Sendable, Equatable {
     func origin(in pipeline: Pipeline) -> String? { pipeline.provider == .svn ? origin : "" }
 
     /// The word that `status` and `logs` show.
-    public var status: String { wait?.shown ?? state.shown }
+    public var status: String {
+        if state == .done, isAutomatic == true { return Self.rolledBack }
+        return wait?.shown ?? state.shown
+    }
+
+    /// The word for a way back that nobody asked for.
+    static let rolledBack = "rolled-back"
 }
 
 /// A step of an attempt and when it began.

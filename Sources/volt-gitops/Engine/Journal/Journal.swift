@@ -60,6 +60,7 @@ public final class Journal {
         imagesMigration,
         sourceMigration,
         straysMigration,
+        automaticMigration,
     ]
 
     /// Runs several writes as one.
@@ -190,7 +191,8 @@ public final class Journal {
     static let columns =
         """
         id, pipeline, state, trigger, delivery, branch, old_commit, new_commit, note, accepted, started, finished,
-        (SELECT wait FROM waits WHERE attempt = attempts.id), decision, target, origin, snapshot
+        (SELECT wait FROM waits WHERE attempt = attempts.id), decision, target, origin, snapshot,
+        EXISTS (SELECT 1 FROM marks WHERE attempt = attempts.id AND mark = 'automatic')
         """
 
     func attempt(_ row: Row) -> Attempt {
@@ -203,7 +205,8 @@ public final class Journal {
             startedAt: row.optionalInteger(10).map { Timestamp(milliseconds: $0) },
             finishedAt: row.optionalInteger(11).map { Timestamp(milliseconds: $0) },
             wait: Self.wait(from: row.optionalText(12)), decision: row.optionalText(13),
-            target: row.optionalText(14), origin: row.optionalText(15), snapshot: row.optionalText(16))
+            target: row.optionalText(14), origin: row.optionalText(15), snapshot: row.optionalText(16),
+            isAutomatic: row.integer(17) == 1 ? true : nil)
     }
 
     /// The newest attempts of a pipeline, the newest first.

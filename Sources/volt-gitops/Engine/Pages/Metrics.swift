@@ -35,10 +35,11 @@ final class Metrics: Sendable {
         let totals = try journal.totals()
         page.family("volt_gitops_attempts_total", "counter", "Attempts that have ended, by how.")
         for total in totals {
-            guard let state = AttemptState(rawValue: total.name) else { continue }
+            let isWayBack = total.name == Attempt.rolledBack
+            let state = isWayBack ? total.name : AttemptState(rawValue: total.name)?.shown
+            guard let state else { continue }
             page.sample(
-                "volt_gitops_attempts_total", [("pipeline", total.pipeline), ("state", state.shown)],
-                total.count)
+                "volt_gitops_attempts_total", [("pipeline", total.pipeline), ("state", state)], total.count)
         }
         page.family(
             "volt_gitops_last_success_timestamp_seconds", "gauge",

@@ -135,7 +135,7 @@ struct StatusPages {
         let kind =
             switch status {
             case "success": "good"
-            case "failed", "held", "interrupted": "bad"
+            case "failed", "held", "interrupted", "rolled-back": "bad"
             case "queued", "deploying", "unseen": "busy"
             default: "none"
             }
