@@ -131,7 +131,8 @@ import VoltTestKit
         let host = try Host()
         try host.createSite(
             "--notify", receiver.origin, "--notify-on", "failures", "--status-token-file",
-            "\(host.directory)/secret", "--status-api", "\(receiver.origin)/api", "--status-repo", "team/site")
+            "\(host.directory)/secret", "--status-api", "\(receiver.origin)/api", "--status-repo", "team/site"
+        )
         let server = try Serve(host)
         let good = try host.git("rev-parse", "HEAD")
         try host.deliver(good, to: server)
@@ -154,6 +155,43 @@ import VoltTestKit
         let next = try host.commit("next", without: ["fatal"])
         try host.deliver(next, to: server)
         try host.wait("for the recovery") { told(#""event":"success""#, next) }
+    }
+
+    @Test("rollbacks go back past what is held, say so, and a held commit comes back by its name only")
+    func pastHeld() throws {
+        let host = try Host()
+        try host.createSite()
+        var commits: [String] = []
+        for name in ["one", "two", "three"] {
+            commits.append(try host.commit(name + " again"))
+            try #require(try host.gitops("sync", "--name", "site").status == 0)
+        }
+        func back(_ more: String...) throws -> ToolRunner.Result {
+            try host.tool.run(["volt-gitops", "rollback", "--name", "site"] + more)
+        }
+        #expect(try back().status == 0)
+        #expect(host.running == commits[1])
+        let second = try back()
+        #expect(second.status == 0, "\(second.stderr)")
+        #expect(host.running == commits[0])
+        #expect(second.stderr.contains("passed over \(commits[2].prefix(7))"), "\(second.stderr)")
+        #expect(second.stderr.contains("was brought back in its place"))
+        let third = try back()
+        #expect(third.status == 3)
+        #expect(third.stderr.contains("no earlier commit that was good"), "\(third.stderr)")
+        #expect(third.stderr.contains("--to"))
+        let named = try back("--to", commits[2])
+        #expect(named.status == 0)
+        #expect(host.running == commits[2])
+        #expect(named.stderr.contains("warning: \(commits[2].prefix(7)) was held"), "\(named.stderr)")
+        // What was left behind once stays bad when a newer commit has ended its hold.
+        let four = try host.commit("four")
+        #expect(try host.gitops("sync", "--name", "site").status == 0)
+        #expect(host.running == four)
+        #expect(try back().status == 0)
+        #expect(host.running == commits[2])
+        let last = try back()
+        #expect(last.status == 3, "\(last.stderr)")
     }
 
     @Test("other settings of the pipeline free a commit that failed")

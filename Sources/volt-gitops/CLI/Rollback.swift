@@ -7,7 +7,8 @@ struct Rollback: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Bring back a commit that ran before.",
         discussion: """
-            Without --to it is the one that was deployed before the one of now. What is left behind is held: \
+            Without --to it is the last good one before the one of now: commits that are held, or that a rollback \
+            has left behind, are passed over, and come back when they are named. What is left behind is held: \
             polls and pushes deploy it no more, until a newer commit comes or 'sync --force' is said. Digits are \
             the number of an attempt; r12 is revision 12 of Subversion; a commit needs four characters or more.
 
@@ -25,7 +26,9 @@ struct Rollback: ParsableCommand {
     func run() throws {
         let (gitops, context) = try VoltGitops.engine()
         if noWait { try Sync.requireServer(gitops, name) }
-        let id = try gitops.queueRollback(name, to: to)
+        let queued = try gitops.queueRollback(name, to: to)
+        for notice in queued.notices { Output.note(Why.printable(notice)) }
+        let id = queued.attempt
         if noWait {
             Output.note("queued attempt \(id)")
             return

@@ -45,6 +45,16 @@ extension Journal {
         }
     }
 
+    /// The rollback that left a kept commit behind; nil when another deploy came after it, or none.
+    func rollback(from kept: Gitops.KeptCommit, of pipeline: String) throws(VoltError) -> Int64? {
+        try database.rows(
+            """
+            SELECT id, trigger FROM attempts WHERE pipeline = ? AND state = 'done' AND id > ?
+            AND coalesce(snapshot, new_commit) <> ? ORDER BY id LIMIT 1
+            """, .text(pipeline), .integer(kept.attempt), .text(kept.snapshot)
+        ) { $0.text(1) == Trigger.rollback.rawValue ? $0.integer(0) : nil }.first ?? nil
+    }
+
     /// Completes what an earlier Volt wrote about a deployed commit.
     func adopt(_ deployed: Deployed, origin: String, shape: String) throws(VoltError) {
         try database.execute(
