@@ -144,6 +144,45 @@ import VoltTestKit
         }
     }
 
+    @Test("page, status, show and metrics say the same state of a pipeline, and why")
+    func sameState() throws {
+        let host = try Host()
+        try host.createSite("--attempts", "1", "--drift-interval", "1s")
+        let server = try Serve(host, with: ["--ui"])
+        func expect(_ state: String, _ kind: String, why: String) throws {
+            func status() throws -> ToolRunner.Result { try host.gitops("status") }
+            try host.wait("for \(state)") { try status().stdout.contains("  \(state)\n") }
+            #expect(try status().stderr.contains(why), "\(state)")
+            let front = try server.request("GET", "/").text
+            #expect(front.contains(#"<span class="\#(kind)">\#(state)</span>"#), "\(front)")
+            #expect(front.contains(why) && !front.contains(#"class="good">success"#), "\(front)")
+            #expect(try server.request("GET", "/pipelines/site").text.contains(why))
+            #expect(try host.gitops("show", "1").stdout.contains("pipeline  'site' is \(state)"))
+            // The page is made at most once a second.
+            try host.wait("for the metrics") {
+                try server.request("GET", "/metrics").text.contains(
+                    #"volt_gitops_pipeline_state{pipeline="site",state="\#(state)"} 1"#)
+            }
+            let lines = try server.request("GET", "/metrics").text.split(separator: "\n")
+                .filter { $0.hasPrefix("volt_gitops_pipeline_state{") }
+            #expect(lines.filter { $0.hasSuffix(" 1") }.count == 1 && lines.count > 10)
+        }
+        #expect(try host.gitops("sync", "--name", "site").status == 0)
+        try Files.replace(
+            "\(host.directory)/status",
+            with: #"{"workload":"web","state":"absent","health":"none","restarts":0}"#.utf8)
+        try expect("drifted", "bad", why: "the workload is gone")
+        #expect(try host.gitops("suspend", "--name", "site", "--reason", "a move").status == 0)
+        try expect("suspended", "busy", why: ": a move")
+        #expect(try host.gitops("resume", "--name", "site").status == 0)
+        try Files.remove("\(host.directory)/status")
+        try host.commit("bad", files: ["broken": ""])
+        #expect(try host.gitops("sync", "--name", "site").status == 1)
+        try expect("held", "bad", why: "is held: it failed once")
+        let attempt = try server.request("GET", "/attempts/2").text
+        #expect(attempt.contains("<dt>Why</dt><dd>failed while checking: the health check failed"))
+    }
+
     @Test("a log in JSON has an object a line with its level, its pipeline and its attempt")
     func jsonLog() throws {
         let host = try Host()

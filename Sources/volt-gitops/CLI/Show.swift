@@ -35,6 +35,14 @@ struct Show: ParsableCommand {
             ("note", attempt.note), ("decision", attempt.decision ?? "not yet"),
             ("accepted", attempt.acceptedAt.tableText),
         ]
+        if let pipeline = report.pipeline {
+            let why = pipeline.last?.id == attempt.id && pipeline.why == attempt.why ? nil : pipeline.why
+            facts.append(
+                (
+                    "pipeline",
+                    "'\(attempt.pipeline)' is \(pipeline.word.rawValue)" + (why.map { ": \($0)" } ?? "")
+                ))
+        }
         if let wait = attempt.wait { facts.append(("waits", wait.reason)) }
         if let end = attempt.finishedAt {
             let duration = end.since(attempt.startedAt ?? attempt.acceptedAt)

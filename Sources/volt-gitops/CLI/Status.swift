@@ -24,6 +24,7 @@ struct Status: ParsableCommand {
             let provider: String
             let workload: String
             let status: String
+            let why: String?
             let lastDeploy: Timestamp?
             let commit: String?
             let lastAttempt: Attempt?
@@ -45,22 +46,19 @@ struct Status: ParsableCommand {
         let journal = try gitops.journal()
         var lines: [Report.Line] = []
         for pipeline in try journal.pipelines() {
-            let last = try journal.history(of: pipeline.name.text, limit: 1).first
-            let poll = try journal.poll(of: pipeline.name.text)
-            let deployed = try journal.lastSuccess(of: pipeline.name.text)
-            let suspension = try journal.suspension(of: pipeline.name.text)
-            let held = try journal.currentHold(of: pipeline)
-            let drift = try journal.currentDrift(of: pipeline.name.text)
+            let name = pipeline.name.text
+            let state = try journal.state(of: pipeline)
+            let poll = try journal.poll(of: name)
+            let deployed = try journal.lastSuccess(of: name)
             lines.append(
                 Report.Line(
-                    name: pipeline.name.text, repo: pipeline.repo, branch: pipeline.branch,
-                    deployedRef: try journal.deployedRef(of: pipeline.name.text),
-                    provider: pipeline.provider.rawValue, workload: pipeline.workload.text,
-                    status: Self.word(last, suspension, held, drift), lastDeploy: deployed?.finishedAt,
-                    commit: deployed?.commit,
-                    lastAttempt: last, polledAt: poll.at, pollError: poll.error,
-                    suspension: suspension, held: held, retry: try journal.retry(of: pipeline.name.text),
-                    drift: drift, stray: try journal.stray(of: pipeline),
+                    name: name, repo: pipeline.repo, branch: pipeline.branch,
+                    deployedRef: try journal.deployedRef(of: name), provider: pipeline.provider.rawValue,
+                    workload: pipeline.workload.text, status: state.word.rawValue, why: state.why,
+                    lastDeploy: deployed?.finishedAt, commit: deployed?.commit, lastAttempt: state.last,
+                    polledAt: poll.at, pollError: poll.error, suspension: state.suspension, held: state.held,
+                    retry: try journal.retry(of: name), drift: state.drift,
+                    stray: try journal.stray(of: pipeline),
                     rolledBack: deployed?.isAutomatic == true ? deployed : nil))
         }
         let report = Report(server: gitops.server(), pipelines: lines)
@@ -77,19 +75,6 @@ struct Status: ParsableCommand {
         }
     }
 
-    /// What is under way says more than a suspension, and that more than a hold, that more than drift,
-    /// and that more than how the last attempt ended.
-    private static func word(
-        _ last: Attempt?, _ suspension: Suspension?, _ held: Hold?, _ drift: DriftRecord?
-    )
-        -> String
-    {
-        if let last, last.finishedAt == nil, last.state != .accepted { return last.status }
-        guard suspension == nil else { return "suspended" }
-        if held != nil, last?.finishedAt != nil { return AttemptState.held.shown }
-        return drift != nil && last?.finishedAt != nil ? "drifted" : last?.status ?? "never"
-    }
-
     /// What people want to know beside the table.
     private func say(_ report: Report, now: Timestamp) {
         if let server = report.server {
@@ -104,7 +89,7 @@ struct Status: ParsableCommand {
                 Output.note("\(line.name): \(wait.shown): \(wait.reason)")
             }
             if let drift = line.drift {
-                Output.note("\(line.name): drifted: \(drift.text) (\(drift.advice ?? ""))")
+                Output.note("\(line.name): drifted: \(drift.shown)")
             }
             if let error = line.pollError { Output.note("\(line.name): the last poll failed: \(error)") }
             if let back = line.rolledBack {
@@ -116,9 +101,7 @@ struct Status: ParsableCommand {
                 Output.note("\(line.name): \(Why.printable(stray.text)) (\(StrayDelivery.hint))")
             }
             if let held = line.held {
-                Output.note(
-                    "\(line.name): \(held.commit.prefix(7)) is held: \(held.reason); \(held.advice(for: line.name))"
-                )
+                Output.note("\(line.name): \(Why.printable(held.text(of: line.name)))")
             }
             if let last = line.lastAttempt, last.state == .unseen, let decision = last.decision {
                 Output.note("\(line.name): \(Why.printable(decision))")

@@ -14,6 +14,8 @@ public struct AttemptReport: Codable, Sendable, Equatable {
 
     /// The attempt.
     public var attempt: Attempt
+    /// Where its pipeline is now; nil from an earlier Volt.
+    public var pipeline: PipelineState?
     /// What names of images in its definition resolved to; nil when that is not known.
     public var images: [String: String]?
     /// The files that differ from the commit that ran before, at most 200.
@@ -39,7 +41,8 @@ extension Gitops {
         let ends = steps.dropFirst().map { Optional($0.at) } + [attempt.finishedAt]
         let images = try journal.images(of: id)
         return AttemptReport(
-            attempt: attempt, images: images.isEmpty ? nil : images, files: try journal.changes(of: id),
+            attempt: attempt, pipeline: try journal.state(of: journal.pipeline(attempt.pipeline)),
+            images: images.isEmpty ? nil : images, files: try journal.changes(of: id),
             steps: zip(steps, ends).map { step, end in
                 AttemptReport.Step(
                     state: step.state, at: step.at, milliseconds: end?.since(step.at).milliseconds)

@@ -32,11 +32,14 @@ public struct Wait: Codable, Sendable, Equatable {
     }
 
     /// The word that `status` and `logs` show.
-    public var shown: String {
+    public var shown: String { word.rawValue }
+
+    /// The same for programs.
+    public var word: PipelineState.Word {
         switch kind {
-        case .suspended: "suspended"
-        case .approval: "waiting for approval"
-        case .window, .after: "waiting"
+        case .suspended: .suspended
+        case .approval: .waitingForApproval
+        case .window, .after: .waiting
         }
     }
 

@@ -158,7 +158,8 @@ struct Deployer {
         }
     }
 
-    private func fetch(_ work: inout Work, announced: String?, limit: Duration) throws(VoltError) -> Snapshot {
+    private func fetch(_ work: inout Work, announced: String?, limit: Duration) throws(VoltError) -> Snapshot
+    {
         let conditions = try conditions(work)
         var state = work
         defer { work = state }
@@ -184,7 +185,8 @@ struct Deployer {
                 work.attempt.id, as: .done, note: isUnchanged ? "\(note), unchanged" : note,
                 decision: "deployed because \(reason); \(ends)", at: clock.now())
         }
-        progress("\(work.attempt.isAutomatic == true ? Attempt.rolledBack : "success"): \(note)")
+        let word: PipelineState.Word = work.attempt.isAutomatic == true ? .rolledBack : .success
+        progress("\(word.rawValue): \(note)")
         // A workload that is unchanged goes on with the snapshot of an earlier commit.
         if !isUnchanged { prune(work.pipeline) }
     }

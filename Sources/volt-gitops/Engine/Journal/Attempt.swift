@@ -95,13 +95,7 @@ public struct Attempt: Codable, Sendable, Equatable {
     func origin(in pipeline: Pipeline) -> String? { pipeline.provider == .svn ? origin : "" }
 
     /// The word that `status` and `logs` show.
-    public var status: String {
-        if state == .done, isAutomatic == true { return Self.rolledBack }
-        return wait?.shown ?? state.shown
-    }
-
-    /// The word for a way back that nobody asked for.
-    static let rolledBack = "rolled-back"
+    public var status: String { word.rawValue }
 }
 
 /// A step of an attempt and when it began.

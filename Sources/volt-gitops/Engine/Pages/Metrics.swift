@@ -35,7 +35,7 @@ final class Metrics: Sendable {
         let totals = try journal.totals()
         page.family("volt_gitops_attempts_total", "counter", "Attempts that have ended, by how.")
         for total in totals {
-            let isWayBack = total.name == Attempt.rolledBack
+            let isWayBack = total.name == PipelineState.Word.rolledBack.rawValue
             let state = isWayBack ? total.name : AttemptState(rawValue: total.name)?.shown
             guard let state else { continue }
             page.sample(
@@ -61,6 +61,16 @@ final class Metrics: Sendable {
         page.family("volt_gitops_running", "gauge", "Attempts that are under way.")
         for queue in queues {
             page.sample("volt_gitops_running", [("pipeline", queue.pipeline)], queue.running)
+        }
+        page.family(
+            "volt_gitops_pipeline_state", "gauge", "Where a pipeline is: 1 for its state, 0 for others.")
+        for pipeline in try journal.pipelines() {
+            let state = try journal.state(of: pipeline)
+            for word in PipelineState.Word.allCases {
+                page.sample(
+                    "volt_gitops_pipeline_state",
+                    [("pipeline", pipeline.name.text), ("state", word.rawValue)], word == state.word ? 1 : 0)
+            }
         }
         page.family("volt_gitops_outbox_messages", "gauge", "Messages that are still to be delivered.")
         page.sample("volt_gitops_outbox_messages", [], Int64(try journal.lettersWaiting()))

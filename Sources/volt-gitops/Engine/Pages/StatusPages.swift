@@ -33,15 +33,17 @@ struct StatusPages {
         var isBusy = false
         for pipeline in try journal.pipelines() {
             let name = pipeline.name.text
-            let last = try journal.history(of: name, limit: 1).first
+            let state = try journal.state(of: pipeline)
             let success = try journal.lastSuccess(of: name)
             let poll = try journal.poll(of: name)
-            isBusy = isBusy || last.map { $0.finishedAt == nil } ?? false
+            isBusy = isBusy || state.last.map { $0.finishedAt == nil } ?? false
+            let why: HTML =
+                state.word == .success ? "" : state.why.map { "<br><small>\($0)</small>" } ?? ""
             let trouble: HTML = poll.error.map { "<br><small>the last poll failed: \($0)</small>" } ?? ""
             rows.append(
                 """
                 <tr><td><a href="/pipelines/\(name)">\(name)</a>\(trouble)</td>\
-                <td>\(Self.badge(last?.status ?? "never"))</td><td>\(pipeline.branch)</td>\
+                <td>\(Self.badge(state.word))\(why)</td><td>\(pipeline.branch)</td>\
                 <td>\(Self.short(success?.commit))</td>\
                 <td>\(success?.finishedAt.map { $0.relative(to: now) } ?? "never")</td>\
                 <td>\(pipeline.workload.text)</td><td>\(pipeline.provider.rawValue)</td>\
@@ -66,6 +68,7 @@ struct StatusPages {
         guard let pipeline = try journal.pipelines().first(where: { $0.name.text == name }) else {
             return nil
         }
+        let state = try journal.state(of: pipeline)
         let stray: HTML =
             try journal.stray(of: pipeline).map { "<p>\($0.text) (\(StrayDelivery.hint))</p>" } ?? ""
         let attempts = try journal.history(of: name, limit: Self.historyLimit)
@@ -73,8 +76,8 @@ struct StatusPages {
             """
             <tr><td><a href="/attempts/\(attempt.id)">\(attempt.id)</a></td>\
             <td>\(attempt.acceptedAt.tableText)</td><td>\(Self.short(attempt.commit))</td>\
-            <td>\(Self.badge(attempt.status))</td><td>\(duration(of: attempt))</td>\
-            <td>\(attempt.note)</td></tr>
+            <td>\(Self.badge(attempt.word))</td><td>\(duration(of: attempt))</td>\
+            <td>\(attempt.note)<br><small>\(attempt.decision ?? attempt.wait?.reason ?? "")</small></td></tr>
 
             """
         }
@@ -84,6 +87,7 @@ struct StatusPages {
             <p><a href="/">All pipelines</a></p>
             <h1>\(name)</h1>
             <p>Branch \(pipeline.branch) of \(pipeline.repo) to workload \(pipeline.workload.text)</p>
+            <p>\(Self.badge(state.word)) \(state.why ?? "")</p>
             \(stray)
             <table><thead><tr><th>Attempt</th><th>Time (UTC)</th><th>Commit</th><th>Status</th>\
             <th>Duration</th><th>Notes</th></tr></thead><tbody>
@@ -105,8 +109,9 @@ struct StatusPages {
             """
             <p><a href="/">All pipelines</a> · <a href="/pipelines/\(attempt.pipeline)">\(attempt.pipeline)</a></p>
             <h1>Attempt \(id) of \(attempt.pipeline)</h1>
-            <dl><dt>Status</dt><dd>\(Self.badge(attempt.status))</dd>
-            <dt>Why</dt><dd>\(attempt.note)</dd>
+            <dl><dt>Status</dt><dd>\(Self.badge(attempt.word))</dd>
+            <dt>Why</dt><dd>\(attempt.why)</dd>
+            <dt>Note</dt><dd>\(attempt.note)</dd>
             <dt>Trigger</dt><dd>\(attempt.trigger.rawValue)</dd>
             <dt>Delivery</dt><dd>\(attempt.delivery ?? "-")</dd>
             <dt>Branch</dt><dd>\(attempt.branch)</dd>
@@ -131,15 +136,15 @@ struct StatusPages {
         commit.map { "<code>\(String($0.prefix(7)))</code>" } ?? "-"
     }
 
-    private static func badge(_ status: String) -> HTML {
+    private static func badge(_ word: PipelineState.Word) -> HTML {
         let kind =
-            switch status {
-            case "success": "good"
-            case "failed", "held", "interrupted", "rolled-back": "bad"
-            case "queued", "deploying", "unseen": "busy"
-            default: "none"
+            switch word {
+            case .success: "good"
+            case .failed, .held, .interrupted, .drifted, .rolledBack: "bad"
+            case .queued, .deploying, .suspended, .waiting, .waitingForApproval, .unseen: "busy"
+            case .never, .superseded: "none"
             }
-        return "<span class=\"\(kind)\">\(status)</span>"
+        return "<span class=\"\(kind)\">\(word.rawValue)</span>"
     }
 
     /// A page about something that is under way loads itself again.
