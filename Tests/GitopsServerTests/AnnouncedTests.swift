@@ -73,6 +73,8 @@ import VoltTestKit
         try host.wait("for the deploy") { try host.statuses() == ["success", "success"] }
         #expect(host.running == tip)
         #expect(
+            try host.gitops("status").stderr.contains("\(dropped.prefix(7)) was announced and never came"))
+        #expect(
             try host.history().first?.note.contains("\(dropped.prefix(7)) was announced and never came")
                 == true)
         try host.wait("for the event") {

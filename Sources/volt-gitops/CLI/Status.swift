@@ -103,8 +103,11 @@ struct Status: ParsableCommand {
             if let held = line.held {
                 Output.note("\(line.name): \(Why.printable(held.text(of: line.name)))")
             }
-            if let last = line.lastAttempt, last.state == .unseen, let decision = last.decision {
-                Output.note("\(line.name): \(Why.printable(decision))")
+            if let last = line.lastAttempt, let commit = last.unseen {
+                let runs = line.commit.map { "; \($0.prefix(7)) runs" } ?? ""
+                Output.note(
+                    "\(line.name): \(commit.prefix(7)) was announced and never came\(runs); 'volt gitops show \(last.id)' has more"
+                )
             }
             if let last = line.lastAttempt, last.state == .failed, line.held == nil {
                 Output.note("\(line.name): failed: \(Why.printable(last.note))")

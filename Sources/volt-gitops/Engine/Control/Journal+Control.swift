@@ -111,6 +111,8 @@ extension Journal {
         case pruned
         /// It was not applied, because no file that matters had changed.
         case skipped
+        /// The commit in the value was announced and never came.
+        case unseen
         /// It is a way back that nobody asked for.
         case automatic
         /// Its commit did not fulfil what the pipeline asks for; the value says why.

@@ -22,10 +22,11 @@ extension Deployer {
     /// attempt has the commit that was fetched.
     func announced(_ work: Work) -> String? {
         let attempt = work.attempt
-        // The tag that was pushed need not be the highest one.
-        guard attempt.trigger == .webhook, attempt.origin == nil, work.pipeline.followsBranch else {
-            return nil
-        }
+        // The tag that was pushed need not be the highest one. What nobody has signed may name any commit, and would
+        // keep others waiting.
+        guard attempt.trigger == .webhook, attempt.origin == nil, work.pipeline.followsBranch,
+            !work.pipeline.allowsUnsigned
+        else { return nil }
         return attempt.commit
     }
 
@@ -45,6 +46,8 @@ extension Deployer {
             try flush(&work, all: true)
             progress(text)
             let end = ContinuousClock.now + wait
+            // The time that a deploy may take is not for this.
+            work.waited += wait
             while ContinuousClock.now < end {
                 if asksToStop(&work) != nil { throw VoltError(.tryAgain, "stopped") }
                 _ = DispatchSemaphore(value: 0).wait(timeout: .now() + 0.05)
@@ -53,7 +56,10 @@ extension Deployer {
             guard let tip = try? reader.tip(of: work.pipeline, limit: Scheduler.pollLimit),
                 tip.commit != snapshot.commit
             else { continue }
-            snapshot = try fetch(&work)
+            do throws(VoltError) { snapshot = try fetch(&work) } catch {
+                guard work.stop == nil else { throw error }
+                work.log.append(error.message)
+            }
             if !snapshot.isUnseen { break }
         }
         return snapshot
@@ -67,6 +73,7 @@ extension Deployer {
         guard snapshot.isUnseen, let commit = announced(work) else { return false }
         let text = "\(Self.short(commit)) was announced and never came"
         let tip = "the tip of '\(work.pipeline.branch)' is \(Self.short(snapshot.commit))"
+        try journal.mark(work.attempt.id, .unseen, commit)
         if work.isDeployed, try !journal.isUnsettled(work.attempt.pipeline) {
             try finish(
                 .unseen, "\(work.note), \(text)",

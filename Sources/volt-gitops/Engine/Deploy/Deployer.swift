@@ -76,7 +76,7 @@ struct Deployer {
             )
             work.tool = tool
             if asksToStop(&work) != nil { throw VoltError(.tryAgain, "stopped") }
-            let left = max(limit - (ContinuousClock.now - started), .seconds(1))
+            let left = max(limit + work.waited - (ContinuousClock.now - started), .seconds(1))
             let status = try apply(tool, manifest, snapshot, limit: left, &work)
             try succeed(isUnchanged: status == .unchanged, &work)
         } catch {
@@ -263,6 +263,8 @@ struct Work {
     var deployed: Deployed?
     /// Who has approved the commit, for the note; empty when nobody had to.
     var approval = ""
+    /// How long was waited for the announced commit.
+    var waited = Duration.zero
     /// That the announced commit never came, for the note; empty when it did.
     var unseen = ""
     /// Why it is deployed.

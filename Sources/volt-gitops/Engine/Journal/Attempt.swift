@@ -84,6 +84,8 @@ public struct Attempt: Codable, Sendable, Equatable {
 
     /// True for a way back that nobody asked for: a deploy had failed and left nothing running.
     public var isAutomatic: Bool?
+    /// The commit that its delivery announced, when that never came.
+    public var unseen: String?
 
     /// The name of the snapshot, nil while no commit is known.
     var snapshotName: String? { snapshot ?? commit }

@@ -192,7 +192,8 @@ public final class Journal {
         """
         id, pipeline, state, trigger, delivery, branch, old_commit, new_commit, note, accepted, started, finished,
         (SELECT wait FROM waits WHERE attempt = attempts.id), decision, target, origin, snapshot,
-        EXISTS (SELECT 1 FROM marks WHERE attempt = attempts.id AND mark = 'automatic')
+        EXISTS (SELECT 1 FROM marks WHERE attempt = attempts.id AND mark = 'automatic'),
+        (SELECT value FROM marks WHERE attempt = attempts.id AND mark = 'unseen')
         """
 
     func attempt(_ row: Row) -> Attempt {
@@ -206,7 +207,8 @@ public final class Journal {
             finishedAt: row.optionalInteger(11).map { Timestamp(milliseconds: $0) },
             wait: Self.wait(from: row.optionalText(12)), decision: row.optionalText(13),
             target: row.optionalText(14), origin: row.optionalText(15), snapshot: row.optionalText(16),
-            isAutomatic: row.integer(17) == 1 ? true : nil)
+            isAutomatic: row.integer(17) == 1 ? true : nil,
+            unseen: row.optionalText(18))
     }
 
     /// The newest attempts of a pipeline, the newest first.
