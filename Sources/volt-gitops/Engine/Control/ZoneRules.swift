@@ -30,7 +30,8 @@ struct ZoneRules: Equatable, Sendable {
         let unknown = VoltError(
             .usage, "'\(name)' is not a time zone of '\(directory)'",
             hint:
-                "write its name in the IANA database, such as Europe/Berlin; Debian has it in package tzdata")
+                "write its name in the IANA database, such as Europe/Berlin; Debian has it in package tzdata, and old names such as US/Eastern in tzdata-legacy from Debian 13 on"
+        )
         let parts = name.split(separator: "/", omittingEmptySubsequences: false)
         let isName = parts.allSatisfy { part in
             !part.isEmpty
