@@ -69,6 +69,11 @@ public enum ApplyEvent: Sendable, Equatable {
     /// The last line. The images are those that names of the definition resolved to, digests by the name as it is
     /// written; nil when the tool does not say.
     case result(ApplyStatus, generation: String?, message: String, images: [String: String]? = nil)
+
+    /// The most bytes of a line; of a longer one only these are read.
+    public static let longestLine = 64 << 10
+    /// The most bytes of a message; the rest of it is left out.
+    public static let longestMessage = 4 << 10
 }
 
 extension ApplyEvent: Codable {
@@ -95,13 +100,31 @@ extension ApplyEvent: Codable {
         case "result":
             self = .result(
                 try values.decode(ApplyStatus.self, forKey: .status),
-                generation: try values.decodeIfPresent(String.self, forKey: .generation),
-                message: try values.decode(String.self, forKey: .message),
+                generation: Self.generation(in: values),
+                message: Self.cut(try values.decodeIfPresent(String.self, forKey: .message) ?? ""),
                 images: try values.decodeIfPresent([String: String].self, forKey: .images))
         case let other:
             throw DecodingError.dataCorruptedError(
                 forKey: .event, in: values, debugDescription: "'\(other)' is not an event")
         }
+    }
+
+    /// A text or a number. It only names what was deployed, so that anything else is no reason to lose the result.
+    private static func generation(in values: KeyedDecodingContainer<Key>) -> String? {
+        if let text = try? values.decode(String.self, forKey: .generation) { return cut(text) }
+        if let number = try? values.decode(Int64.self, forKey: .generation) { return String(number) }
+        if let number = try? values.decode(UInt64.self, forKey: .generation) { return String(number) }
+        return (try? values.decode(Double.self, forKey: .generation)).map { "\($0)" }
+    }
+
+    /// The text up to the last whole character within the limit.
+    private static func cut(_ text: String) -> String {
+        guard text.utf8.count > longestMessage else { return text }
+        var room = longestMessage - 3
+        return text.prefix { character in
+            room -= character.utf8.count
+            return room >= 0
+        } + "…"
     }
 
     /// Encodes a line.

@@ -62,9 +62,9 @@ extension Deployer {
             throw VoltError(.failed, "the deploy did not end within \(DurationText.format(limit))")
         }
         if let refusal = report.refusal { throw VoltError(.failed, refusal.error, hint: refusal.hint) }
-        let tail = work.log.last { !$0.isEmpty && !$0.hasPrefix("hint: ") }
-        let ending = "'volt-\(manifest.kind) apply' \(outcome.words)"
-        throw VoltError(.failed, !report.message.isEmpty ? report.message : tail ?? ending)
+        throw report.failure(
+            "'volt-\(manifest.kind) apply'", outcome,
+            tail: work.log.last { !$0.isEmpty && !$0.hasPrefix("hint: ") })
     }
 }
 
@@ -80,12 +80,19 @@ private struct ApplyReport {
     var images: [String: String]?
     var refusal: ToolFailure?
 
-    mutating func read(_ stream: Child.Stream, _ line: String) -> Line? {
+    /// Whether a line was cut that may have been the result.
+    var wasCut = false
+
+    mutating func read(_ stream: Child.Stream, _ text: String) -> Line? {
+        let line = text.hasSuffix("\r") ? String(text.dropLast()) : text
         let bytes = Data(line.utf8)
         guard stream == .stdout, let event = try? JSONDecoder().decode(ApplyEvent.self, from: bytes) else {
             if let said = try? JSONDecoder().decode(ToolFailure.self, from: bytes) {
                 refusal = said
                 return nil
+            }
+            if stream == .stdout, line.utf8.count >= ApplyEvent.longestLine, line.hasPrefix("{") {
+                wasCut = true
             }
             return line.isEmpty ? nil : .log(line)
         }
@@ -98,6 +105,27 @@ private struct ApplyReport {
             images = resolved
             message = text
             return nil
+        }
+    }
+
+    /// Why the attempt failed.
+    ///
+    /// - Parameter tail: the last line of the log.
+    func failure(_ tool: String, _ outcome: Child.Outcome, tail: String?) -> VoltError {
+        let hint = "a kind's tool keeps to docs/contract.md, \"A kind of workload\""
+        switch (outcome, status) {
+        case (_, .failed?):
+            return VoltError(.failed, message.isEmpty ? tail ?? "\(tool) \(outcome.words)" : message)
+        case (_, let status?):
+            return VoltError(
+                .failed, "\(tool) \(outcome.words), though its result is '\(status.rawValue)'", hint: hint)
+        case (.exited(0), nil):
+            return VoltError(
+                .failed,
+                wasCut
+                    ? "a line of \(tool) is longer than \(ApplyEvent.longestLine >> 10) KiB, and no other is its result"
+                    : "\(tool) ended with 0, and no line of it is a result", hint: hint)
+        default: return VoltError(.failed, tail ?? "\(tool) \(outcome.words)")
         }
     }
 }
