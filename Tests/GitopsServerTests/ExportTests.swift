@@ -3,6 +3,8 @@ import VoltCore
 import VoltSystem
 import VoltTestKit
 
+@testable import GitopsEngine
+
 @Suite(.timeLimit(.minutes(1))) struct ExportTests {
     private func write(_ host: Host, _ text: String) throws -> String {
         let file = "\(host.directory)/pipelines.yaml"
@@ -21,12 +23,8 @@ import VoltTestKit
                 "--branch", "release/1.0", "--workload", "docs", "--insecure-no-secret"
             ).status == 0)
         let exported = try host.gitops("export").stdout
-        // What 'create' sets by itself beside what it was told is not looked at here.
-        let lines = exported.split(separator: "\n").filter {
-            !$0.hasPrefix("    control:") && !$0.hasPrefix("      drift")
-        }
         #expect(
-            lines.joined(separator: "\n") + "\n" == """
+            exported == """
                 # Written by 'volt gitops export'. Secrets stay on the host: secretFile says where.
                 apiVersion: volt/v1
                 kind: pipelines
@@ -92,6 +90,54 @@ import VoltTestKit
             #expect(result.stderr.contains("pipelines.yaml:"), "\(result.stderr)")
             #expect(result.stderr.contains(hint), "\(result.stderr)")
         }
+    }
+
+    @Test("a file without drift means what create does, and a pipeline that has none is exported as off")
+    func drift() throws {
+        let host = try Host()
+        try host.createSite()
+        let plain = try host.gitops("export").stdout
+        #expect(!plain.contains("control"), "what create does is not written: \(plain)")
+        func shown() throws -> [String] {
+            try host.gitops("control", "--name", "site").stdout.split(separator: "\n").filter {
+                $0.hasPrefix("drift")
+            }.map { $0.split(separator: " ").suffix($0.contains("interval") ? 2 : 1).joined(separator: " ") }
+        }
+        let created = try shown()
+        #expect(created.first == "report")
+        #expect(try host.gitops("delete", "--name", "site").status == 0)
+        let secret = "secretFile: \(host.directory)/secret"
+        let lines = plain.split(separator: "\n").map { $0.contains("secretFile:") ? "    \(secret)" : $0 }
+        let file = try write(host, lines.joined(separator: "\n") + "\n")
+        #expect(try host.gitops("import", file).status == 0)
+        #expect(try shown() == created)
+        // Also beside other settings.
+        let more = try write(
+            host, lines.joined(separator: "\n") + "\n    control: {requiresApproval: true}\n")
+        #expect(try host.gitops("import", more).stdout.contains("requiresApproval"))
+        #expect(try shown() == created)
+
+        // As an earlier Volt left it.
+        let journal = try Journal(state: "\(host.directory)/root/lib/gitops")
+        var old = try journal.pipeline("site")
+        old.control = nil
+        try journal.replace(old)
+        let exported = try host.gitops("export").stdout
+        #expect(exported.contains("    control:\n      drift: \"off\"\n"), "\(exported)")
+        #expect(try host.gitops("import", try write(host, exported)).stderr.contains("nothing to change"))
+        #expect(try journal.pipeline("site").control == nil)
+        #expect(try shown().first == "off")
+        _ = try host.gitops("delete", "--name", "site")
+        let there = try write(
+            host,
+            exported.replacing("\(host.directory)/root/lib/gitops/secrets/site", with: "secret").replacing(
+                "\"off\"", with: "off"))
+        #expect(try host.gitops("import", there).status == 0)
+        #expect(try shown().first == "off")
+        // What is written without drift is another thing than what runs.
+        let changed = try host.gitops("import", try write(host, lines.joined(separator: "\n") + "\n"))
+        #expect(changed.stdout.contains("control"), "\(changed.stdout)\(changed.stderr)")
+        #expect(try shown() == created)
     }
 
     @Test(

@@ -15,7 +15,7 @@ struct ControlArguments: ParsableArguments {
     @Option(help: "How long to wait for the pipelines that come first. Default: 1h.") var afterTimeout:
         String?
     @Option(help: "What to do when the workload is no longer what was deployed: repair, report or off.")
-    var drift = DriftMode.report.rawValue
+    var drift = ControlOptions.usualDrift.rawValue
     @Option(help: "How often to look at the workload.") var driftInterval = "1m"
     @Flag(help: "Remove the workload when a commit has no manifest any more.") var prune = false
     @Flag(help: "Prune even for a commit without any file, or without the directory of --path.")

@@ -26,6 +26,26 @@ public struct ControlOptions: Codable, Sendable, Equatable {
     public static let usualAfterTimeout: Int64 = 3600
     /// Between two looks at a workload, unless told, in seconds.
     public static let usualDriftInterval: Int64 = 60
+    /// What a new pipeline does about drift, unless told. One that an earlier Volt made without saying has none, which
+    /// is off.
+    public static let usualDrift = DriftMode.report
+
+    /// The same for a file of pipelines, which leaves out what a new pipeline does anyway; nil when that is all.
+    var written: ControlOptions? {
+        var written = self
+        let mode = drift ?? .off
+        written.drift = mode == Self.usualDrift ? nil : mode
+        if driftInterval == Self.usualDriftInterval { written.driftInterval = nil }
+        return written == ControlOptions() ? nil : written
+    }
+
+    /// What a file of pipelines means: what is left out is as `create` has it.
+    static func read(_ written: ControlOptions?) -> ControlOptions {
+        var control = written ?? ControlOptions()
+        control.drift = control.drift ?? usualDrift
+        control.driftInterval = control.driftInterval ?? usualDriftInterval
+        return control
+    }
 }
 
 /// What is done about a workload that is no longer what was deployed.

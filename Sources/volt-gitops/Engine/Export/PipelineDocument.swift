@@ -67,14 +67,18 @@ struct PipelineDocument {
 
     /// What a pipeline is that says only what it must.
     private static func blank(like pipeline: Pipeline) -> Pipeline {
-        Pipeline(
+        var blank = Pipeline(
             name: pipeline.name, repo: pipeline.repo, provider: pipeline.provider, branch: pipeline.branch,
             workload: pipeline.workload, createdAt: pipeline.createdAt)
+        blank.control = .read(nil)
+        return blank
     }
 
-    /// The properties of a pipeline as JSON has them, by name.
+    /// The properties of a pipeline as the file has them, by name.
     static func entries(_ pipeline: Pipeline) throws(VoltError) -> [YAMLEntry] {
-        try tree(pipeline).entries().sorted { $0.key < $1.key }
+        var pipeline = pipeline
+        pipeline.control = (pipeline.control ?? ControlOptions()).written
+        return try tree(pipeline).entries().sorted { $0.key < $1.key }
     }
 
     private static func tree(_ pipeline: Pipeline) throws(VoltError) -> YAMLNode {
@@ -129,8 +133,9 @@ struct PipelineDocument {
             fields.first { $0.key == key && !$0.value.isNull }?.value
         }
         let name = try Name("a")
-        let blank = Pipeline(
-            name: name, repo: "", provider: .github, branch: "", workload: name, createdAt: now)
+        let blank = blank(
+            like: Pipeline(
+                name: name, repo: "", provider: .github, branch: "", workload: name, createdAt: now))
         let followsOther =
             try field("track")?.entries().contains { ["tag", "commit"].contains($0.key) } ?? false
         let required = Set(["name", "repo", "provider", "workload"] + (followsOther ? [] : ["branch"]))
@@ -147,6 +152,7 @@ struct PipelineDocument {
             throw wrong.unknown(among: extra)
         }
         pipeline.createdAt = now
+        pipeline.control = .read(pipeline.control)
         pipeline.settleBranch()
         let unsigned = try field("insecureNoSecret")?.boolean() ?? false
         var secretFile: String?
