@@ -44,6 +44,45 @@ import VoltTestKit
         }
     }
 
+    @Test("create asks no server when the URL says it all, and tells what to write when it must")
+    func unreachable() throws {
+        let host = try Host()
+        func create(_ name: String, _ url: String, _ branch: String) throws -> ToolRunner.Result {
+            try host.gitops(
+                "create", "--name", name, "--repo", url, "--provider", "svn", "--branch", branch,
+                "--workload",
+                name)
+        }
+        let base = "svn://127.0.0.1:\(LoopbackPort.free())/site"
+        for (name, url, branch) in [
+            ("a", "\(base)/trunk", "trunk"), ("b", "\(base)/trunk", "main"), ("c", "\(base)/tags/1", "main"),
+            ("d", "\(base)/branches/x", "branches/x"),
+        ] {
+            let made = try create(name, url, branch)
+            #expect(made.status == 0 && made.stderr.contains(" of '\(url)' to "), "\(made.stderr)")
+        }
+        guard Self.hasSubversion else { return }
+        let made = try create("e", base, "trunk")
+        #expect(made.status == 1 && made.stderr.contains("--repo \(base)/trunk"), "\(made.stderr)")
+    }
+
+    @Test(
+        "a plan and the log name the externals that are left out",
+        .enabled(if: hasSubversion, "needs the package subversion"))
+    func externals() throws {
+        let host = try Host()
+        let url = try host.subversion("ours", text: "ours")
+        _ = try host.tool(
+            "sh", "-ec",
+            "svn checkout -q \(url)/trunk wc; svn propset -q svn:externals '^/trunk ext' wc; svn commit -q -m ext wc"
+        )
+        try host.createSubversion("ours")
+        let plan = try host.gitops("plan", "--name", "site")
+        #expect(plan.stdout.contains("left out: '^/trunk ext' of '.'"), "\(plan.stdout)\(plan.stderr)")
+        try sync(host)
+        #expect(try host.gitops("show", "1").stdout.contains("left out: '^/trunk ext' of '.'"))
+    }
+
     @Test(
         "after an import of another Subversion repository at the same revision the poll deploys it, and a rollback brings the files of the first back",
         .enabled(if: hasSubversion, "needs the package subversion"))

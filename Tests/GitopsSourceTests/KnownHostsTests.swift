@@ -116,17 +116,52 @@ import VoltCore
 
 @Suite struct SubversionCommandTests {
     @Test(
-        "a branch is appended unless the URL ends in it",
+        "a branch is appended unless the URL ends in it, or in trunk, a branch or a tag",
         arguments: [
-            ("svn://h/r", "trunk", ["svn://h/r/trunk", "svn://h/r"]),
-            ("svn://h/r/trunk", "trunk", ["svn://h/r/trunk"]),
-            ("svn://h/r/trunk/", "trunk", ["svn://h/r/trunk"]),
-            ("svn://h/mytrunk", "trunk", ["svn://h/mytrunk/trunk", "svn://h/mytrunk"]),
-            ("svn://h/branches/1.x", "branches/1.x", ["svn://h/branches/1.x"]),
-            ("svn://h/r", "é", ["svn://h/r/%C3%A9", "svn://h/r"]),
+            ("svn://h/r", "trunk", nil, "svn://h/r/trunk"),
+            ("svn://h/r/trunk", "trunk", "svn://h/r/trunk", "svn://h/r/trunk/trunk"),
+            ("svn://h/r/trunk/", "main", "svn://h/r/trunk", "svn://h/r/trunk/main"),
+            ("svn://h/mytrunk", "trunk", nil, "svn://h/mytrunk/trunk"),
+            ("svn://trunk", "main", nil, "svn://trunk/main"),
+            (
+                "svn://h/branches/1.x", "branches/1.x", "svn://h/branches/1.x",
+                "svn://h/branches/1.x/branches/1.x"
+            ),
+            ("svn://h/branches/1.x", "main", "svn://h/branches/1.x", "svn://h/branches/1.x/main"),
+            ("https://h/r/tags/1", "main", "https://h/r/tags/1", "https://h/r/tags/1/main"),
+            ("svn://h/branches", "1.x", nil, "svn://h/branches/1.x"),
+            ("svn://h/r", "é", nil, "svn://h/r/%C3%A9"),
         ])
-    func candidates(url: String, branch: String, expected: [String]) throws {
-        #expect(SubversionCommand.candidates(url: url, branch: try BranchName(branch)) == expected)
+    func location(url: String, branch: String, expected: String?, below: String) throws {
+        #expect(SubversionCommand.location(url: url, branch: try BranchName(branch)) == expected)
+        #expect(SubversionCommand.below(url: url, branch: try BranchName(branch)) == below)
+    }
+
+    @Test("externals are read with their directories, and nothing of them steers the terminal")
+    func externals() {
+        let xml = """
+            <?xml version="1.0" encoding="UTF-8"?>
+            <properties>
+            <target
+               path="svn://h/r/trunk">
+            <property
+               name="svn:externals">^/branches ext
+            # a comment
+            http://o/x &amp;y\u{1B}[2J
+            </property>
+            </target>
+            <target
+               path="svn://h/r/trunk/lib">
+            <property
+               name="svn:externals">-r1 ^/a b</property>
+            </target>
+            </properties>
+            """
+        #expect(
+            SubversionCommand.externals(in: xml, below: "svn://h/r/trunk") == [
+                "'^/branches ext' of '.'", "'http://o/x &y [2J' of '.'", "'-r1 ^/a b' of 'lib'",
+            ])
+        #expect(SubversionCommand.externals(in: "<target path=", below: "") == [])
     }
 
     @Test("the author and the first line of the message are read from the log")

@@ -76,7 +76,12 @@ struct SubversionTests {
         try server.bench.shell(
             "cd wc; printf two > index.html; svn update -q; svn propset -q svn:externals '^/branches ext' .; svn commit -q -m second"
         )
-        #expect(try server.bench.snapshot(access, "3").commit == "3")
+        let third = try server.bench.snapshot(access, "3")
+        #expect(third.commit == "3")
+        #expect(
+            third.events.contains(.note(message: "svn:externals are left out: '^/branches ext' of '.'")),
+            "\(third.events)")
+        #expect(!answer.events.contains { if case .note = $0 { true } else { false } })
         #expect(try server.bench.read("3/index.html") == "two")
         #expect(!Files.exists("\(server.bench.path)/snapshots/3/ext"), "externals are ignored")
         #expect(try server.bench.snapshot(access, "old", commit: "2").commit == "2")
@@ -115,10 +120,28 @@ struct SubversionTests {
             "never the whole repository: \(deleted.failure)")
         let gone = try server.bench.tip(server.access("\(server.base)/nowhere", branch: "main"))
         #expect(gone.status == 3 && gone.failure.contains("has no branch 'main'"), "\(gone.failure)")
+        // A mistyped branch is no other name for the whole repository.
+        let mistyped = try server.bench.tip(server.access(server.base, branch: "trnk"))
+        #expect(
+            mistyped.status == 3
+                && mistyped.failure.contains("has no branch 'trnk'; there is: branches/, trunk/"),
+            "\(mistyped.failure)")
+        let below = try server.bench.tip(server.access(server.base, branch: "branches/y"))
+        #expect(
+            below.status == 3 && below.failure.contains("there is: branches/, trunk/"), "\(below.failure)")
         let host = try server.bench.tip(server.access("svn://127.0.0.1:\(LoopbackPort.free())/repo"))
         #expect(host.status == 1 && host.failure.contains("does not answer"), "\(host.failure)")
         let repository = try server.bench.tip(server.access("\(server.base)x/trunk"))
         #expect(repository.status == 3 && repository.failure.contains("not found"), "\(repository.failure)")
+    }
+
+    @Test("a pipeline of an earlier Volt whose branch never was there goes on with the URL itself")
+    func earlier() throws {
+        let server = try Server()
+        // What such a one has left: a mirror without a mark.
+        try Files.makeDirectory("\(server.bench.mirror)/home")
+        #expect(try server.bench.tip(server.access(server.base, branch: "main")).tip == "2")
+        #expect(try server.located(server.base, branch: "main") != .located(url: server.base))
     }
 
     @Test("the password goes through stdin, and a wrong one is told without repeating it")

@@ -35,6 +35,10 @@ struct Plan: ParsableCommand {
             lines.append("files")
             for file in plan.files { lines.append("  \(file.kind.rawValue) \(file.path)") }
         }
+        if let notes = plan.notes {
+            lines.append("notes")
+            lines += notes.map { "  \($0)" }
+        }
         if let kind = plan.kind {
             lines.append("services of kind '\(kind)'")
             lines += plan.serviceLines.map { "  \($0)" }

@@ -63,8 +63,7 @@ public struct Gitops: Sendable {
         let journal = try journal()
         try check(pipeline, among: try journal.pipelines())
         try check(secret, insecure: insecure, of: pipeline)
-        let isSubversion = pipeline.provider == .svn
-        let url = isSubversion ? try reader().location(of: pipeline, limit: .seconds(30)) : pipeline.repo
+        let url = pipeline.provider == .svn ? try location(of: pipeline) : pipeline.repo
         var pipeline = pipeline
         pipeline.allowsUnsigned = secret == nil && pipeline.provider.hooks != nil
         try journal.transaction { () throws(VoltError) in
@@ -76,6 +75,23 @@ public struct Gitops: Sendable {
         }
         ring()
         return url
+    }
+
+    /// The URL that a pipeline of Subversion reads; the server is asked only when the branch comes after the URL.
+    private func location(of pipeline: Pipeline) throws(VoltError) -> String {
+        let branch = try BranchName(pipeline.branch)
+        let url = try RepositoryURL(
+            pipeline.repo, system: .svn,
+            policy: RepositoryURL.Policy(allowsHTTP: pipeline.allowHTTP, allowsFile: pipeline.allowFile))
+        if let location = SubversionCommand.location(url: url.text, branch: branch) { return location }
+        do throws(VoltError) { return try reader().location(of: pipeline, limit: .seconds(30)) } catch {
+            guard error.code != .notFound, error.hint == nil else { throw error }
+            throw VoltError(
+                error.code, error.message,
+                hint:
+                    "write the whole URL of the branch, such as '--repo \(pipeline.repo)/\(branch)', to create it anyway"
+            )
+        }
     }
 
     /// Refuses a secret that could never verify a delivery.

@@ -11,6 +11,7 @@ public import VoltSystem
 /// | `home` | the only place where libgit2 and svn look for configuration |
 /// | `lock` | held by the one worker that writes |
 /// | `branch-…` | a Subversion branch that was found below its URL |
+/// | `strict` | of Subversion: a branch that is not there never means the URL itself |
 public struct MirrorDirectory: Sendable {
     /// The absolute path.
     public let path: String
@@ -22,6 +23,9 @@ public struct MirrorDirectory: Sendable {
     public var largeFiles: String { "\(path)/lfs" }
     /// The home of the libraries.
     public var home: String { "\(path)/home" }
+
+    /// The file that says that a branch of Subversion is taken at its word.
+    public var strict: String { "\(path)/strict" }
 
     /// - Parameter path: an absolute path; made when it is not there, for the owner alone.
     public init(_ path: String) throws(VoltError) {

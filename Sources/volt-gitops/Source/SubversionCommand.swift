@@ -52,16 +52,42 @@ public struct SubversionCommand: Sendable {
             ]
     }
 
+    /// Prints the names in a directory, one a line.
+    public func list(_ url: String) -> [String] {
+        ["list"] + options + ["--", Self.pegged(url, "HEAD")]
+    }
+
+    /// Prints the externals of a revision and of all directories in it as XML.
+    public func externals(_ url: String, revision: Int, peg: String) -> [String] {
+        ["propget", "svn:externals", "--recursive", "--xml"] + options
+            + ["-r", String(revision), "--", Self.pegged(url, peg)]
+    }
+
     /// svn takes what follows the last `@` for a revision, so that a path with an `@` needs one more.
     static func pegged(_ target: String, _ revision: String) -> String { "\(target)@\(revision)" }
 
-    /// The URLs that a repository and a branch can stand for, in the order in which they are tried: the
-    /// branch is appended, unless the URL ends in it already.
-    public static func candidates(url: String, branch: BranchName) -> [String] {
+    /// The URL that a repository and a branch stand for, when their texts alone say it: the URL ends in the branch, or
+    /// in `/trunk`, `/branches/x` or `/tags/x`. Nil when the branch comes after the URL.
+    public static func location(url: String, branch: BranchName) -> String? {
+        let base = trimmed(url)
+        if base.hasSuffix("/\(branch.text)") { return base }
+        let path = base.firstRange(of: "://").map { base[$0.upperBound...] } ?? base[...]
+        // The first part is the host.
+        let parts = path.split(separator: "/").dropFirst()
+        if parts.last == "trunk" { return base }
+        return parts.count > 1 && ["branches", "tags"].contains(parts.dropLast().last) ? base : nil
+    }
+
+    /// The URL with the branch appended.
+    public static func below(url: String, branch: BranchName) -> String {
+        "\(trimmed(url))/\(escaped(branch.text))"
+    }
+
+    /// The URL without slashes at its end.
+    public static func trimmed(_ url: String) -> String {
         var base = url
         while base.hasSuffix("/") { base.removeLast() }
-        if base.hasSuffix("/\(branch.text)") { return [base] }
-        return ["\(base)/\(escaped(branch.text))", base]
+        return base
     }
 
     /// Percent sequences for what a path of a URL may not hold.
@@ -110,16 +136,50 @@ public struct SubversionCommand: Sendable {
     public static func commit(inLog xml: String) -> (author: String, subject: String, date: String) {
         func text(_ element: String) -> String {
             guard let content = Self.content(of: element, in: xml) else { return "" }
-            var line = String(content.drop(while: \.isWhitespace).prefix { !$0.isNewline })
-            for (entity, sign) in [
-                ("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&apos;", "'"), ("&amp;", "&"),
-            ] {
-                line = line.split(separator: entity, omittingEmptySubsequences: false).joined(separator: sign)
-            }
-            return String(
-                decoding: line.utf8.prefix(200).map { $0 < 32 || $0 == 127 ? 32 : $0 }, as: UTF8.self)
+            return plain(content.drop(while: \.isWhitespace).prefix { !$0.isNewline })
         }
         return (text("author"), text("msg"), text("date"))
+    }
+
+    /// A text of XML for people: without entities and controls, cut.
+    private static func plain(_ content: some StringProtocol) -> String {
+        var line = String(content)
+        for (entity, sign) in [
+            ("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&apos;", "'"), ("&amp;", "&"),
+        ] {
+            line = line.split(separator: entity, omittingEmptySubsequences: false).joined(separator: sign)
+        }
+        return String(
+            decoding: line.utf8.prefix(200).map { $0 < 32 || $0 == 127 ? 32 : $0 }, as: UTF8.self)
+    }
+
+    /// The definitions in what `externals` prints, a line each: the directory they are of, and the line as it was
+    /// written.
+    ///
+    /// - Parameter url: that was asked for; the paths in the answer begin with it.
+    public static func externals(in xml: String, below url: String) -> [String] {
+        var found: [String] = []
+        for target in xml.split(separator: "<target").dropFirst() {
+            guard let path = target.firstRange(of: "path=\"").map({ target[$0.upperBound...] }),
+                let property = content(of: "property", opening: "<property", in: String(target))
+            else { continue }
+            let whole = plain(path.prefix { $0 != "\"" })
+            let directory = whole.hasPrefix("\(url)/") ? String(whole.dropFirst(url.count + 1)) : "."
+            for line in property.split(whereSeparator: \.isNewline) {
+                let text = plain(line.drop(while: \.isWhitespace))
+                if !text.isEmpty, !text.hasPrefix("#") { found.append("'\(text)' of '\(directory)'") }
+            }
+        }
+        return found
+    }
+
+    /// The text of the first element whose tag begins so, whatever its attributes.
+    private static func content(of element: String, opening: String, in xml: String) -> Substring? {
+        guard let start = xml.firstRange(of: opening).map({ xml[$0.upperBound...] }),
+            let end = start.firstIndex(of: ">")
+        else { return nil }
+        let rest = start[start.index(after: end)...]
+        return rest.firstRange(of: "</\(element)>").map { rest[..<$0.lowerBound] }
     }
 
     /// Whether svn says that the URL names nothing (as opposed to not being able to look).

@@ -13,6 +13,9 @@ struct SubversionJob {
     private let command: SubversionCommand
     private let program: ChildProgram
     private let password: [UInt8]
+    /// Whether the mirror was made by a Volt that takes a branch at its word. Earlier ones read the URL itself when the
+    /// branch was not there, and their pipelines go on.
+    private let isStrict: Bool
 
     init(_ request: SourceRequest, events: EventWriter) throws(VoltError) {
         let repository = request.repository
@@ -23,7 +26,12 @@ struct SubversionJob {
             policy: .init(allowsHTTP: repository.allowsHTTP, allowsFile: repository.allowsFile))
         branch = try BranchName(repository.branch)
         mirror = try MirrorDirectory(request.mirror)
-        try Files.makeDirectory(mirror.home, mode: 0o700)
+        let strict = mirror.strict
+        if !Files.exists(mirror.home) {
+            try Files.replace(strict, with: [])
+            try Files.makeDirectory(mirror.home, mode: 0o700)
+        }
+        isStrict = Files.exists(strict)
         if let file = repository.tokenFile {
             guard url.transport != .http || url.isLoopback else {
                 throw VoltError(
@@ -67,25 +75,57 @@ struct SubversionJob {
 
     /// The URL that the repository and the branch stand for, and what it names now.
     private func locate() throws -> (url: String, info: SubversionCommand.Info) {
-        let candidates = SubversionCommand.candidates(url: url.text, branch: branch)
-        // Once the branch was found below the URL, its absence means that it was deleted, and not that
-        // the URL itself, with every branch in it, is meant.
+        let below = SubversionCommand.below(url: url.text, branch: branch)
+        // A branch that was found below the URL stays meant, though the URL ends like one.
         let mark = mirror.mark(of: "branch", "\(url.text) \(branch)")
-        for candidate in Files.exists(mark) ? candidates.prefix(1) : candidates[...] {
-            let result = try program.run(command.info(candidate), input: password)
-            if result.status == 0, let info = SubversionCommand.info(in: result.stdout) {
-                if candidates.count > 1, candidate == candidates[0], !Files.exists(mark) {
-                    try Files.replace(mark, with: "\(candidate)\n".utf8)
-                }
-                return (candidate, info)
-            }
-            guard SubversionCommand.saysAbsent(result.stderr) else {
-                throw SubversionCommand.error(result.stderr, url: candidate)
-            }
+        let isBelow = Files.exists(mark)
+        if !isBelow, let location = SubversionCommand.location(url: url.text, branch: branch) {
+            guard let info = try info(location) else { throw absent(location) }
+            return (location, info)
         }
-        throw VoltError(
-            .notFound, "'\(url.text)' has no branch '\(branch)'",
-            hint: "check the URL and the branch with 'svn list'")
+        if let info = try info(below) {
+            if !isBelow { try Files.replace(mark, with: "\(below)\n".utf8) }
+            return (below, info)
+        }
+        // Pipelines of before the mark of strictness took the URL itself; once the branch was there it never is meant.
+        if !isBelow, !isStrict, request.action != .locate, let info = try info(url.text) {
+            return (SubversionCommand.trimmed(url.text), info)
+        }
+        throw absent(below)
+    }
+
+    /// What a URL names; nil when it names nothing.
+    private func info(_ url: String) throws -> SubversionCommand.Info? {
+        let result = try program.run(command.info(url), input: password)
+        if result.status == 0, let info = SubversionCommand.info(in: result.stdout) { return info }
+        guard SubversionCommand.saysAbsent(result.stderr) else {
+            throw SubversionCommand.error(result.stderr, url: url)
+        }
+        return nil
+    }
+
+    /// The error for a branch that is not there, with what is.
+    private func absent(_ location: String) -> VoltError {
+        let parent = Files.parent(of: branch.text)
+        let base = SubversionCommand.trimmed(url.text)
+        var there: [String] = []
+        for directory in parent.isEmpty || parent == "/" || parent == "." ? [""] : ["", parent + "/"] {
+            let place = directory.isEmpty ? base : "\(base)/\(directory.dropLast())"
+            guard let result = try? program.run(command.list(place), input: password), result.status == 0
+            else { continue }
+            there += result.stdout.split(separator: "\n").map { "\(directory)\($0)" }
+        }
+        let names = there.prefix(10).map { name in
+            String(decoding: name.utf8.prefix(100).map { $0 < 32 || $0 == 127 ? 63 : $0 }, as: UTF8.self)
+        }.joined(separator: ", ")
+        let own = Files.lastComponent(of: base)
+        return VoltError(
+            .notFound,
+            "'\(url.text)' has no branch '\(branch)'"
+                + (there.isEmpty ? "" : "; there is: \(names)\(there.count > 10 ? ", …" : "")"),
+            hint: there.isEmpty
+                ? "check the URL with 'svn list'"
+                : "name one of them with --branch; '--branch \(own)' is '\(base)' itself")
     }
 
     private func take(_ path: String, _ location: String, _ info: SubversionCommand.Info) throws {
@@ -104,6 +144,7 @@ struct SubversionJob {
                     location, revision, pegs: revision == tip ? ["HEAD"] : [String(revision), "HEAD"],
                     into: directory)
                 _ = try ExportedTree(directory)
+                tellExternals(location, revision)
                 guard try locate().info.repository == info.repository else {
                     throw VoltError(
                         .tryAgain, "'\(location)' became another repository while it was read",
@@ -118,6 +159,25 @@ struct SubversionJob {
             .snapshot(
                 commit: String(revision), subject: commit.subject, author: commit.author, files: tree.files,
                 bytes: tree.bytes))
+    }
+
+    /// Externals are of other places, perhaps of other hosts, and are never fetched: the log says what is left out.
+    private func tellExternals(_ location: String, _ revision: Int) {
+        guard
+            let found = try? program.capture(
+                command.externals(location, revision: revision, peg: String(revision)), input: password,
+                limit: 1 << 20), found.status == 0
+        else {
+            return events.write(.note(message: "svn:externals, if there are any, are left out"))
+        }
+        let lines = SubversionCommand.externals(
+            in: String(decoding: found.stdout, as: UTF8.self), below: location)
+        for line in lines.prefix(20) {
+            events.write(.note(message: "svn:externals are left out: \(line)"))
+        }
+        if lines.count > 20 {
+            events.write(.note(message: "\(lines.count - 20) more svn:externals are left out"))
+        }
     }
 
     private func export(_ location: String, _ revision: Int, pegs: [String], into directory: String) throws {

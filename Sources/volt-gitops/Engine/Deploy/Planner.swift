@@ -25,6 +25,8 @@ public struct DeployPlan: Codable, Sendable, Equatable {
     public var services: [ServicePlan]
     /// Why `services` is empty, when it is.
     public var note: String?
+    /// What the fetch said, such as which submodules or externals are left out; nil for nothing.
+    public var notes: [String]?
 
     /// `services` for people, a line each.
     public var serviceLines: [String] {
@@ -49,9 +51,10 @@ extension Gitops {
         }
         defer { try? Files.removeTree(directory) }
         let limit = Duration.seconds(pipeline.timeout)
+        var notes: [String] = []
         let fetched = try reader().fetch(
             pipeline, into: directory, conditions: try journal.conditions(of: pipeline), limit: limit,
-            stop: { false }, note: { _ in })
+            stop: { false }, note: { notes.append($0) })
         let commit = fetched.commit
         let last = try journal.deployed(of: name)
         let deployed = last?.commit
@@ -69,7 +72,7 @@ extension Gitops {
         if fetched.isUnaffected { (wouldDeploy, reason) = (false, "no file that matters changed") }
         var plan = DeployPlan(
             pipeline: name, commit: commit, deployed: deployed, wouldDeploy: wouldDeploy, reason: reason,
-            files: [], services: [])
+            files: [], services: [], notes: notes.isEmpty ? nil : notes)
         if let old, !isDeployed { plan.files = TreeDifference.between(old, directory) }
         do throws(VoltError) {
             try foresee(directory, pipeline, limit, &plan)
