@@ -118,7 +118,9 @@ import VoltTestKit
         let host = try Host()
         let made = try host.gitops("install-service", "--destination", "\(host.directory)/units")
         #expect(made.status == 0)
-        #expect(made.stderr.contains("systemctl enable --now volt-gitops.service"))
+        #expect(
+            made.stderr.contains(
+                "systemctl enable volt-gitops.service && systemctl restart volt-gitops.service"))
         let unit = String(
             decoding: try Files.read("\(host.directory)/units/volt-gitops.service"), as: UTF8.self)
         #expect(unit.contains("ExecStart=\(ToolRunner.products)/volt-gitops serve\n"))

@@ -8,8 +8,9 @@ struct InstallService: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Write volt-gitops.service for systemd.",
         discussion: """
-            Enable it afterwards with 'systemctl enable --now volt-gitops.service'. With --socket systemd itself \
-            listens, so that no delivery is refused while the service is restarted.
+            It starts nothing: 'systemctl enable' and 'systemctl restart' of the units it names do, also where the \
+            service runs already. With --socket systemd itself listens, so that no delivery is refused while the \
+            service is restarted.
 
             Examples:
               volt gitops install-service
@@ -51,6 +52,8 @@ struct InstallService: ParsableCommand {
         if directory != system {
             Output.note("systemd reads it after: systemctl link \(files.joined(separator: " "))")
         }
-        Output.note("enable it with: systemctl enable --now \(names)")
+        // Not 'enable --now': a socket does not start beside its service that runs, and one that runs is not read anew.
+        Output.note(
+            "start it, or start it anew, with: systemctl enable \(names) && systemctl restart \(names)")
     }
 }
