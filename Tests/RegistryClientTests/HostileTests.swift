@@ -42,6 +42,38 @@ import VoltTestKit
         #expect(manifest == .refused)
     }
 
+    @Test("an answer that is cut is told with what was asked for, and may be tried again")
+    func cut() throws {
+        let server = try ScriptedHTTPServer { _ in
+            .raw(Array("HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n{".utf8))
+        }
+        let client = try client(server)
+        do {
+            _ = try client.manifest("1.4", in: name)
+            Issue.record("an error was expected")
+        } catch {
+            #expect(error.code == .tryAgain && error.message.contains("127.0.0.1:\(server.port)"))
+            #expect(error.message.hasSuffix("(asked for 'team/web/manifests/1.4')"), "\(error.message)")
+        }
+    }
+
+    @Test(
+        "a page that answers to everything with 200 keeps no manifest, nor does a registry that names another digest"
+    )
+    func unkept() throws {
+        for (status, headers, expected) in [
+            (200, [("Content-Type", "text/html")], ExitCode.failed), (201, [], nil),
+            (200, [("Location", "/v2/x")], nil), (201, [("Docker-Content-Digest", "\(digest)")], .refused),
+        ] as [(Int, [(String, String)], ExitCode?)] {
+            let server = try ScriptedHTTPServer { _ in .answer(status, headers: headers) }
+            let client = try client(server)
+            let bytes = Array("{}".utf8)
+            #expect(
+                code { try client.put(bytes, mediaType: OCIMediaType.manifest, as: "1", in: name) }
+                    == expected)
+        }
+    }
+
     @Test("a body without end is given up at the size of the blob")
     func endless() throws {
         let server = try ScriptedHTTPServer { _ in .endless(head: "HTTP/1.1 200 OK\r\n\r\n") }

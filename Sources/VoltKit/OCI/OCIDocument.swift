@@ -21,6 +21,9 @@ public struct OCIDocument: Sendable {
     /// Free text by key.
     public let annotations: [String: String]?
 
+    /// Whether it has the version that every manifest and index has, or any of their parts.
+    public let saysWhatItIs: Bool
+
     /// The configuration and the layers.
     public var blobs: [OCIDescriptor] { (config.map { [$0] } ?? []) + layers }
 
@@ -61,6 +64,9 @@ public struct OCIDocument: Sendable {
                 .usage, "the manifest is of schema version \(version), and only 2 is supported",
                 hint: "push the image anew with a tool of these days")
         }
+        saysWhatItIs =
+            fields.schemaVersion != nil || fields.config != nil || fields.layers != nil
+            || fields.manifests != nil
         mediaType = fields.mediaType
         artifactType = fields.artifactType
         config = fields.config

@@ -197,7 +197,7 @@ public struct ContentCopy: Sendable {
     private func move(_ blob: OCIDescriptor, _ source: any ContentPlace, _ destination: any ContentPlace)
         throws(VoltError) -> Bool
     {
-        let digest = try OCIDigest(blob.digest)
+        let digest = try blob.digest(at: source)
         if try destination.hasBlob(digest) { return false }
         if try destination.take(digest, from: source) { return false }
         let descriptor = try Self.temporary(options.temporary)

@@ -79,7 +79,7 @@ public final class RepositoryPlace: ContentPlace {
     public func read(
         _ blob: OCIDescriptor, _ sink: @escaping (UnsafeRawBufferPointer) throws(VoltError) -> Void
     ) throws(VoltError) {
-        try client.blob(try OCIDigest(blob.digest), size: blob.size, in: repository, sink)
+        try client.blob(try blob.digest(at: self), size: blob.size, in: repository, sink)
     }
 
     /// Keeps a blob that an open file has.

@@ -78,14 +78,14 @@ public final class LayoutPlace: ContentPlace {
         if let digest = OCIDigest(parsing: reference) {
             return Files.exists("\(directory)/\(path(digest))") ? digest : nil
         }
-        return try entry(reference).map { entry throws(VoltError) in try OCIDigest(entry.digest) }
+        return try entry(reference).map { entry throws(VoltError) in try entry.digest(at: self) }
     }
 
     /// A manifest by tag or digest, verified.
     public func manifest(_ reference: String) throws(VoltError) -> FetchedManifest {
         let entry = try entry(reference)
         guard
-            let digest = try entry.map({ (entry) throws(VoltError) in try OCIDigest(entry.digest) })
+            let digest = try entry.map({ (entry) throws(VoltError) in try entry.digest(at: self) })
                 ?? OCIDigest(parsing: reference)
         else {
             let names = try tags().joined(separator: ", ")
@@ -95,8 +95,15 @@ public final class LayoutPlace: ContentPlace {
         }
         let bytes = try Files.read(beneath: directory, path(digest), limit: OCIDocument.longest)
         guard OCIDigest.of(bytes, digest.algorithm) == digest else { throw damaged(digest) }
-        let type = try OCIDocument(bytes).mediaType ?? entry?.mediaType ?? OCIMediaType.manifest
-        return try FetchedManifest(digest: digest, mediaType: type, bytes: bytes)
+        do throws(VoltError) {
+            let document = try OCIDocument(bytes)
+            let type = document.mediaType ?? entry?.mediaType ?? OCIMediaType.manifest
+            return FetchedManifest(digest: digest, mediaType: type, bytes: bytes, document: document)
+        } catch {
+            throw VoltError(
+                .failed, "'\(digest)' in '\(name)' cannot be used: \(error.message)",
+                hint: "make the layout again")
+        }
     }
 
     private func damaged(_ digest: OCIDigest) -> VoltError {
@@ -122,7 +129,7 @@ public final class LayoutPlace: ContentPlace {
     public func read(
         _ blob: OCIDescriptor, _ sink: @escaping (UnsafeRawBufferPointer) throws(VoltError) -> Void
     ) throws(VoltError) {
-        let digest = try OCIDigest(blob.digest)
+        let digest = try blob.digest(at: self)
         let descriptor = try open(digest)
         defer { close(descriptor) }
         let hasher = OCIHasher(digest.algorithm)

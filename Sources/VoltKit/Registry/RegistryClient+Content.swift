@@ -30,6 +30,13 @@ public struct FetchedManifest: Sendable {
         self.bytes = bytes
         document = try OCIDocument(bytes)
     }
+
+    init(digest: OCIDigest, mediaType: String, bytes: [UInt8], document: OCIDocument) {
+        self.digest = digest
+        self.mediaType = mediaType
+        self.bytes = bytes
+        self.document = document
+    }
 }
 
 extension RegistryClient {
@@ -43,6 +50,8 @@ extension RegistryClient {
     /// - Parameter reference: a tag or a digest.
     public func manifest(_ reference: String, in name: OCIRepositoryName) throws(VoltError) -> FetchedManifest
     {
+        try check(reference, in: name)
+        let what = subject(reference, name)
         let answer = try send(
             Call(
                 method: "GET", path: "/v2/\(name)/manifests/\(reference)", scope: Self.pull(name),
@@ -53,25 +62,32 @@ extension RegistryClient {
             if wanted.algorithm != digest.algorithm { digest = OCIDigest.of(answer.body, wanted.algorithm) }
             guard wanted == digest else {
                 throw VoltError(
-                    .refused, "'\(endpoint.host)' answers with another manifest than '\(name)@\(reference)'",
+                    .refused, "'\(endpoint.host)' answers with another manifest than '\(what)'",
                     hint: "the registry or something on the way to it is not to be trusted")
             }
         }
         let said = answer["content-type"]?.prefix { $0 != ";" }.trimmingBlanks
-        let own = try OCIDocument(answer.body).mediaType
+        let document = try reading(what, type: said) { () throws(VoltError) in try OCIDocument(answer.body) }
+        let own = document.mediaType
         // What reads one of them would see another thing than what reads the other ("manifest.md", `mediaType`).
         if let own, let said, said.hasPrefix("application/vnd."), own != said {
             throw VoltError(
                 .refused,
-                "'\(endpoint.host)' calls manifest '\(name):\(reference)' '\(said)', and it calls itself '\(own)'",
+                "'\(endpoint.host)' calls manifest '\(what)' '\(said)', and it calls itself '\(own)'",
                 hint: "push it again with the media type that it has")
         }
-        let type = own ?? said ?? OCIMediaType.manifest
-        return try FetchedManifest(digest: digest, mediaType: type, bytes: answer.body)
+        if own == nil, said?.hasPrefix("application/vnd.") != true, !document.saysWhatItIs {
+            throw wrong(what, type: said, "it is no manifest")
+        }
+        let type =
+            own ?? (said?.hasPrefix("application/vnd.") == true ? said : nil)
+            ?? (document.manifests.isEmpty ? OCIMediaType.manifest : OCIMediaType.index)
+        return FetchedManifest(digest: digest, mediaType: type, bytes: answer.body, document: document)
     }
 
     /// The digest that a tag or digest has, or nil when there is none.
     public func resolve(_ reference: String, in name: OCIRepositoryName) throws(VoltError) -> OCIDigest? {
+        try check(reference, in: name)
         let answer = try send(
             Call(
                 method: "HEAD", path: "/v2/\(name)/manifests/\(reference)", scope: Self.pull(name),
@@ -96,6 +112,18 @@ extension RegistryClient {
                 method: "PUT", path: "/v2/\(name)/manifests/\(reference)", scope: Self.push(name),
                 headers: [("Content-Type", mediaType)], body: manifest))
         guard answer.isSuccess else { throw failure(answer, "push '\(name):\(reference)'") }
+        let what = subject(reference, name)
+        // A page that answers everything with 200 has kept nothing.
+        let said = answer["docker-content-digest"].flatMap { OCIDigest(parsing: $0) }
+        guard answer.status == 201 || said != nil || answer["location"] != nil else {
+            throw wrong(what, type: answer["content-type"], "it does not say that the manifest was kept")
+        }
+        if let said, said != OCIDigest.of(manifest, said.algorithm) {
+            throw VoltError(
+                .refused,
+                "'\(endpoint.host)' keeps another manifest as '\(what)' than the one that was pushed",
+                hint: "the registry or something on the way to it is not to be trusted")
+        }
         return answer["oci-subject"] != nil
     }
 
@@ -119,7 +147,7 @@ extension RegistryClient {
         let answer = try send(
             Call(method: "HEAD", path: "/v2/\(name)/blobs/\(digest)", scope: Self.pull(name)))
         if answer.status == 404 { return false }
-        guard answer.isSuccess else { throw failure(answer, "look for blob '\(digest)'") }
+        guard answer.isSuccess else { throw failure(answer, "look for blob '\(digest)' of '\(name)'") }
         return true
     }
 
@@ -128,12 +156,16 @@ extension RegistryClient {
         let answer = try send(
             Call(method: "HEAD", path: "/v2/\(name)/blobs/\(digest)", scope: Self.pull(name)))
         if answer.status == 404 { return nil }
-        guard answer.isSuccess else { throw failure(answer, "look for blob '\(digest)'") }
+        guard answer.isSuccess else { throw failure(answer, "look for blob '\(digest)' of '\(name)'") }
         guard let size = answer["content-length"].flatMap({ UInt64($0) }) else {
-            throw VoltError(.failed, "'\(endpoint.host)' does not say how large blob '\(digest)' is")
+            throw VoltError(
+                .failed, "'\(endpoint.host)' does not say how large '\(subject(digest.description, name))' is"
+            )
         }
         guard size <= UInt64(Int64.max) else {
-            throw VoltError(.refused, "'\(endpoint.host)' says that blob '\(digest)' has \(size) bytes")
+            throw VoltError(
+                .refused,
+                "'\(endpoint.host)' says that '\(subject(digest.description, name))' has \(size) bytes")
         }
         return size
     }
@@ -168,7 +200,7 @@ extension RegistryClient {
                     came += UInt64(part.count)
                     try sink(part)
                 }
-                guard answer.isSuccess else { throw failure(answer, "pull blob '\(digest)'") }
+                guard answer.isSuccess else { throw failure(answer, "pull blob '\(digest)' of '\(name)'") }
                 break
             } catch {
                 guard error.code == .tryAgain, attempt < endpoint.settings.retries, !stop() else {
@@ -180,7 +212,8 @@ extension RegistryClient {
         }
         guard size == nil || size == came, hasher.finish() == digest else {
             throw VoltError(
-                .refused, "'\(endpoint.host)' sends other bytes than blob '\(digest)' has",
+                .refused,
+                "'\(endpoint.host)' sends other bytes than blob '\(digest)' of '\(name)' has",
                 hint: "the registry is damaged, or something on the way to it is not to be trusted")
         }
     }
@@ -245,7 +278,7 @@ extension RegistryClient {
                 }
                 call.mayRepeat = false
                 let answer = try send(call)
-                guard answer.isSuccess else { throw failure(answer, "push blob '\(digest)'") }
+                guard answer.isSuccess else { throw failure(answer, "push blob '\(digest)' to '\(name)'") }
                 return
             } catch {
                 guard error.code == .tryAgain, attempt < endpoint.settings.retries, !stop() else {
@@ -279,7 +312,10 @@ extension RegistryClient {
     private func begin(_ name: OCIRepositoryName) throws(VoltError) -> String {
         let answer = try send(
             Call(method: "POST", path: "/v2/\(name)/blobs/uploads/", scope: Self.push(name)))
-        guard answer.isSuccess, let place = place(answer) else { throw failure(answer, "push to '\(name)'") }
+        guard answer.isSuccess else { throw failure(answer, "push to '\(name)'") }
+        guard let place = place(answer) else {
+            throw wrong("\(endpoint.host)/\(name)", "it does not say where the upload goes")
+        }
         return place
     }
 

@@ -37,8 +37,14 @@ extension RegistryClient {
             let answer = try send(Call(method: "GET", path: path, scope: scope))
             guard answer.isSuccess else { throw failure(answer, what) }
             guard let body = try? JSONDecoder().decode(Body.self, from: Data(answer.body)) else {
+                let kind = answer["content-type"].map {
+                    " (it comes as '\(RegistryText.plain($0, longest: 100))')"
+                }
                 throw VoltError(
-                    .failed, "cannot \(what) at '\(endpoint.host)': the answer is not of its form")
+                    .failed,
+                    "cannot \(what) at '\(endpoint.host)': the answer is not of its form\(kind ?? "")",
+                    hint:
+                        "is '\(endpoint.host)' a registry, reached without a proxy or login page in between?")
             }
             result += items(body)
             next = try link(answer)
@@ -58,7 +64,10 @@ extension RegistryClient {
         guard let field = answer["link"], field.contains("rel=\"next\"") || field.contains("rel=next"),
             let start = field.firstIndex(of: "<"), let end = field.firstIndex(of: ">"), start < end
         else { return nil }
-        let url = try WebURL(String(field[field.index(after: start)..<end]), relativeTo: answer.url)
+        let next = String(field[field.index(after: start)..<end])
+        let url = try reading("\(endpoint.host)\(answer.url.target)") { () throws(VoltError) in
+            try WebURL(next, relativeTo: answer.url)
+        }
         guard url.origin == answer.url.origin else {
             throw VoltError(.refused, "'\(endpoint.host)' goes on with its list at '\(url)'")
         }
@@ -95,11 +104,14 @@ extension RegistryClient {
             "/v2/\(name)/referrers/\(digest)" + (type.map { "?artifactType=\(Self.encode($0))" } ?? "")
         var seen: Set<String> = []
         while let path = next {
-            try note(path, &seen, "list what is about '\(digest)'")
+            try note(path, &seen, "list what is about '\(name)@\(digest)'")
             let answer = try send(Call(method: "GET", path: path, scope: Self.pull(name)))
             if answer.status == 404 { return nil }
-            guard answer.isSuccess else { throw failure(answer, "list what is about '\(digest)'") }
-            result += try OCIDocument(answer.body).manifests
+            guard answer.isSuccess else { throw failure(answer, "list what is about '\(name)@\(digest)'") }
+            let document = try reading(
+                subject(digest.description, name), type: answer["content-type"]
+            ) { () throws(VoltError) in try OCIDocument(answer.body) }
+            result += document.manifests
             next = try link(answer)
         }
         return result

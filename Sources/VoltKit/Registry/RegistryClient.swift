@@ -64,9 +64,10 @@ public final class RegistryClient {
                     pause = max(pause, .seconds(min(seconds, 60)))
                 }
             } catch {
-                guard error.code == .tryAgain, call.mayRepeat, attempt < endpoint.settings.retries,
-                    sink == nil
-                else { throw error }
+                guard error.code == .tryAgain else { throw error }
+                guard call.mayRepeat, attempt < endpoint.settings.retries, sink == nil else {
+                    throw Self.telling(error, call)
+                }
                 failure = error
             }
             attempt += 1
@@ -78,6 +79,14 @@ public final class RegistryClient {
             usleep(UInt32(clamping: (pause + part).milliseconds * 1000))
             pause = min(pause * 2, .seconds(10))
         }
+    }
+
+    /// The error with what was asked for.
+    private static func telling(_ error: VoltError, _ call: Call) -> VoltError {
+        let path = call.path.prefix { $0 != "?" }
+        guard path.hasPrefix("/v2/"), path.count > 4 else { return error }
+        return VoltError(
+            error.code, "\(error.message) (asked for '\(path.dropFirst(4).prefix(300))')", hint: error.hint)
     }
 
     private func authorized(
@@ -159,7 +168,7 @@ public final class RegistryClient {
     /// Asks a token server ("Token Authentication Specification" and "Token Authentication Implementation" of the
     /// distribution project).
     private func token(_ realm: String, service: String?, scope: String) throws(VoltError) -> String {
-        let url = try WebURL(realm)
+        let url = try reading("\(endpoint.host)/v2/") { () throws(VoltError) in try WebURL(realm) }
         guard url.scheme == "https" || endpoint.scheme == "http" else {
             throw VoltError(
                 .refused, "'\(endpoint.host)' sends its users to '\(url)' for tokens, which is not encrypted")
@@ -199,7 +208,11 @@ public final class RegistryClient {
         }
         guard let body = try? JSONDecoder().decode(Body.self, from: Data(answer.body)),
             let token = body.token ?? body.accessToken, !token.isEmpty
-        else { throw VoltError(.failed, "'\(url)' answers without a token") }
+        else {
+            throw VoltError(
+                .failed, "'\(url)' answers without a token for '\(endpoint.host)'",
+                hint: "is it a server of tokens, reached without a proxy or login page in between?")
+        }
         return token
     }
 

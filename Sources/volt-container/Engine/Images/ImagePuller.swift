@@ -90,15 +90,31 @@ public struct ImagePuller: Sendable {
                 throw VoltError(.failed, "the helper that pulls names no image")
             }
             let layout = OCILayout(directory: directory)
-            let layers = try layout.contents(architecture: OCILayout.hostArchitecture).layers
+            let layers = try Self.naming(pinned) { () throws(VoltError) in
+                try layout.contents(architecture: OCILayout.hostArchitecture).layers
+            }
             let fetch = LayerFetch(store: store, helper: helper, reference: pinned)
             let fetched = try fetch.run(layers, progress: progress)
-            let outcome = try ImageImporter(store: store).importLayout(directory, as: stored)
+            let outcome = try Self.naming(pinned) { () throws(VoltError) in
+                try ImageImporter(store: store).importLayout(directory, as: stored)
+            }
             let record = record(outcome.image.digest, manifest)
             try remember(layers, manifest, in: layout, reference, record, stored)
             return Outcome(
                 image: outcome.image, manifest: found.digest, isUnchanged: false, signedBy: record.signedBy,
                 fetched: (fetched.layers, fetched.bytes), notes: fetched.notes + outcome.notes)
+        }
+    }
+
+    /// What is wrong with the documents of an image is no wrong usage: the error names the image as its registry has it.
+    private static func naming<Value>(
+        _ reference: OCIReference, _ body: () throws(VoltError) -> Value
+    ) throws(VoltError) -> Value {
+        do throws(VoltError) { return try body() } catch {
+            guard error.code == .usage || error.code == .failed else { throw error }
+            throw VoltError(
+                .failed, "image '\(reference)' cannot be used: \(error.message)",
+                hint: "it is so at the registry: push it again from where it was built")
         }
     }
 

@@ -147,7 +147,7 @@ struct Discover: ParsableCommand {
                 artifactType: RegistryText.plain(descriptor.artifactType ?? "", longest: 255),
                 tag: companion.tag?.description,
                 annotations: descriptor.annotations,
-                referrers: try nodes(try OCIDigest(descriptor.digest), place, &seen, depth: depth + 1))
+                referrers: try nodes(try descriptor.digest(at: place), place, &seen, depth: depth + 1))
         }
     }
 
