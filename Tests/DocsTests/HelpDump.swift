@@ -1,5 +1,23 @@
+import FoundationEssentials
+import Testing
+import VoltTestKit
+
 /// What `--experimental-dump-help` prints: the commands of a tool as ArgumentParser sees them.
 struct HelpDump: Decodable {
+    /// The tools that are built, in the order of the reference.
+    static let tools = ["gitops", "container", "service", "cas", "registry"]
+
+    /// The commands of a tool.
+    static func command(of tool: String) throws -> Command {
+        let scratch = try ScratchDirectory()
+        var runner = ToolRunner(scratch: scratch.path)
+        // As `volt` runs it, so that it calls itself `volt x`.
+        runner.environment["VOLT_EXE"] = "/usr/bin/volt"
+        let result = try runner("volt-\(tool)", "--experimental-dump-help")
+        try #require(result.status == 0, "\(result.stderr)")
+        return try JSONDecoder().decode(HelpDump.self, from: Data(result.stdout.utf8)).command
+    }
+
     struct Command: Decodable {
         let commandName: String
         let abstract: String?

@@ -1,22 +1,8 @@
-import FoundationEssentials
 import Testing
 import VoltSystem
 import VoltTestKit
 
 @Suite struct ReferenceTests {
-    /// The tools that are built, in the order of the page.
-    private static let tools = ["gitops", "container", "service", "cas", "registry"]
-
-    private func dump(_ tool: String) throws -> HelpDump.Command {
-        let scratch = try ScratchDirectory()
-        var runner = ToolRunner(scratch: scratch.path)
-        // As `volt` runs it, so that it calls itself `volt x`.
-        runner.environment["VOLT_EXE"] = "/usr/bin/volt"
-        let result = try runner("volt-\(tool)", "--experimental-dump-help")
-        try #require(result.status == 0, "\(result.stderr)")
-        return try JSONDecoder().decode(HelpDump.self, from: Data(result.stdout.utf8)).command
-    }
-
     @Test("docs/cli-reference.md is what the tools say about themselves")
     func reference() throws {
         let scratch = try ScratchDirectory()
@@ -35,12 +21,12 @@ import VoltTestKit
                 help: try runner.run([alone] + words).stdout
             )
         }
-        let text = Reference.text(volt: volt, tools: try Self.tools.map(dump))
+        let text = Reference.text(volt: volt, tools: try HelpDump.tools.map(HelpDump.command(of:)))
         #expect(try Golden.difference(text, "docs/cli-reference.md") == nil)
         #expect(text.contains("\n## volt gitops — GitOps pipelines\n"))
     }
 
-    @Test("every verb has an example in its help", arguments: tools)
+    @Test("every verb has an example in its help", arguments: HelpDump.tools)
     func examples(tool: String) throws {
         func check(_ command: HelpDump.Command, _ path: String) {
             let children = command.visibleSubcommands
@@ -50,6 +36,6 @@ import VoltTestKit
                 Issue.record("'\(path)' has no example: an indented line with the command in its discussion")
             }
         }
-        check(try dump(tool), "volt \(tool)")
+        check(try HelpDump.command(of: tool), "volt \(tool)")
     }
 }

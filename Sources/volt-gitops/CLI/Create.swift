@@ -9,10 +9,12 @@ struct Create: ParsableCommand {
         abstract: "Create a pipeline.",
         discussion: """
             Example:
-              volt gitops create --name site --repo https://git.example/team/site.git --provider github \\
-                  --branch main --workload web --secret-file hook.secret
-              volt gitops create --name api --repo https://git.example/team/api.git --provider gitea \\
-                  --tag '^2.1' --submodules --lfs --workload api --secret-file hook.secret
+              volt gitops create --name site --repo https://git.example/team/site.git \\
+                  --provider github --branch main --workload web \\
+                  --secret-file hook.secret
+              volt gitops create --name api --repo https://git.example/team/api.git \\
+                  --provider gitea --tag '^2.1' --submodules --lfs --workload api \\
+                  --secret-file hook.secret
             """)
 
     @Option(help: "The name of the pipeline.") var name: String

@@ -13,7 +13,8 @@ struct Serve: ParsableCommand {
 
             With a certificate it speaks HTTPS (TLS 1.2 and 1.3) and nothing else on that port. SIGHUP reads the \
             files again, for the connections from then on:
-              volt gitops serve --port 9443 --tls-cert /etc/volt/hooks.pem --tls-key /etc/volt/hooks.key
+              volt gitops serve --port 9443 --tls-cert /etc/volt/hooks.pem \\
+                  --tls-key /etc/volt/hooks.key
             """)
 
     @Option(help: "The port; 0 for a free one. Not given: VOLT_GITOPS_PORT, or 9090.") var port: Int?

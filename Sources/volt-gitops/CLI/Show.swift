@@ -12,7 +12,7 @@ struct Show: ParsableCommand {
             durations, and the log of the deploy. 'volt gitops logs --name N --why' has the numbers.
 
             Example:
-              volt gitops show 12
+              volt gitops show 2
             """)
 
     @Argument(help: "The number of the attempt.") var attempt: Int64

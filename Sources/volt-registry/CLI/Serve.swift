@@ -13,7 +13,8 @@ struct Serve: ParsableCommand {
         discussion: """
             Example:
               volt registry serve --port 5000
-              skopeo copy --dest-tls-verify=false docker-archive:web.tar docker://localhost:5000/team/web:1
+              skopeo copy --dest-tls-verify=false docker-archive:web.tar \\
+                  docker://localhost:5000/team/web:1
 
             It listens on 127.0.0.1 unless --listen says otherwise, and keeps everything in one Stellarium store. \
             With a certificate it speaks HTTPS and nothing else on that port; SIGHUP reads the files again, and opens the \

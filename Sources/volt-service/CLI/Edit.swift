@@ -14,7 +14,8 @@ struct Edit: ParsableCommand {
 
             Examples:
               volt service edit volt-gitops --port 9191 --restart
-              volt service edit volt-gitops --set MemoryMax=512M --set Unit.Description='Deploys of this host'
+              volt service edit volt-gitops --set MemoryMax=512M \\
+                  --set Unit.Description='Deploys of this host'
               volt service edit volt-gitops --from override.conf
               volt service edit volt-gitops
             """)

@@ -9,7 +9,7 @@ struct SetTag: ParsableCommand {
         commandName: "tag", abstract: "Give a blob or a tree a name, which keeps it from gc.",
         discussion: """
             Examples:
-              volt cas tag sha256:9f86d081… site --tree
+              volt cas tag images/site images/site:before
               volt cas tag site site-before
             """)
 

@@ -13,7 +13,8 @@ struct Export: ParsableCommand {
             and registries read it.
 
             Example:
-              volt cas export images/site --to layout && skopeo copy oci:layout:images/site docker://…
+              volt cas export images/site --to layout
+              skopeo copy oci:layout:images/site docker://registry.example/team/site:1
             """)
 
     @Argument(help: "Tags.") var tags: [String]
@@ -40,7 +41,8 @@ struct ImportLayout: ParsableCommand {
             blob becomes the blob. Everything is compared with its digest.
 
             Example:
-              skopeo copy docker://debian:12 oci:layout:debian:12 && volt cas import layout --bare
+              skopeo copy docker://debian:12 oci:layout:debian:12
+              volt cas import layout --bare
             """)
 
     @Argument(help: "The layout.") var layout: String

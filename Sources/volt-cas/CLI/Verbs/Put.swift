@@ -61,7 +61,7 @@ struct Cat: ParsableCommand {
         discussion: """
             Examples:
               volt cas cat images/site:etc/os-release
-              volt cas cat disks/web --offset 1M --length 512 | xxd
+              volt cas cat disks/web --offset 1M --length 512 | od -c
             """)
 
     @Argument(help: "A digest, a tag, or TREE:PATH.") var blob: String
@@ -93,7 +93,8 @@ struct Has: ParsableCommand {
             Those that are not there are printed.
 
             Example:
-              volt cas has sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
+              volt cas has \\
+                  sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
             """)
 
     @Argument(help: "Digests.") var digests: [String]

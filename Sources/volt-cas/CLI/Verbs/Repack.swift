@@ -12,7 +12,8 @@ struct Rm: ParsableCommand {
             name away with 'untag' and run 'gc'.
 
             Example:
-              volt cas rm sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+              volt cas rm \\
+                  sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
             """)
 
     @Argument(help: "Digests.") var digests: [String]

@@ -17,7 +17,8 @@ struct Apply: AsyncParsableCommand {
 
             With --dry-run nothing is built or started: it says what would become of the workload, and why.
 
-              volt container apply --workload web --manifest ./volt-manifest.yaml --source . --revision 1
+              volt container apply --workload web --manifest ./volt-manifest.yaml \\
+                  --source . --revision 1
             """)
 
     @Option(help: "The name of the workload.")

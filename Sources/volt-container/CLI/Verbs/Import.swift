@@ -12,7 +12,8 @@ struct Import: ParsableCommand {
             layout as a directory or in an archive; '-' is standard input. The files are copied.
 
               volt container import --name busybox --command /bin/sh rootfs.tar.gz
-              skopeo copy docker://alpine:3.20 oci:alpine:3.20 && volt container import --name alpine alpine
+              skopeo copy docker://alpine:3.20 oci:alpine:3.20
+              volt container import --name alpine alpine
               mmdebstrap bookworm - | volt container import --name debian:12 -
             """)
 

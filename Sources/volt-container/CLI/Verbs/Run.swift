@@ -12,7 +12,8 @@ struct Run: ParsableCommand {
             command cannot be run, 127 when it is not there, 128 and the number of the signal that ended it.
 
               volt container run --rm busybox uname -a
-              volt container run -d --name web -p 8080:80 -v ./www:/www:ro busybox httpd -f -h /www
+              volt container run -d --name web -p 8080:80 -v ./www:/www:ro \\
+                  busybox httpd -f -h /www
             """)
 
     @Flag(name: [.short, .long], help: "Run in the background and print the name.")

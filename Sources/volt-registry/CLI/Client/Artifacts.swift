@@ -82,8 +82,8 @@ struct PushArtifact: ParsableCommand {
         abstract: "Push files as an artifact.",
         discussion: """
             Example:
-              volt registry push --artifact-type application/vnd.example.report localhost:5000/reports:1 \
-            report.json:application/json notes.txt
+              volt registry push --artifact-type application/vnd.example.report \\
+                  localhost:5000/reports:1 report.json:application/json notes.txt
               volt registry push localhost:5000/site:1 public/
 
             A directory goes as an archive, which 'pull' unpacks again.
@@ -116,7 +116,8 @@ struct Attach: ParsableCommand {
         abstract: "Push files as an artifact that is about another manifest.",
         discussion: """
             Example:
-              volt registry attach --artifact-type application/spdx+json localhost:5000/team/web:1.4 sbom.json
+              volt registry attach --artifact-type application/spdx+json \\
+                  localhost:5000/team/web:1.4 sbom.json
             """)
 
     @OptionGroup var client: ClientOptions

@@ -119,7 +119,8 @@ struct BlobCommand: ParsableCommand {
             abstract: "Write a blob to a file, verified.",
             discussion: """
                 Example:
-                  volt registry blob fetch --output layer.tar.gz localhost:5000/team/web@sha256:…
+                  volt registry blob fetch --output layer.tar.gz \\
+                      localhost:5000/team/web@sha256:…
                 """)
         @OptionGroup var client: ClientOptions
         @Option(help: ArgumentHelp("The file; - is standard output.", valueName: "file")) var output: String

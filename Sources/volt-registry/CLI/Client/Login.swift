@@ -13,7 +13,8 @@ struct Login: ParsableCommand {
             where Docker keeps it, with a credential helper where one is configured.
 
             Example:
-              volt registry login --username ci --password-stdin registry.example < password
+              volt registry login --username ci --password-stdin registry.example \\
+                  < password
             """)
 
     @OptionGroup var client: ClientOptions
