@@ -39,6 +39,10 @@ extension FuzzTarget {
             "\"size\":", "null", "-1", "\"subject\":{", "1e400",
         ]
     ) { bytes throws(FuzzFailure) in
+        let checked = try? OCIDocument(checking: bytes)
+        try require(
+            checked.map { $0.manifests.isEmpty || $0.blobs.isEmpty } ?? true, "an image that is an index, too"
+        )
         guard let document = try? OCIDocument(bytes) else { return }
         for blob in document.blobs {
             try require(blob.digest.utf8.count <= 256, "a digest of \(blob.digest.utf8.count) bytes")

@@ -1,9 +1,10 @@
-import RegistryEngine
 import Testing
 import VoltOCI
 import VoltStore
 import VoltSystem
 import VoltTestKit
+
+@testable import RegistryEngine
 
 @Suite(.timeLimit(.minutes(2))) struct ManifestTests {
     @Test("PUT of a manifest says where it is, and keeps fields that nobody knows")
@@ -284,5 +285,36 @@ import VoltTestKit
             path = answer.headers["link"].map { String($0.dropFirst().prefix { $0 != ">" }) }
         }
         #expect(seen.count == 5 && Set(seen) == made)
+    }
+
+    @Test(
+        "a manifest that two programs could read as two things is refused, and one that is there already is served"
+    )
+    func ambiguous() throws {
+        let subject = try Subject()
+        let plain = String(decoding: try subject.image("one", in: "a"), as: UTF8.self)
+        let bad = plain.replacing("\"layers\":[", with: "\"manifests\":[],\"layers\":[")
+        let twice = plain.replacing("\"layers\":", with: "\"layers\":[],\"layers\":")
+        var wide: [UInt8] = [0xff, 0xfe]
+        for unit in plain.utf16 { wide += [UInt8(unit & 0xff), UInt8(unit >> 8)] }
+        let mark: [UInt8] = [0xef, 0xbb, 0xbf]
+        let cases: [([UInt8], String)] = [
+            (Array(bad.utf8), "'manifests'"), (mark + Array(plain.utf8), "byte order mark"), (wide, "UTF-16"),
+            (Array(twice.utf8), "twice"),
+            (Array("{\"schemaVersion\":2,\"config\":null,\"layers\":[]}".utf8), "null"),
+        ]
+        for (bytes, word) in cases {
+            let answer = try subject.put(bytes, "1", in: "a")
+            #expect(answer.status == 400 && answer.code == "MANIFEST_INVALID", "\(word): \(answer.text)")
+            #expect(answer.text.contains(word), "\(answer.text)")
+        }
+        // As an earlier version took it.
+        let digest = OCIDigest.of(bad.utf8)
+        _ = try subject.storage.put(
+            Array(bad.utf8), try OCIDocument(Array(bad.utf8)), mediaType: OCIMediaType.manifest,
+            digest: digest, tags: [try OCITagName("old")], in: try OCIRepositoryName("a"), needsBlobs: true)
+        let old = try subject.request("GET", "/v2/a/manifests/old")
+        #expect(old.status == 200 && old.text == bad)
+        #expect(try subject.request("DELETE", "/v2/a/manifests/\(digest)").status == 202)
     }
 }

@@ -82,4 +82,36 @@ import VoltOCI
             String(repeating: "{\"a\":", count: 50_000),
         ] { #expect(throws: VoltError.self) { try OCIDocument(Array(text.utf8)) } }
     }
+
+    @Test("a document that comes from outside has one meaning only")
+    func checked() throws {
+        let item = "{\"digest\":\"sha256:\(Self.hex)\",\"size\":3,\"annotations\":{\"A\":\"1\",\"a\":\"2\"}}"
+        for text in [
+            "{\"config\":\(item),\"layers\":[\(item),\(item)],\"x\":{\"Size\":1,\"size\":\"\\\"{,\"}}",
+            "{\"config\":\(item),\"layers\":null,\"manifests\":null}", "{\"manifests\":[\(item)]}",
+            "{\"mediaType\":\"\(OCIMediaType.index)\",\"manifests\":[]}",
+        ] { _ = try OCIDocument(checking: Array(text.utf8)) }
+        for (text, word) in [
+            ("{\"layers\":[],\"manifests\":[]}", "both 'layers'"),
+            ("{\"config\":\(item),\"manifests\":[]}", "both 'config'"), ("{\"config\":null}", "null"),
+            ("{\"layers\":[],\"l\\u0061yers\":[]}", "'layers' twice"),
+            ("{\"layers\":[],\"Layers\":[]}", "others read as 'layers'"),
+            ("{\"layer\u{17f}\":[]}", "others read as 'layers'"),
+            ("{\"layers\":[{\"digest\":\"a\",\"Digest\":\"b\",\"size\":1}]}", "others read as 'digest'"),
+            ("{\"layers\":[{\"digest\":\"a\",\"size\":1,\"size\":2}]}", "'size' twice"),
+            ("{\"annotations\":{\"a\":\"1\",\"a\":\"2\"}}", "'a' twice"),
+            ("{\"mediaType\":\"\(OCIMediaType.index)\",\"layers\":[]}", "has 'layers'"),
+            ("{\"mediaType\":\"\(OCIMediaType.manifest)\",\"manifests\":[]}", "has 'manifests'"),
+            ("\u{feff}{}", "byte order mark"), ("{\u{0}}", "UTF-16"),
+        ] {
+            let error = #expect(throws: VoltError.self) { try OCIDocument(checking: Array(text.utf8)) }
+            #expect(error?.message.contains(word) == true, "\(text): \(error?.message ?? "")")
+        }
+        #expect(throws: VoltError.self) {
+            try OCIDocument(checking: [0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d])
+        }
+        #expect(throws: VoltError.self) {
+            try OCIDocument(checking: Array("{\"manifests\":[]}".utf8), type: OCIMediaType.manifest)
+        }
+    }
 }

@@ -69,7 +69,7 @@ public struct OCILayout: Sendable {
             name == nil || $0.annotations?[Self.nameKey] == name
         }
         let found = try select(descriptors, architecture: architecture, depth: 0, name: nil)
-        let manifest: OCIManifest = try decode(try blob(found.descriptor), found.descriptor.digest)
+        let manifest: OCIManifest = try decode(try checked(found.descriptor), found.descriptor.digest)
         guard OCIMediaType.configs.contains(manifest.config.mediaType ?? "") else {
             return Contents(
                 config: nil,
@@ -163,7 +163,7 @@ public struct OCILayout: Sendable {
         let name =
             name ?? chosen.annotations?["io.containerd.image.name"] ?? chosen.annotations?[Self.nameKey]
         guard OCIMediaType.indexes.contains(chosen.mediaType ?? "") else { return (chosen, name) }
-        let inner: OCIIndex = try decode(try blob(chosen), chosen.digest)
+        let inner: OCIIndex = try decode(try checked(chosen), chosen.digest)
         return try select(inner.manifests, architecture: architecture, depth: depth + 1, name: name)
     }
 
@@ -174,6 +174,15 @@ public struct OCILayout: Sendable {
             throw VoltError(
                 .refused, "blob '\(digest)' has other bytes than its digest says",
                 hint: "fetch the image again")
+        }
+        return bytes
+    }
+
+    /// A manifest or index that has one meaning only.
+    private func checked(_ descriptor: OCIDescriptor) throws(VoltError) -> [UInt8] {
+        let bytes = try blob(descriptor)
+        do throws(VoltError) { _ = try OCIDocument(checking: bytes, type: descriptor.mediaType) } catch {
+            throw VoltError(.refused, "'\(descriptor.digest)': \(error.message)", hint: error.hint)
         }
         return bytes
     }

@@ -24,11 +24,11 @@ public struct FetchedManifest: Sendable {
     }
 
     /// - Parameters: see the properties.
+    /// - Throws: `VoltError` with code `refused` for what is no manifest, or could be read as two.
     public init(digest: OCIDigest, mediaType: String, bytes: [UInt8]) throws(VoltError) {
-        self.digest = digest
-        self.mediaType = mediaType
-        self.bytes = bytes
-        document = try OCIDocument(bytes)
+        try self.init(
+            digest: digest, mediaType: mediaType, bytes: bytes,
+            document: Self.document(bytes, type: mediaType))
     }
 
     init(digest: OCIDigest, mediaType: String, bytes: [UInt8], document: OCIDocument) {
@@ -36,6 +36,16 @@ public struct FetchedManifest: Sendable {
         self.mediaType = mediaType
         self.bytes = bytes
         self.document = document
+    }
+
+    /// What bytes of somebody else say.
+    ///
+    /// - Throws: `VoltError`; code `usage` for what is no manifest, `refused` for one that could be read as two.
+    static func document(_ bytes: [UInt8], type: String?) throws(VoltError) -> OCIDocument {
+        _ = try OCIDocument(bytes)
+        do throws(VoltError) { return try OCIDocument(checking: bytes, type: type) } catch {
+            throw VoltError(.refused, error.message, hint: error.hint)
+        }
     }
 }
 
@@ -67,7 +77,14 @@ extension RegistryClient {
             }
         }
         let said = answer["content-type"]?.prefix { $0 != ";" }.trimmingBlanks
-        let document = try reading(what, type: said) { () throws(VoltError) in try OCIDocument(answer.body) }
+        let document = try reading(what, type: said) { () throws(VoltError) in
+            do throws(VoltError) { return try FetchedManifest.document(answer.body, type: said) } catch {
+                guard error.code == .refused else { throw error }
+                throw VoltError(
+                    .refused, "'\(endpoint.host)' has a bad '\(name):\(reference)': \(error.message)",
+                    hint: error.hint)
+            }
+        }
         let own = document.mediaType
         // What reads one of them would see another thing than what reads the other ("manifest.md", `mediaType`).
         if let own, let said, said.hasPrefix("application/vnd."), own != said {

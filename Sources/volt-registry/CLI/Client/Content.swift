@@ -48,7 +48,8 @@ struct ManifestCommand: ParsableCommand {
         func run() throws {
             let path = file == "-" ? "/dev/stdin" : file
             let bytes = try Files.read(path, limit: OCIDocument.longest)
-            let type = try mediaType ?? OCIDocument(bytes).mediaType ?? OCIMediaType.manifest
+            let document = try OCIDocument(checking: bytes, type: mediaType)
+            let type = mediaType ?? document.mediaType ?? OCIMediaType.manifest
             let manifest = try FetchedManifest(digest: .of(bytes), mediaType: type, bytes: bytes)
             try client.open(target).put(manifest, tag: target.newTag)
             try Output.put(manifest.digest)
@@ -82,11 +83,21 @@ struct ManifestCommand: ParsableCommand {
             try Self.remove(digest, in: name, registry)
         }
 
+        /// Nil for what nobody should pull, which can be taken away all the same.
+        private static func readable(
+            _ digest: OCIDigest, in name: OCIRepositoryName, _ registry: RegistryClient
+        ) throws(VoltError) -> FetchedManifest? {
+            do throws(VoltError) { return try registry.manifest(digest.description, in: name) } catch {
+                guard error.code == .refused else { throw error }
+                return nil
+            }
+        }
+
         /// Also what lies under the tags that belong to it: nobody finds that any more.
         private static func remove(
             _ digest: OCIDigest, in name: OCIRepositoryName, _ registry: RegistryClient, depth: Int = 0
         ) throws {
-            let manifest = try registry.manifest(digest.description, in: name)
+            let manifest = try readable(digest, in: name, registry)
             let place = RepositoryPlace(registry, name)
             let companions = try OCICompanionTag.tags(of: digest).compactMap { tag in
                 guard let other = try place.resolve(tag.description), other != digest else {
@@ -98,7 +109,7 @@ struct ManifestCommand: ParsableCommand {
                     ? other : nil
             }
             try registry.deleteManifest(digest.description, in: name)
-            try registry.removeReferrer(manifest, in: name)
+            if let manifest { try registry.removeReferrer(manifest, in: name) }
             // Tags may lead in a circle.
             for other in companions where depth < 8 {
                 do { try remove(other, in: name, registry, depth: depth + 1) } catch let error as VoltError

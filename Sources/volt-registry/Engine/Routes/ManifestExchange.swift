@@ -130,7 +130,7 @@ final class ManifestExchange: HTTPExchange {
         _ reference: RegistryStorage.Reference, _ tags: [OCITagName]
     ) throws -> HTTPResponse {
         let document: OCIDocument
-        do throws(VoltError) { document = try OCIDocument(bytes) } catch {
+        do throws(VoltError) { document = try OCIDocument(checking: bytes, type: contentType) } catch {
             throw RegistryError.manifestInvalid(error.message)
         }
         if let contentType, let own = document.mediaType, contentType != own {
