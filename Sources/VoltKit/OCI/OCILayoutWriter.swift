@@ -1,4 +1,5 @@
 internal import FoundationEssentials
+internal import Glibc
 public import VoltCore
 internal import VoltCrypto
 internal import VoltSystem
@@ -16,7 +17,17 @@ public struct OCILayoutWriter {
             throw VoltError(
                 .conflict, "'\(directory)' is not empty", hint: "name a directory that is empty or not there")
         }
-        try Files.makeDirectory("\(directory)/blobs/sha256", mode: 0o755)
+        try Files.makeDirectory(directory)
+        // Of several that begin at once one makes the layout.
+        guard mkdir("\(directory)/blobs", 0o755) == 0 else {
+            guard errno == EEXIST else {
+                throw SystemError.current.during("cannot make directory '\(directory)/blobs'")
+            }
+            throw VoltError(
+                .conflict, "another process makes a layout in '\(directory)'",
+                hint: "name a directory that is empty or not there")
+        }
+        try Files.makeDirectory("\(directory)/blobs/sha256")
     }
 
     /// Where a blob is written before its digest is known.

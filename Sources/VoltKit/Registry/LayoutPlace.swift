@@ -12,6 +12,7 @@ public final class LayoutPlace: ContentPlace {
     private static let nameKey = "org.opencontainers.image.ref.name"
     /// What is not whole yet, so that `blobs` has nothing that is not named by its digest.
     private static let incoming = ".incoming"
+    private static let index = "index.json"
     private let directory: String
 
     /// - Parameters:
@@ -26,18 +27,30 @@ public final class LayoutPlace: ContentPlace {
                 .notFound, "'\(directory)' is no OCI image layout",
                 hint: "name a directory with oci-layout and index.json")
         }
-        guard
-            try Files.list(directory).allSatisfy({
-                ["blobs", ".lock", Self.incoming, "oci-layout"].contains($0)
-            })
-        else {
-            throw VoltError(
-                .conflict, "'\(directory)' is no OCI image layout and not empty",
-                hint: "name a layout, an empty directory, or one that is not there")
+        let foreign = VoltError(
+            .conflict, "'\(directory)' is no OCI image layout and not empty",
+            hint: "name a layout, an empty directory, or one that is not there")
+        guard try Files.list(directory).allSatisfy(Self.isOfNewLayout) else { throw foreign }
+        try Files.makeDirectory(directory)
+        // Others may make it at the same time, and have put something into it already.
+        let lock = try FileLock.wait(for: lockPath)
+        if !OCILayout.isLayout(directory) {
+            // The index is written last: this one is somebody else's.
+            guard !Files.exists("\(directory)/\(Self.index)") else { throw foreign }
+            try Files.makeDirectory("\(directory)/blobs/sha256")
+            try Files.replace(
+                "\(directory)/\(OCILayout.marker)", with: "{\"imageLayoutVersion\":\"1.0.0\"}".utf8)
+            try Files.replace("\(directory)/\(Self.index)", with: try OCIJSON.encode(OCIIndex(manifests: [])))
         }
-        try Files.makeDirectory("\(directory)/blobs/sha256")
-        try Files.replace("\(directory)/\(OCILayout.marker)", with: "{\"imageLayoutVersion\":\"1.0.0\"}".utf8)
-        try Files.replace("\(directory)/index.json", with: try OCIJSON.encode(OCIIndex(manifests: [])))
+        lock.keep()
+    }
+
+    private var lockPath: String { "\(directory)/.lock" }
+
+    /// Whether a file is of a layout that somebody is making, or had begun to make when he was killed.
+    private static func isOfNewLayout(_ name: String) -> Bool {
+        ["blobs", ".lock", incoming, OCILayout.marker, index].contains(name)
+            || (name.hasSuffix(".tmp") && [OCILayout.marker, index].contains { name.hasPrefix("\($0).") })
     }
 
     /// For messages.
@@ -202,7 +215,7 @@ public final class LayoutPlace: ContentPlace {
         }
         // What is about another one is found by its entry, and so is what has a name.
         guard tag != nil || manifest.document.subject != nil else { return }
-        let lock = try FileLock.wait(for: "\(directory)/.lock")
+        let lock = try FileLock.wait(for: lockPath)
         var index = try index()
         var descriptor = manifest.descriptor
         if let tag {
