@@ -28,7 +28,7 @@ import VoltSystem
         let all: [(String?, String?, [AccessWant], String)] = [
             (nil, nil, [], "401"), ("alice", nil, [], "alice"), (nil, "builder", [], "cert:builder"),
             (nil, nil, [want(.pull, "public/a")], "anonymous"), (nil, nil, [want(.push, "public/a")], "401"),
-            (nil, nil, [want(.pull, "team/web")], "401"), (nil, nil, [want(.catalog)], "anonymous"),
+            (nil, nil, [want(.pull, "team/web")], "401"), (nil, nil, [want(.catalog)], "401"),
             ("bob", nil, [want(.push, "public/a/b")], "bob"), ("eve", nil, [want(.push, "public/a")], "403"),
             ("eve", nil, [want(.pull, "team/web")], "eve"), ("eve", nil, [want(.delete, "team/web")], "403"),
             ("bob", nil, [want(.delete, "team/web")], "bob"), ("bob", nil, [want(.administer)], "403"),
@@ -56,6 +56,42 @@ import VoltSystem
             OCIRepositoryName(parsing: $0).map(grant.maySee) == true
         }
         #expect(seen == ["public/a", "team/web"])
+    }
+
+    @Test(
+        "who lists repositories is asked for a login where that shows more, and without one where it can be had"
+    )
+    func catalog() throws {
+        let fixture = try AccessFixture()
+        let control = try fixture.standard(AccessFixture.issue)
+        let asked = control.authorize(request(nil, want(.catalog)), now: now)
+        #expect(asked.challenge?.contains("scope=\"registry:catalog:*\"") == true, "\(asked)")
+        // A browser is shown what is public.
+        var page = request(nil, want(.catalog))
+        page.isPage = true
+        #expect(control.authorize(page, now: now).word == "anonymous")
+        // With tokens there is one for whoever has no login.
+        let answer = control.token(
+            TokenRequest(query: "scope=registry:catalog:*", address: "192.0.2.1"), now: now)
+        guard case .issued(let json) = answer else {
+            Issue.record("no token: \(answer)")
+            return
+        }
+        let token = json.split(separator: "\"token\":\"").last?.prefix { $0 != "\"" } ?? ""
+        let grant = try #require(
+            control.authorize(request("Bearer \(token)", want(.catalog)), now: now).grant)
+        let seen = ["public/a", "team/web"].filter {
+            OCIRepositoryName(parsing: $0).map(grant.maySee) == true
+        }
+        #expect(seen == ["public/a"])
+        // The policy can let everybody list, and where all is public there is nothing more to see.
+        for more in [
+            "catalog: [anonymous]\nrules: [{ repository: 'a/**', allow: { pull: [anonymous] } }]\n",
+            "rules: [{ repository: '**', allow: { pull: [anonymous] } }]\n",
+        ] {
+            let open = try fixture.open("version: 1\nusers: htpasswd\n" + more)
+            #expect(open.authorize(request(nil, want(.catalog)), now: now).word == "anonymous", "\(more)")
+        }
     }
 
     @Test("where nobody can log in, 403 says so and no login is asked for")

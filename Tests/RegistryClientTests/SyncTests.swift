@@ -114,6 +114,26 @@ struct SyncTests {
         #expect(result.stderr.contains("team/none'") && result.stderr.contains("'localhost:1/**'"))
     }
 
+    @Test("what stands for no repository or no tag is told, and is 3 when there was nothing else")
+    func nothing() throws {
+        let bench = try bench(.volt, tags: ["1"])
+        let (none, tree) = (
+            "  - { from: \(bench.host)/team/web, to: \(bench.host)/copy, tags: [\"9.*\"] }\n",
+            "  - { from: \(bench.host)/other/**, to: \(bench.host)/copy }\n"
+        )
+        let both = try sync(bench, none + tree, "-o", "json")
+        #expect(both.status == 3 && both.stdout.contains("\"result\" : \"nothing\""), "\(both.stdout)")
+        #expect(both.stdout.contains("no tag is there") && both.stdout.contains("no repository is there"))
+        let some = try sync(bench, none + "  - { from: \(bench.host)/team/api, to: \(bench.host)/copy }\n")
+        #expect(some.status == 2 && some.stdout.hasPrefix("copied "), "\(some.stdout)")
+        try bench.ok("volt-registry", "untag", "\(bench.host)/team/api:1")
+        let empty = try Bench(.volt)
+        for place in ["\(bench.host)/team/api", empty.host] {
+            let listed = try bench.volt("ls", place)
+            #expect(listed.status == 3 && listed.stdout.isEmpty, "\(place): \(listed.stderr)")
+        }
+    }
+
     @Test(
         "a mistake is told with file, line and column",
         arguments: [

@@ -86,7 +86,15 @@ struct AccessTests {
         func catalog(_ headers: [(String, String)]) throws -> String {
             try subject.request("GET", "/v2/_catalog", headers: headers).text
         }
-        #expect(try catalog([]) == "{\"repositories\":[\"public/web\"]}")
+        let asked = try subject.request("GET", "/v2/_catalog")
+        #expect(asked.status == 401 && asked.headers["www-authenticate"]?.hasPrefix("Basic ") == true)
+        // curl logs in as others do: when it is asked to.
+        let curl = try ToolRunner(scratch: subject.scratch.path).run([
+            "curl", "-sS", "--anyauth", "--user", "alice:alice",
+            "http://127.0.0.1:\(subject.server.port)/v2/_catalog",
+        ])
+        #expect(curl.stdout == "{\"repositories\":[\"public/web\",\"secret/x\"]}", "\(curl.stderr)")
+        #expect(try subject.request("GET", "/").text.contains("public/web"))
         #expect(try catalog([basic("bob")]) == "{\"repositories\":[\"public/web\"]}")
         #expect(try catalog([basic("alice")]) == "{\"repositories\":[\"public/web\",\"secret/x\"]}")
         #expect(try !subject.request("GET", "/", headers: [basic("bob")]).text.contains("secret"))

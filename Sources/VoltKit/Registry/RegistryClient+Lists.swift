@@ -17,10 +17,13 @@ extension RegistryClient {
         }
     }
 
-    /// The repositories of the registry.
+    /// The repositories of the registry, those that only a login shows among them.
     public func repositories() throws(VoltError) -> [String] {
         struct Body: Decodable { var repositories: [String]? }
-        return try pages("/v2/_catalog", scope: "registry:catalog:*", "list the repositories") {
+        let scope = "registry:catalog:*"
+        // A registry may show the public ones to whoever sends no login, and not ask for one.
+        if endpoint.account != .anonymous { _ = try send(Call(method: "GET", path: "/v2/", scope: scope)) }
+        return try pages("/v2/_catalog", scope: scope, "list the repositories") {
             (body: Body) in
             (body.repositories ?? []).filter { OCIRepositoryName(parsing: $0) != nil }
         }

@@ -135,6 +135,13 @@ public final class AccessControl: Sendable {
         if request.wants.isEmpty, grant.user == .anonymous, grant.scopes == nil, rules.policy.hasLogin {
             return unauthorized(request, rules, "authentication is required", error: nil)
         }
+        // Clients send their login when they are asked for it, and would take the public repositories for all of them.
+        if request.wants.contains(where: { $0.action == .catalog }), !request.isPage,
+            grant.user == .anonymous, grant.scopes == nil, rules.policy.asksWhoListsRepositories
+        {
+            return unauthorized(
+                request, rules, "authentication is required to list the repositories", error: nil)
+        }
         var isShort = false
         for want in request.wants {
             switch grant.permits(want) {

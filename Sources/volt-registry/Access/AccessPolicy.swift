@@ -67,6 +67,26 @@ public struct AccessPolicy: Sendable {
     /// Whether there is a way to log in by a header.
     var hasLogin: Bool { users != nil || tokens != nil }
 
+    /// Whether somebody without a login is asked for one before the repositories are listed.
+    ///
+    /// Not where it would show nothing more. With tokens whoever has no login gets one all the same; without them the policy
+    /// can say that everybody may list.
+    var asksWhoListsRepositories: Bool {
+        guard hasLogin, !isPublic else { return false }
+        if case .issue = tokens { return true }
+        return !Self.contains(catalog, .anonymous)
+    }
+
+    /// Whether everybody may pull everything.
+    private var isPublic: Bool {
+        Self.contains(administrators, .anonymous)
+            || rules.contains { rule in
+                rule.pattern.isEverything
+                    && (Self.contains(rule.allow[.pull], .anonymous)
+                        || Self.contains(rule.allow[.push], .anonymous))
+            }
+    }
+
     private static func contains(_ subjects: Set<Subject>?, _ user: AccessUser) -> Bool {
         guard let subjects, !subjects.isEmpty else { return false }
         return subjects.contains(.anybody) || (user.isLoggedIn && subjects.contains(.authenticated))

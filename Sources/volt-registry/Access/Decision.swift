@@ -14,17 +14,20 @@ public struct AccessRequest: Sendable {
     public var origin: String
     /// All that the request wants to do; none for `GET /v2/`, by which clients find out how to log in.
     public var wants: [AccessWant]
+    /// Whether a person asks, with a browser: what is public is shown without a login.
+    public var isPage: Bool
 
     /// - Parameters: see the properties.
     public init(
         authorization: String? = nil, clientName: String? = nil, address: String, origin: String,
-        wants: [AccessWant] = []
+        wants: [AccessWant] = [], isPage: Bool = false
     ) {
         self.authorization = authorization
         self.clientName = clientName
         self.address = address
         self.origin = origin
         self.wants = wants
+        self.isPage = isPage
     }
 }
 

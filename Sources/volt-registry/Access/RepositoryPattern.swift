@@ -9,6 +9,9 @@ struct RepositoryPattern: Sendable, Hashable {
     private let pattern: NamePattern
     var text: String { pattern.text }
 
+    /// Whether it stands for every name.
+    var isEverything: Bool { text.split(separator: "/").allSatisfy { $0 == "**" } }
+
     /// - Throws: `VoltError` with code `usage`.
     init(_ text: String) throws(VoltError) {
         let pattern = NamePattern(text) {

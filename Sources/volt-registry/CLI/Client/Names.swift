@@ -12,6 +12,8 @@ struct ListNames: ParsableCommand {
             Examples:
               volt registry ls localhost:5000
               volt registry ls localhost:5000/team/web
+
+            It exits with 3 when there are none.
             """)
 
     @OptionGroup var client: ClientOptions
@@ -20,13 +22,22 @@ struct ListNames: ParsableCommand {
 
     func run() throws {
         let names: [String]
-        if !what.contains("/"), !what.hasPrefix("oci:"), let host = OCIReference.host(what) {
+        let isHost = !what.contains("/") && !what.hasPrefix("oci:")
+        if isHost, let host = OCIReference.host(what) {
             names = try client.client(host).repositories()
         } else {
             names = try client.open(try Target.parse(what)).tags()
         }
-        if output.format == .json { return try Output.put(Output.json(names)) }
-        for name in names { try Output.put(name) }
+        if output.format == .json {
+            try Output.put(Output.json(names))
+        } else {
+            for name in names { try Output.put(name) }
+        }
+        guard names.isEmpty else { return }
+        guard isHost else { throw VoltError(.notFound, "'\(what)' has no tags") }
+        throw VoltError(
+            .notFound, "'\(what)' shows no repositories",
+            hint: "it has none, or none that this login may see: 'volt registry login \(what)'")
     }
 }
 

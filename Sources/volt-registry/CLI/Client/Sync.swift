@@ -24,7 +24,7 @@ struct Sync: ParsableCommand {
                   referrers: true
 
             What is there is not moved again. Nothing is removed at the other place. A timer of systemd runs it from time \
-            to time. It exits with 2 when some tags failed and others did not.
+            to time. It exits with 2 when some tags failed and others did not, and with 3 when the file stands for no tag.
             """)
 
     @OptionGroup var client: ClientOptions
@@ -68,7 +68,9 @@ struct Sync: ParsableCommand {
             })
         for entry in plan.entries { synchronizer.run(entry) }
         if output.format == .json { try Output.put(Output.json(items)) }
-        let failed = items.filter { $0.error != nil }.count
-        if failed > 0 { throw ExitStatus(failed == items.count ? 1 : 2) }
+        let failed = items.filter { $0.error != nil }
+        if failed.isEmpty { return }
+        if failed.count < items.count { throw ExitStatus(2) }
+        throw ExitStatus(failed.allSatisfy { $0.result == "nothing" } ? 3 : 1)
     }
 }

@@ -52,7 +52,8 @@ extension RegistryService {
         let asked = AccessRequest(
             authorization: request["authorization"], clientName: request.clientName, address: request.address,
             // Without a policy nobody is sent anywhere.
-            origin: access.hasPolicy ? origin(request) : "", wants: wants)
+            origin: access.hasPolicy ? origin(request) : "", wants: wants,
+            isPage: challenge != nil)
         if let decision = access.authorizeAtOnce(asked, now: clock.now()) {
             return opening(decision, caller, challenge, body)
         }

@@ -12,7 +12,7 @@ public struct Synchronizer {
         public var from: String
         /// As it is found here.
         public var to: String
-        /// `copied`, `unchanged`, `would copy` or `failed`.
+        /// `copied`, `unchanged`, `would copy`, `failed`, or `nothing` when an entry stands for no tag.
         public var result: String
         /// Of the manifest.
         public var digest: String?
@@ -44,17 +44,24 @@ public struct Synchronizer {
 
     /// Does what an entry says. What fails does not keep the others from their turn.
     public func run(_ entry: SyncFile.Entry) {
-        guard entry.isTree else { return tags(entry, nil) }
+        let rest = entry.isTree ? "**" : nil
+        let (from, to) = (Self.text(entry.from, rest), Self.text(entry.to, rest))
         do {
-            for name in try repositories(entry.from) { tags(entry, name) }
+            let names = entry.isTree ? try repositories(entry.from) : [nil]
+            let count = names.reduce(0) { $0 + tags(entry, $1) }
+            if count > 0 { return }
+            let error =
+                names.isEmpty
+                ? "no repository is there, or none that this login may see"
+                : "no tag is there that the entry stands for"
+            report(Item(from: from, to: to, result: "nothing", error: error))
         } catch {
-            let (from, to) = (Self.text(entry.from, "**"), Self.text(entry.to, "**"))
             report(Item(from: from, to: to, result: "failed", error: Self.reason(error)))
         }
     }
 
     /// The names of the repositories below a place, without what they begin with there.
-    private func repositories(_ place: SyncFile.Place) throws -> [String] {
+    private func repositories(_ place: SyncFile.Place) throws -> [String?] {
         switch place {
         case .registry(let host, let prefix):
             let names = try client(host).repositories()
@@ -89,7 +96,8 @@ public struct Synchronizer {
         }
     }
 
-    private func tags(_ entry: SyncFile.Entry, _ name: String?) {
+    /// Copies the tags of a repository, and says of how many something was reported.
+    private func tags(_ entry: SyncFile.Entry, _ name: String?) -> Int {
         var item = Item(from: Self.text(entry.from, name), to: Self.text(entry.to, name), result: "failed")
         do {
             let from = try open(entry.from, name, makes: false)
@@ -99,7 +107,7 @@ public struct Synchronizer {
                     // Those that belong to an image come along with it.
                     OCICompanionTag(tag).map { !$0.isList && !entry.referrers } ?? true
                 })
-            if tags.isEmpty { return }
+            if tags.isEmpty { return 0 }
             let to: (any ContentPlace)?
             if dryRun {
                 // A layout that is not there has nothing.
@@ -114,13 +122,15 @@ public struct Synchronizer {
             var taken: Set<String> = []
             for tag in tags { report(self.tag(tag, options, item, from, to, &taken)) }
             // What belongs to an image without a name is among all tags as well.
-            guard entry.referrers, entry.tags.isEmpty, entry.newest == nil else { return }
+            guard entry.referrers, entry.tags.isEmpty, entry.newest == nil else { return tags.count }
             for tag in there where OCICompanionTag(tag) != nil && !taken.contains(tag) {
                 report(self.tag(tag, options, item, from, to, &taken))
             }
+            return tags.count
         } catch {
             item.error = Self.reason(error)
             report(item)
+            return 1
         }
     }
 
