@@ -82,6 +82,9 @@ extension RegistryClient {
     /// What is about a manifest: as the registry lists it, else as the tag of the same purpose does
     /// (OCI Distribution Specification 1.1, "Unavailable Referrers API").
     ///
+    /// The specification has 404 for a registry without a list. What stands before or beside registries of older
+    /// versions answers with other errors, or with a page for people.
+    ///
     /// - Parameter type: only those of this artifact type; nil for all.
     public func referrers(to digest: OCIDigest, type: String? = nil, in name: OCIRepositoryName)
         throws(VoltError)
@@ -91,7 +94,6 @@ extension RegistryClient {
         if endpoint.hasReferrers != false, let listed = try listed(digest, type, name) {
             found = listed
         } else {
-            endpoint.hasReferrers = false
             found = try tagged(digest, name)?.manifests ?? []
         }
         if let type { found = found.filter { $0.artifactType == type } }
@@ -109,7 +111,11 @@ extension RegistryClient {
         while let path = next {
             try note(path, &seen, "list what is about '\(name)@\(digest)'")
             let answer = try send(Call(method: "GET", path: path, scope: Self.pull(name)))
-            if answer.status == 404 { return nil }
+            if seen.count == 1, Self.isWithoutList(answer) {
+                // An error may be of this repository alone.
+                if answer.status != 400, answer.status != 403 { endpoint.hasReferrers = false }
+                return nil
+            }
             guard answer.isSuccess else { throw failure(answer, "list what is about '\(name)@\(digest)'") }
             let document = try reading(
                 subject(digest.description, name), type: answer["content-type"]
@@ -118,6 +124,14 @@ extension RegistryClient {
             next = try link(answer)
         }
         return result
+    }
+
+    /// Whether an answer is that of a registry, or of what stands before it, that knows no list of referrers.
+    private static func isWithoutList(_ answer: WebAnswer) -> Bool {
+        if [400, 403, 404, 405, 406, 501].contains(answer.status) { return true }
+        guard answer.isSuccess else { return false }
+        let type = answer["content-type"]?.prefix { $0 != ";" }.trimmingBlanks.lowercased() ?? ""
+        return type.hasPrefix("text/html") || (try? OCIDocument(answer.body)) == nil
     }
 
     private func tagged(_ digest: OCIDigest, _ name: OCIRepositoryName) throws(VoltError) -> OCIDocument? {
@@ -166,8 +180,10 @@ extension RegistryClient {
         guard let subject = manifest.document.subject, let about = OCIDigest(parsing: subject.digest) else {
             return
         }
-        if endpoint.hasReferrers == nil { endpoint.hasReferrers = try listed(about, nil, name) != nil }
-        guard endpoint.hasReferrers == false, let list = try tagged(about, name)?.manifests else { return }
+        let known = endpoint.hasReferrers
+        let hasList = if let known { known } else { try listed(about, nil, name) != nil }
+        if hasList { return }
+        guard let list = try tagged(about, name)?.manifests else { return }
         let left = list.filter { $0.digest != manifest.digest.description }
         if left.count < list.count { try putList(left, about, name) }
     }
