@@ -176,7 +176,7 @@ import VoltTestKit
             ("/v2/../../etc/tags/list", 400, "NAME_INVALID"), ("/v2/a/../b/tags/list", 400, "NAME_INVALID"),
             ("/v2/a/_uploads/manifests/v1", 400, "NAME_INVALID"), ("/v2/a%2Fb/tags/list", 404, "UNSUPPORTED"),
             ("/v2/%2e%2e/tags/list", 400, "NAME_INVALID"), ("/v2/a%00/tags/list", 400, "NAME_INVALID"),
-            ("/v2/a/manifests/.hidden", 400, "MANIFEST_INVALID"),
+            ("/v2/a/manifests/.hidden", 404, "MANIFEST_UNKNOWN"),
             ("/v2/a/manifests/sha256:../../x", 404, "UNSUPPORTED"),
             ("/v2/a/manifests/sha256:ABC", 400, "DIGEST_INVALID"),
             ("/v2/a/blobs/sha256:abc", 400, "DIGEST_INVALID"), ("/v2/a/blobs/md5:abc", 400, "DIGEST_INVALID"),
@@ -188,6 +188,25 @@ import VoltTestKit
         let subject = try Subject()
         let answer = try subject.request("GET", path)
         #expect(answer.status == status && answer.code == code, "\(answer.status) \(answer.text)")
+    }
+
+    /// Distribution specification 1.1.1, table "Endpoints": of end-3 (GET and HEAD) a failure is 404, of end-9 (DELETE) 404,
+    /// 400 or 405. Its conformance suite asks for `.INVALID_MANIFEST_NAME` as the manifest that does not exist. What it
+    /// says of a PUT of an invalid manifest is 400, and a tag of no such form is one.
+    @Test("what cannot be a tag names no manifest, and none can be pushed as it")
+    func invalidTags() throws {
+        let subject = try Subject()
+        try subject.tag("1", in: "a")
+        let path = "/v2/a/manifests/.INVALID_MANIFEST_NAME"
+        for method in ["GET", "HEAD", "DELETE"] {
+            #expect(try subject.request(method, path).status == 404, "\(method)")
+        }
+        #expect(try subject.request("GET", path).code == "MANIFEST_UNKNOWN")
+        let image = try subject.image("1", in: "a")
+        let pushed = try subject.put(image, ".INVALID_MANIFEST_NAME", in: "a")
+        #expect(pushed.status == 400 && pushed.code == "MANIFEST_INVALID")
+        let name = try subject.put(image, "1", in: "A")
+        #expect(name.status == 400 && name.code == "NAME_INVALID")
     }
 
     @Test("errors are JSON of the specification's form")

@@ -11,8 +11,10 @@ enum Endpoint: Sendable {
     case upload(OCIRepositoryName, id: String)
     case referrers(OCIRepositoryName, OCIDigest)
 
-    /// - Parameter path: as it was sent, from `/v2` on.
-    init(_ path: String) throws(RegistryError) {
+    /// - Parameters:
+    ///   - path: as it was sent, from `/v2` on.
+    ///   - method: of the request.
+    init(_ path: String, method: String) throws(RegistryError) {
         guard let path = Self.decoded(path), path.utf8.count <= 1024 else { throw .notFound(path) }
         if path == "/v2/" || path == "/v2" {
             self = .base
@@ -60,7 +62,10 @@ enum Endpoint: Sendable {
                 guard let digest = OCIDigest(parsing: last) else { throw .digestInvalid(String(last)) }
                 self = .manifest(name, .digest(digest))
             } else {
-                guard let tag = OCITagName(parsing: last) else { throw .tagInvalid(String(last)) }
+                guard let tag = OCITagName(parsing: last) else {
+                    // No manifest has what cannot be a tag, and none gets it.
+                    throw method == "PUT" ? .tagInvalid(String(last)) : .manifestUnknown(String(last))
+                }
                 self = .manifest(name, .tag(tag))
             }
         default: throw .notFound(path)

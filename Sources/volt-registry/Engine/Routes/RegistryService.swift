@@ -62,7 +62,7 @@ final class RegistryService: Sendable {
     func open(_ request: HTTPRequest, _ caller: Caller) -> HTTPOpening {
         do {
             let query = Query(request.query)
-            let endpoint = try named(try Endpoint(request.path), query)
+            let endpoint = try named(try Endpoint(request.path, method: request.method), query)
             let host = upstreams.all.isEmpty || endpoint.repository == nil ? nil : query["ns"]
             return authorized(request, Self.wants(endpoint, request.method), caller) { grant in
                 do {
