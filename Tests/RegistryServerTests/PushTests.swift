@@ -1,3 +1,4 @@
+import Glibc
 import RegistryEngine
 import Testing
 import VoltOCI
@@ -111,6 +112,40 @@ import VoltTestKit
         let answer = try subject.request("GET", place)
         #expect(answer.status == 204 && answer.headers["range"] == "0-999")
         #expect(answer.headers["location"] == place)
+    }
+
+    @Test(
+        "of too many uploads the one goes that rests the longest, and where none rests a client has to wait")
+    func tooManyUploads() throws {
+        let subject = try Subject()
+        let busy = try subject.begin("a")
+        let directory = "\(subject.store)/references/registry/a/_uploads"
+        func path(_ number: Int) -> String {
+            let digits = String(number)
+            return "\(directory)/\(String(repeating: "0", count: 32 - digits.utf8.count))\(digits)"
+        }
+        let now = time(nil)
+        func age(_ path: String, _ seconds: Int) {
+            let moment = timespec(tv_sec: now - seconds, tv_nsec: 0)
+            _ = [moment, moment].withUnsafeBufferPointer { utimensat(AT_FDCWD, path, $0.baseAddress, 0) }
+        }
+        for number in 1...1023 {
+            close(creat(path(number), 0o600))
+            age(path(number), number == 7 ? 5000 : 1000)
+        }
+        // Whoever is at it keeps it, however old it is.
+        let held = open(path(7), O_RDWR)
+        defer { close(held) }
+        #expect(flock(held, LOCK_EX) == 0)
+        age(path(9), 4000)
+        _ = try subject.begin("a")
+        #expect(!Files.exists(path(9)) && Files.exists(path(7)) && Files.exists(path(8)))
+        #expect(try subject.request("GET", busy).status == 204)
+        for id in try Files.list(directory) { age("\(directory)/\(id)", 100) }
+        let refused = try subject.request("POST", "/v2/a/blobs/uploads/")
+        #expect(refused.status == 429 && refused.code == "TOOMANYREQUESTS")
+        let wait = Int(refused.headers["retry-after"] ?? "") ?? 0
+        #expect((150...200).contains(wait), "\(wait)")
     }
 
     @Test("a cancelled upload is gone")

@@ -218,6 +218,8 @@ final class UploadTable: Sendable {
 extension RegistryStorage {
     /// Uploads of a repository that are under way, or were left.
     private static let uploadLimit = 1024
+    /// Seconds without a byte after which an upload gives way to a new one.
+    private static let uploadRest: Int64 = 300
 
     /// 32 hex digits.
     static func isUploadID(_ text: some StringProtocol) -> Bool {
@@ -232,17 +234,49 @@ extension RegistryStorage {
     func beginUpload(_ algorithm: OCIDigest.Algorithm, in name: OCIRepositoryName) throws -> Upload {
         try within(name, "_uploads") { directory in
             // Each may take what the disk has.
-            guard try Files.list(directory).count < Self.uploadLimit else {
-                throw RegistryError(
-                    status: 429, code: "TOOMANYREQUESTS",
-                    message: "the repository has \(Self.uploadLimit) uploads that nobody ended")
-            }
+            let there = try Files.list(directory)
+            if there.count >= Self.uploadLimit { try removeOldest(there, in: directory) }
             // Guessing one would let somebody else add to it.
             let id = Hex.encode((0..<16).map { _ in UInt8.random(in: 0...255) })
             let upload = try Upload(creating: "\(directory)/\(id)", id: id, algorithm: algorithm)
             uploads.begin(upload.path)
             return upload
         }
+    }
+
+    /// Removes the upload that brought nothing for the longest time, and none of the last minutes.
+    private func removeOldest(_ ids: [String], in directory: String) throws {
+        let now = Int64(time(nil))
+        var ages: [(path: String, id: String, age: Int64)] = []
+        for id in ids where Self.isUploadID(id) {
+            var information = stat()
+            let path = "\(directory)/\(id)"
+            guard stat(path, &information) == 0 else { continue }
+            ages.append((path, id, now.subtractingClamped(Int64(information.st_mtim.tv_sec))))
+        }
+        ages.sort { $0.age > $1.age }
+        for (path, id, age) in ages where age >= Self.uploadRest {
+            // One that a request works on is not left, however slow it is.
+            guard case .upload(let upload) = try uploads.take(path, id: id) else { continue }
+            var information = stat()
+            // It may have got something since.
+            guard stat(path, &information) == 0,
+                now.subtractingClamped(Int64(information.st_mtim.tv_sec)) >= Self.uploadRest
+            else {
+                uploads.give(back: upload)
+                continue
+            }
+            upload.remove()
+            uploads.release(path)
+            return
+        }
+        let wait = max(1, Self.uploadRest - min(Self.uploadRest, max(0, ages.first?.age ?? 0)))
+        throw HeadedError(
+            error: RegistryError(
+                status: 429, code: "TOOMANYREQUESTS",
+                message:
+                    "the repository has \(Self.uploadLimit) uploads under way: end some, or try again in \(wait) s"
+            ), headers: [("Retry-After", String(wait))])
     }
 
     /// Removes uploads that brought nothing for a time.
