@@ -34,12 +34,15 @@ final class ServerProcess {
 
     func signal(_ signal: Int32) { kill(pid, signal) }
 
-    func end(_ signal: Int32) {
-        guard pid > 0 else { return }
+    /// Ends it; what waitpid(2) says of it.
+    @discardableResult
+    func end(_ signal: Int32) -> Int32 {
+        guard pid > 0 else { return 0 }
         kill(pid, signal)
         var status: Int32 = 0
         while waitpid(pid, &status, 0) < 0, errno == EINTR {}
         pid = 0
+        return status
     }
 
     deinit { end(SIGKILL) }

@@ -224,7 +224,7 @@ extension RegistryClient {
                     throw error
                 }
                 attempt = came > start ? 0 : attempt + 1
-                usleep(UInt32(200_000 << min(attempt, 5)))
+                rest(.milliseconds(200 << min(attempt, 5)))
             }
         }
         guard size == nil || size == came, hasher.finish() == digest else {
@@ -302,7 +302,7 @@ extension RegistryClient {
                     throw error
                 }
                 attempt += 1
-                usleep(UInt32(200_000 << min(attempt, 5)))
+                rest(.milliseconds(200 << min(attempt, 5)))
                 // It may have arrived, and only the answer was lost.
                 if try hasBlob(digest, in: name) { return }
                 (begun, sent) = try resume(begun, size, name)

@@ -76,7 +76,7 @@ public final class RegistryClient {
             if stop() {
                 throw failure ?? VoltError(.tryAgain, "the request to '\(endpoint.host)' was stopped")
             }
-            usleep(UInt32(clamping: (pause + part).milliseconds * 1000))
+            rest(pause + part)
             pause = min(pause * 2, .seconds(10))
         }
     }
@@ -87,6 +87,14 @@ public final class RegistryClient {
         guard path.hasPrefix("/v2/"), path.count > 4 else { return error }
         return VoltError(
             error.code, "\(error.message) (asked for '\(path.dropFirst(4).prefix(300))')", hint: error.hint)
+    }
+
+    /// Waits between two attempts, and no longer than until this client is stopped.
+    func rest(_ time: Duration) {
+        let end = ContinuousClock.now + time
+        while !stop(), ContinuousClock.now < end {
+            usleep(UInt32(clamping: min(100_000, max(1000, (end - .now).milliseconds * 1000))))
+        }
     }
 
     private func authorized(

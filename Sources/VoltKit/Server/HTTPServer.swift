@@ -101,13 +101,17 @@ public final class HTTPServer: Sendable {
 
     /// Stops to listen, lets the requests that are being answered end, and closes everything.
     ///
-    /// This blocks the calling thread for at most ten seconds. A second call does nothing.
-    public func stop() {
+    /// This blocks the calling thread for at most ten seconds and the time of the argument. A second call does nothing.
+    ///
+    /// - Parameter workers: ends the threads that answer requests, after those had their time and before the threads of
+    ///   the connections end: nobody takes an answer after that.
+    public func stop(_ workers: () -> Void = {}) {
         guard !hasStopped.exchange(true, ordering: .relaxed) else { return }
         try? channel.close().wait()
         gate.drain()
         let deadline = NIODeadline.now() + .seconds(10)
         while gate.count > 0, NIODeadline.now() < deadline { pause() }
+        workers()
         try? group.syncShutdownGracefully()
     }
 

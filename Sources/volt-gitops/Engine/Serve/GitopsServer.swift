@@ -115,8 +115,7 @@ public struct GitopsServer: Sendable {
         // Deliveries are taken to the last moment: they are in the journal, and the next server works on them.
         drift.stop()
         scheduler.stop()
-        server.stop()
-        queue.stop()
+        server.stop { queue.stop() }
         sender.stop()
         try Files.remove(paths.address)
         _ = consume deliveries

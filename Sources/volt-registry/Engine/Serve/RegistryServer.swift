@@ -174,10 +174,11 @@ public final class RegistryServer: Sendable {
 
     /// Stops to listen and lets the requests that are being answered end.
     public func stop() {
-        server.stop()
-        for upstream in settings.upstreams { upstream.stop() }
-        fetchers.stop()
-        passwords.stop()
-        workers.stop()
+        server.stop {
+            for upstream in settings.upstreams { upstream.stop() }
+            fetchers.stop()
+            passwords.stop()
+            workers.stop()
+        }
     }
 }
