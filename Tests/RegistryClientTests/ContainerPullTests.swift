@@ -72,6 +72,28 @@ struct ContainerPullTests {
         #expect(try bench.ok("volt-container", "images", "-o", "json").contains("\(bench.host)/web:1"))
     }
 
+    @Test(
+        "a pull prints the digest that the registry has, and by it the image is found, and pulled again when it is gone"
+    )
+    func digests() throws {
+        let bench = try Bench(.volt)
+        try bench.image()
+        try bench.ok("volt-registry", "copy", "oci:img:a", "\(bench.host)/web:1")
+        let digest = try bench.ok("volt-registry", "resolve", "\(bench.host)/web:1")
+        #expect(try bench.ok("volt-container", "pull", "-q", "\(bench.host)/web:1") == digest)
+        let shown = try bench.skopeo(
+            "inspect", "--tls-verify=false", "--format", "{{.Digest}}", "docker://\(bench.host)/web:1")
+        #expect(shown == digest)
+        let plain = String(digest.dropLast())
+        let pinned = "\(bench.host)/web:1@\(plain)"
+        for name in [plain, pinned] {
+            try bench.ok("volt-container", "create", "--name", "c\(name.utf8.count)", name, "/bin/x")
+            try bench.ok("volt-container", "rm", "c\(name.utf8.count)")
+            try bench.ok("volt-container", "rmi", name)
+            #expect(try pull(bench, pinned).contains("\"unchanged\" : false"))
+        }
+    }
+
     @Test("what is kept of an image for a push goes with its last name")
     func documents() throws {
         let bench = try Bench(.volt)
@@ -136,24 +158,34 @@ struct ContainerPullTests {
         try Files.replace(
             "\(bench.scratch.path)/context/Voltfile", with: "FROM \(bench.host)/two:1\nENV A=b\n".utf8)
         try bench.ok("volt-container", "build", "--tag", "built", "context")
+        // What was deployed before is pulled by its digest when it is gone.
+        let three = "\(bench.host)/three:1"
+        let digest = try bench.ok("volt-container", "pull", "-q", three).dropLast()
+        let earlier = try #require(
+            try pull(bench, three).split(separator: "\"digest\" : \"").last?.prefix { $0 != "\"" })
+        for name in try bench.ok("volt-container", "images", "-o", "json").split(separator: "\"")
+        where name.hasPrefix("\(bench.host)/") || name == "built:latest" {
+            try bench.ok("volt-container", "rmi", String(name))
+        }
+        let pinned = "\(three)@\(digest)"
         try Files.replace(
             "\(bench.scratch.path)/context/volt-manifest.yaml",
             with: """
                 apiVersion: volt/v1
                 kind: container
                 spec:
-                  image: \(bench.host)/three:1
+                  image: \(pinned)
                   command: ["/bin/busybox", "sleep", "1000"]
                   health: { exec: ["/bin/busybox", "true"], interval: 1s }
                 """.utf8)
         let applied = try bench.run.run([
             "volt-container", "apply", "--workload", "pulled", "--manifest",
             "\(bench.scratch.path)/context/volt-manifest.yaml", "--source", "\(bench.scratch.path)/context",
-            "--revision", "r1", "--timeout", "60s", "-o", "json",
+            "--revision", "r1", "--timeout", "60s", "-o", "json", "--image", "\(pinned)=\(earlier)",
         ])
         defer { _ = try? bench.run.run(["volt-container", "remove", "--workload", "pulled"]) }
         #expect(applied.status == 0, "\(applied.stdout)\(applied.stderr)")
-        #expect(applied.stdout.contains("pulling '\(bench.host)/three:1'"))
+        #expect(applied.stdout.contains("pulling '\(pinned)'"))
         // A name without a host is of the local store alone.
         let local = try bench.run.run(["volt-container", "run", "--rm", "nothing"])
         #expect(local.status == 125 && local.stderr.contains("volt container pull"), "\(local.stderr)")

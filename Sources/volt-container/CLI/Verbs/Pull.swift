@@ -8,7 +8,9 @@ struct Pull: ParsableCommand {
         abstract: "pull an image from a registry",
         discussion: """
             Layers that are in the store are not fetched again, and of an image that did not change nothing is. \
-            Logins are those of 'volt registry login', 'docker login' and 'podman login'.
+            Logins are those of 'volt registry login', 'docker login' and 'podman login'. It prints the digest of the \
+            manifest, as the registry has it, by which the image can be run. Signatures are looked at and not kept: \
+            'volt registry copy --referrers' takes them along.
 
               volt container pull registry.example/team/web:1.4
               volt container pull debian:12
@@ -54,6 +56,6 @@ struct Pull: ParsableCommand {
                 "fetched \(outcome.fetched.layers) layers, \(ByteSize(bytes: outcome.fetched.bytes)); the others were there"
             )
         }
-        try Output.put(outcome.image.digest)
+        try Output.put(outcome.manifest)
     }
 }

@@ -177,16 +177,27 @@ struct ApplyRun {
         let manifest = try definition()
         switch manifest.source {
         case .image(let reference):
-            if let image = try earlier(manifest) { return try complete(manifest, image) }
-            let events = events
-            let image = try await applier.images.image(reference) {
-                events(.log(stream: "stderr", line: "pulling '\(reference)'"))
+            do throws(VoltError) {
+                if let image = try earlier(manifest) { return try complete(manifest, image) }
+            } catch {
+                // What is named by its digest is the same wherever it comes from.
+                guard error.code == .notFound, ImageSource.isPinned(reference) else { throw error }
+                let image = try await pulled(reference)
+                guard image.digest == request.images[reference] else { throw error }
+                return try complete(manifest, image)
             }
-            return try complete(manifest, image)
+            return try complete(manifest, try await pulled(reference))
         case .build(let path):
             if let image = try earlier(manifest) { return try complete(manifest, image) }
             return try complete(manifest, try await build(try TreePath(inRoot: path)))
         case .rootfs: return try complete(manifest, nil)
+        }
+    }
+
+    private func pulled(_ reference: String) async throws -> Image {
+        let events = events
+        return try await applier.images.image(reference) {
+            events(.log(stream: "stderr", line: "pulling '\(reference)'"))
         }
     }
 

@@ -68,6 +68,11 @@ public struct ImageSource: Sendable {
         }
     }
 
+    /// Whether a name says which image it is, and of which registry.
+    static func isPinned(_ name: String) -> Bool {
+        hasHost(name) && (try? ImageReference(name))?.digest != nil
+    }
+
     static func isGone(_ digest: Digest, named name: String) -> VoltError {
         VoltError(
             .notFound,

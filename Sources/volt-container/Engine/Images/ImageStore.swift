@@ -53,7 +53,8 @@ public struct ImageStore: Sendable {
         }
     }
 
-    /// The image with a name, `sha256:` digest or at least 12 digits of one.
+    /// The image with a name, `sha256:` digest or at least 12 digits of one. The digest is its own, or that of the manifest
+    /// that it was pulled by.
     ///
     /// - Throws: `VoltError`; code `notFound` when it is not in the store.
     public func resolve(_ reference: String) throws(VoltError) -> Image {
@@ -82,11 +83,19 @@ public struct ImageStore: Sendable {
     }
 
     private func digest(of reference: String, names: [String: Digest]) throws(VoltError) -> Digest? {
-        if reference.hasPrefix("sha256:") { return try Digest(reference) }
+        if reference.hasPrefix("sha256:") {
+            let digest = try Digest(reference)
+            if try manifest(digest) != nil { return digest }
+            return pulled().values.first { $0.isOf(digest) }?.image
+        }
         if let exact = names[reference] { return exact }
         if let parsed = try? ImageReference(reference) {
             let named = names[parsed.stored]
-            if let wanted = parsed.digest { return named == wanted ? wanted : nil }
+            if let wanted = parsed.digest {
+                guard let named, named != wanted else { return named }
+                let record = pulled()[parsed.stored]
+                return record?.image == named && record?.isOf(wanted) == true ? named : nil
+            }
             if let named { return named }
         }
         guard reference.utf8.count >= 12, reference.utf8.count <= 64,

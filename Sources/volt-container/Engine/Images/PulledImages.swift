@@ -27,6 +27,9 @@ struct PulledImage: Codable, Equatable {
     /// The name of the record of what a name was before it was pulled anew.
     static func earlierName(_ stored: String, _ image: Digest) -> String { "\(stored)@\(image)" }
 
+    /// Whether the registry has it by this digest.
+    func isOf(_ digest: Digest) -> Bool { manifest == digest.description || document == digest }
+
     /// Whether what was verified then is what is wanted now.
     func meets(_ requirement: TrustPolicy.Requirement) -> Bool { Self.meets(requirement, signatures) }
 
