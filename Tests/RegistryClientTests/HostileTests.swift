@@ -268,4 +268,21 @@ import VoltTestKit
         #expect(found == .refused)
         #expect(try Files.list(out) == ["link"] && Files.list(scratch.path) == ["out"])
     }
+
+    @Test("what a pull has left that was killed goes with the next one, and what another one writes stays")
+    func leftovers() throws {
+        let scratch = try ScratchDirectory()
+        for name in [".volt-7-8", ".volt-7-9", ".volt-notes", ".volt-7-x"] {
+            try Files.replace("\(scratch.path)/\(name)", with: "half".utf8)
+        }
+        let busy = open("\(scratch.path)/.volt-7-9", O_RDWR)
+        defer { close(busy) }
+        #expect(flock(busy, LOCK_EX) == 0)
+        let empty = Array("{\"schemaVersion\":2,\"layers\":[]}".utf8)
+        let manifest = try FetchedManifest(digest: .of(empty), mediaType: OCIMediaType.manifest, bytes: empty)
+        let server = try ScriptedHTTPServer { _ in .answer(404) }
+        let place = RepositoryPlace(try client(server), name)
+        _ = try Artifact.pull(manifest, from: place, into: scratch.path, overwrites: false)
+        #expect(try Files.list(scratch.path) == [".volt-7-9", ".volt-7-x", ".volt-notes"])
+    }
 }

@@ -116,4 +116,29 @@ import VoltTestKit
         server.end(SIGTERM)
         #expect(server.said.contains("stopped"))
     }
+
+    @Test("a request whose client leaves before it was handed on is not under way any more")
+    func abandoned() throws {
+        let subject = try Subject()
+        try subject.tag("1", in: "a")
+        func metric(_ name: String) throws -> String? {
+            try subject.request("GET", "/metrics").text.split(separator: "\n").first {
+                $0.hasPrefix(name)
+            }.map { String($0.dropFirst(name.count)) }
+        }
+        func wait(for value: String) throws -> Bool {
+            for _ in 0..<1000 {
+                if try metric("volt_registry_requests_under_way ") == value { return true }
+                usleep(2000)
+            }
+            return false
+        }
+        var client: HTTPClient? = try HTTPClient(port: UInt16(subject.server.port))
+        try client?.send(
+            Array("GET /v2/a/tags/list HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhalf".utf8))
+        #expect(try wait(for: "1"))
+        client = nil
+        #expect(try wait(for: "0"))
+        #expect(try metric("volt_registry_requests_total{method=\"GET\",status=\"499\"} ") == "1")
+    }
 }

@@ -159,6 +159,7 @@ public struct Artifact: Sendable {
         var written: [String] = []
         var skipped = 0
         try Files.makeDirectory(directory)
+        try sweep(directory)
         for layer in manifest.document.layers {
             guard let title = layer.annotations?[titleKey] else {
                 skipped += 1
@@ -183,6 +184,49 @@ public struct Artifact: Sendable {
         return parts
     }
 
+    private static let temporaryPrefix = ".volt-"
+
+    /// A file that is not whole yet, locked as long as somebody writes to it.
+    private static func makeTemporary(_ directory: String) throws(VoltError) -> (String, Int32) {
+        while true {
+            let path = "\(directory)/\(temporaryPrefix)\(getpid())-\(UInt64.random(in: 0...UInt64.max))"
+            let descriptor = volt_open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0o644)
+            guard descriptor >= 0 else { throw SystemError.current.during("cannot write '\(path)'") }
+            var information = stat()
+            // Somebody who sweeps may have been faster.
+            if flock(descriptor, LOCK_EX | LOCK_NB) == 0, fstat(descriptor, &information) == 0,
+                information.st_nlink > 0
+            {
+                return (path, descriptor)
+            }
+            close(descriptor)
+        }
+    }
+
+    /// Removes what pulls have left that were killed.
+    private static func sweep(_ directory: String) throws(VoltError) {
+        for name in try Files.list(directory) where isTemporary(name) {
+            let path = "\(directory)/\(name)"
+            let descriptor = volt_open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0)
+            guard descriptor >= 0 else { continue }
+            var information = stat()
+            if fstat(descriptor, &information) == 0, information.st_mode & S_IFMT == S_IFREG,
+                flock(descriptor, LOCK_EX | LOCK_NB) == 0
+            {
+                unlink(path)
+            }
+            close(descriptor)
+        }
+    }
+
+    /// `.volt-PID-NUMBER`.
+    private static func isTemporary(_ name: String) -> Bool {
+        let parts = name.dropFirst(temporaryPrefix.count).split(
+            separator: "-", omittingEmptySubsequences: false)
+        return name.hasPrefix(temporaryPrefix) && parts.count == 2 && Int32(parts[0]) != nil
+            && UInt64(parts[1]) != nil
+    }
+
     private static func write(
         _ layer: OCIDescriptor, _ title: String, _ place: any ContentPlace, _ directory: String,
         _ overwrites: Bool
@@ -198,9 +242,7 @@ public struct Artifact: Sendable {
                 throw VoltError(.refused, "'\(parent)' is in the way of '\(title)'")
             }
         }
-        let temporary = "\(directory)/.volt-\(getpid())-\(UInt64.random(in: 0...UInt64.max))"
-        let output = volt_open(temporary, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0o644)
-        guard output >= 0 else { throw SystemError.current.during("cannot write '\(temporary)'") }
+        let (temporary, output) = try makeTemporary(directory)
         defer {
             close(output)
             unlink(temporary)

@@ -1,4 +1,3 @@
-internal import Glibc
 internal import NIOCore
 internal import NIOHTTP1
 
@@ -39,6 +38,9 @@ final class HTTPConnection: ChannelInboundHandler {
     private var isOld = false
     private var body: [UInt8] = []
     private var taken = 0
+    /// Of a body that is handed on: when it began, and the bytes that came.
+    private var begun = NIODeadline.uptimeNanoseconds(0)
+    private var streamed: Int64 = 0
     private var timer: Scheduled<Void>?
     private var context: ChannelHandlerContext?
 
@@ -139,6 +141,8 @@ final class HTTPConnection: ChannelInboundHandler {
         if case .exchange(let exchange) = opening {
             goOn(head)
             state = .stream(head, exchange)
+            begun = .now()
+            streamed = 0
             return expire(after: limits.stallSeconds)
         }
         let length = head.headers.first(name: "content-length").flatMap { Int($0) } ?? 0
@@ -213,6 +217,10 @@ final class HTTPConnection: ChannelInboundHandler {
             if let response = part.withUnsafeReadableBytes({ exchange.receive($0) }) {
                 return refuse(head, response)
             }
+            streamed += Int64(part.readableBytes)
+            guard !isDripping else {
+                return refuse(head, HTTPResponse(408, "408 Request Timeout\n"))
+            }
             expire(after: limits.stallSeconds)
         case .opening(let head, let parts, _): state = .opening(head, parts + [part], isWhole: false)
         case .drop(let head, let opening, let left):
@@ -225,6 +233,11 @@ final class HTTPConnection: ChannelInboundHandler {
             }
         case .idle, .header, .answering, .closing: break
         }
+    }
+
+    private var isDripping: Bool {
+        let seconds = (NIODeadline.now() - begun).nanoseconds / 1_000_000_000
+        return seconds >= limits.stallSeconds && streamed / max(1, seconds) < limits.slowestBody
     }
 
     private func end() {
@@ -385,7 +398,7 @@ final class HTTPConnection: ChannelInboundHandler {
         if isEncrypted {
             var buffer = context.channel.allocator.buffer(capacity: count)
             let read = buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: count) { bytes in
-                Self.read(file, start, UnsafeMutableRawBufferPointer(rebasing: bytes[..<count]))
+                file.read(start, UnsafeMutableRawBufferPointer(rebasing: bytes[..<count]))
             }
             guard read == count else { return context.close(promise: nil) }
             part = .byteBuffer(buffer)
@@ -408,20 +421,6 @@ final class HTTPConnection: ChannelInboundHandler {
             connection.context?.flush()
         }
         context.write(wrapOutboundOut(.body(part)), promise: done)
-    }
-
-    private static func read(_ file: HTTPFile, _ offset: Int, _ room: UnsafeMutableRawBufferPointer) -> Int {
-        var done = 0
-        let result: Void? = try? file.handle.withUnsafeFileDescriptor { descriptor in
-            while done < room.count {
-                let count = pread(
-                    descriptor, room.baseAddress?.advanced(by: done), room.count - done, off_t(offset + done))
-                if count < 0, errno == EINTR { continue }
-                if count <= 0 { return }
-                done += count
-            }
-        }
-        return result == nil ? 0 : done
     }
 
     private func giveBack() {

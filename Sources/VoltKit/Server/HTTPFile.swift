@@ -1,3 +1,4 @@
+internal import Glibc
 internal import NIOCore
 internal import Synchronization
 
@@ -48,6 +49,21 @@ public final class HTTPFile: Sendable {
     public func part(_ range: Range<UInt64>) -> HTTPFile { HTTPFile(self, range) }
 
     var handle: NIOFileHandle { opened.handle }
+
+    /// Reads what is there from an offset of the whole file on, as much as there is room for; how much it was.
+    func read(_ offset: Int, _ room: UnsafeMutableRawBufferPointer) -> Int {
+        var done = 0
+        let result: Void? = try? handle.withUnsafeFileDescriptor { descriptor in
+            while done < room.count {
+                let count = pread(
+                    descriptor, room.baseAddress?.advanced(by: done), room.count - done, off_t(offset + done))
+                if count < 0, errno == EINTR { continue }
+                if count <= 0 { return }
+                done += count
+            }
+        }
+        return result == nil ? 0 : done
+    }
 
     /// The bytes that were sent of a file; the sum is reported when its last user is gone.
     final class Meter: Sendable {

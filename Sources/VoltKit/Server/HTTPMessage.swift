@@ -132,6 +132,9 @@ public struct HTTPLimits: Sendable {
     public var bodySeconds: Int64 = 30
     /// Seconds that a body which is taken as it comes, or a file that is sent, may bring nothing further.
     public var stallSeconds: Int64 = 60
+    /// Bytes a second that such a body brings at least, once it came for `stallSeconds`: what drips holds memory and a
+    /// connection as long as it drips.
+    public var slowestBody: Int64 = 1024
     /// Seconds a kept connection may be silent.
     public var idleSeconds: Int64 = 60
     /// Connections at the same time.

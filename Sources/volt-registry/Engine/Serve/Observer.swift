@@ -53,12 +53,16 @@ final class Observer: Sendable {
         }
     }
 
-    /// A request that is being answered.
-    fileprivate struct ObservedRequest: Sendable {
+    /// A request that is being answered. When nobody can answer it any more, since its client left while its turn or
+    /// the right of its user was waited for, it was abandoned.
+    fileprivate final class ObservedRequest: Sendable {
         private let observer: Observer
         private let request: HTTPRequest
         private let user: String
         private let started = ContinuousClock.now
+        private let hasEnded = Atomic(false)
+
+        deinit { if !hasEnded.load(ordering: .relaxed) { abandon(received: 0) } }
 
         init(_ observer: Observer, _ request: HTTPRequest, _ user: String) {
             self.observer = observer
@@ -77,7 +81,7 @@ final class Observer: Sendable {
             }
             var response = response
             let status = response.status
-            response.file = file.metered { count in sent(count, status, received, time) }
+            response.file = file.metered { count in self.sent(count, status, received, time) }
             return response
         }
 
@@ -88,6 +92,7 @@ final class Observer: Sendable {
         }
 
         private func end(status: Int, _ received: UInt64) -> Duration {
+            hasEnded.store(true, ordering: .relaxed)
             let method = Observer.methods.contains(request.method) ? request.method : "other"
             observer.counts.withLock { counts in
                 counts.underWay -= 1
