@@ -40,6 +40,7 @@ do throws(VoltError) {
         throw SystemError.current.during("cannot prepare process 1")
     }
     try ControlGroupTree.makeReadOnly(except: settings.all("writable"))
+    try ImageRun(settings)?.take()
     var shim = try Shim(settings)
     exit(shim.run())
 } catch {

@@ -12,6 +12,7 @@ struct Launch {
     let shimSettings: Int32
     let status: Int32
     let devices: DeviceRules
+    let imageRun: ImageRun
 
     /// Becomes nspawn; returns only by throwing.
     func run() throws(VoltError) -> Never {
@@ -21,14 +22,16 @@ struct Launch {
         guard volt_unshare_mounts() == 0, volt_mounts_enslave() == 0 else {
             throw SystemError.current.during("cannot make a mount namespace")
         }
-        try prepare(try settings.text("stage"))
+        let words = try prepare(try settings.text("stage"))
         // Old kernels mount layers through loop devices.
         try devices.restrict()
-        try execute()
+        try execute(words)
     }
 
     /// Builds the new /run at the stage first, where every path of the host can still be reached.
-    private func prepare(_ stage: String) throws(VoltError) {
+    ///
+    /// - Returns: more arguments for nspawn.
+    private func prepare(_ stage: String) throws(VoltError) -> [String] {
         try mount("tmpfs", on: stage, type: "tmpfs", "mode=755")
         for name in ["m", "systemd", "systemd/inaccessible", "lock", "host"] {
             try Files.makeDirectory("\(stage)/\(name)")
@@ -52,6 +55,8 @@ struct Launch {
         try RootFileSystem(settings: settings, stage: stage).mount()
         // An image of one static program has none of these, and nspawn cannot make them in a read-only root.
         for name in ["proc", "sys", "dev", "run", "usr"] { mkdir("\(stage)/root/\(name)", 0o755) }
+        let words = try bindImageRun("\(stage)/root", "\(stage)/m/run")
+        try replaceLinks("\(stage)/root")
         if mkdir("\(stage)/root/tmp", 0o1777) == 0 { chmod("\(stage)/root/tmp", 0o1777) }
         try clearMachineID("\(stage)/root")
         try makeTargets("\(stage)/root", "\(stage)/m")
@@ -61,6 +66,32 @@ struct Launch {
             // Bound over what is there: a new mount, or to unmount, waits for every processor.
             try bind("/sys/fs/cgroup/unified", "/sys/fs/cgroup", flags: 0)
         }
+        return words
+    }
+
+    /// Puts directories in the place of links: nspawn writes below these by their names, and would do so along a link
+    /// to anywhere on the host.
+    private func replaceLinks(_ rootPath: String) throws(VoltError) {
+        for name in ["proc", "sys", "dev", "run"] {
+            let path = "\(rootPath)/\(name)"
+            var information = stat()
+            guard lstat(path, &information) == 0, information.st_mode & S_IFMT != S_IFDIR else { continue }
+            guard unlink(path) == 0, mkdir(path, 0o755) == 0 else {
+                throw SystemError.current.during("cannot make '/\(name)' of the container a directory")
+            }
+        }
+    }
+
+    /// Mounts what the image has below /run where nspawn finds it.
+    private func bindImageRun(_ rootPath: String, _ place: String) throws(VoltError) -> [String] {
+        let root = volt_open(rootPath, O_RDONLY | O_DIRECTORY, 0)
+        guard root >= 0 else { throw SystemError.current.during("cannot open the root of the container") }
+        defer { close(root) }
+        guard let directory = try imageRun.directory(in: root) else { return [] }
+        defer { close(directory) }
+        let flags = imageRun.stays ? 0 : UInt64(VOLT_MOUNT_READ_ONLY)
+        try bind("/proc/self/fd/\(directory)", place, flags: flags)
+        return ["--bind\(imageRun.stays ? "" : "-ro")=/run/m/run:\(imageRun.place)"]
     }
 
     /// Takes away what the container has put in the place of its machine id: nspawn reads that, along any link and
@@ -132,7 +163,7 @@ struct Launch {
         }
     }
 
-    private func execute() throws(VoltError) -> Never {
+    private func execute(_ more: [String]) throws(VoltError) -> Never {
         // nspawn hands descriptors from 3 on to its payload (sd_listen_fds(3)).
         let first = fcntl(shimSettings, F_DUPFD, 10)
         let second = fcntl(status, F_DUPFD, 10)
@@ -145,7 +176,7 @@ struct Launch {
         // run in the place of the shim, with capabilities and system calls that no payload has.
         let name = (0..<2).map { _ in String(UInt64.random(in: 0...UInt64.max), radix: 36) }.joined()
         let shim = "/run/volt-init-\(name)"
-        let words = settings.all("argv") + ["--bind-ro=/run/m/0:\(shim)", shim]
+        let words = settings.all("argv") + more + ["--bind-ro=/run/m/0:\(shim)", shim]
         let argv = words.map { strdup($0) } + [nil]
         let variables = settings.all("env") + ["LISTEN_FDS=2", "LISTEN_PID=\(getpid())"]
         let envp = variables.map { strdup($0) } + [nil]

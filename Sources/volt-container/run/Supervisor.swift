@@ -171,11 +171,13 @@ struct Supervisor {
             // Control groups that the user mounts into the container are the payload's to write to.
             for (mount, target) in zip(settings.all("mount").dropFirst(), settings.all("target"))
             where !mount.hasPrefix("ro:") { told.add("writable", target) }
+            let imageRun = ImageRun(stays: settings.flag("run-stays"))
+            imageRun.add(to: &told)
             let shim = try PayloadSecrets.inMemory(secrets.added(to: told))
             try groups.join(isInside: isInside)
             try Launch(
                 settings: settings, secrets: secrets, shimSettings: shim, status: status,
-                devices: groups.devices
+                devices: groups.devices, imageRun: imageRun
             ).run()
         } catch {
             PayloadStatus(phase: .failed, code: 125, message: error.message).write(to: status)

@@ -34,7 +34,7 @@ extension ContainerRuntime {
             try? Files.removeTree(directory)
             try? Files.removeTree(work)
         }
-        try write(spec, to: directory, upper: upper, work: work)
+        try write(spec, to: directory, upper: upper, work: work, settings: ["run-stays": "1"])
         let outcome = try Child.start(helper, ["foreground", "\(directory)/run"], environment: environment)
             .finish(limit: .seconds(3600), stop: { Task.isCancelled }) { stream, line in
                 output(stream.rawValue, line)

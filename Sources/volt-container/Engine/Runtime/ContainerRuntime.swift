@@ -49,7 +49,10 @@ public final class ContainerRuntime: Sendable {
     /// Creates a container; it is on disk when this returns.
     ///
     /// - Throws: `VoltError` with code `conflict` when the name is taken.
-    public func create(_ spec: ContainerSpec) throws(VoltError) {
+    public func create(_ spec: ContainerSpec) throws(VoltError) { try create(spec, settings: [:]) }
+
+    /// - Parameter settings: more of what the helper reads.
+    func create(_ spec: ContainerSpec, settings: [String: String]) throws(VoltError) {
         try AccountNumber.check(spec.user)
         try withLock(spec.name) { () throws(VoltError) in
             let directory = directory(spec.name)
@@ -65,15 +68,18 @@ public final class ContainerRuntime: Sendable {
             // What an interrupted create has left.
             try discard(directory)
             for name in ["upper", "work", "stage"] { try Files.makeDirectory("\(directory)/\(name)") }
-            try write(spec, to: directory, upper: "\(directory)/upper", work: "\(directory)/work")
+            try write(
+                spec, to: directory, upper: "\(directory)/upper", work: "\(directory)/work",
+                settings: settings)
             try save(try JSONFile.encode(spec), "\(directory)/spec.json", spec)
         }
     }
 
     /// Writes what the helpers read.
-    func write(_ spec: ContainerSpec, to directory: String, upper: String, work: String)
-        throws(VoltError)
-    {
+    func write(
+        _ spec: ContainerSpec, to directory: String, upper: String, work: String,
+        settings more: [String: String]
+    ) throws(VoltError) {
         let command = NspawnCommand(spec: spec)
         for mount in spec.mounts {
             let source = mount.isVolume ? volume(mount.source) : mount.source
@@ -89,6 +95,7 @@ public final class ContainerRuntime: Sendable {
         for (key, value) in try ImageStore(paths: paths, clock: clock).mounts(of: spec.lowers) {
             settings.add(key, value)
         }
+        for (key, value) in more { settings.add(key, value) }
         if spec.workload == nil, !spec.ports.isEmpty {
             settings.add("ports", portSocket("container.\(spec.name)"))
         }

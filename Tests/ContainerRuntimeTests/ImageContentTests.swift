@@ -1,0 +1,87 @@
+import Glibc
+import Testing
+import VoltSystem
+import VoltTestKit
+
+/// What an image has in places where something else is mounted: /run, and where volumes go.
+@Suite(.enabled(if: runsContainers, "needs root, systemd-nspawn and busybox-static"))
+struct ImageContentTests {
+    let host: RuntimeHost
+
+    init() throws { host = try RuntimeHost() }
+
+    /// An image with a directory that has everything a copy must keep.
+    private func image(_ path: String) throws {
+        let script = """
+            cd busybox && mkdir -p .\(path)/deep && cd .\(path)
+            echo text >file; ln file hard; ln -s file soft; ln -s /nowhere/else dangling; mkfifo pipe
+            setfattr -n user.note -v kept file 2>/dev/null
+            chown -hR 70:71 .; chmod 4711 file; chmod 2770 .; touch -d 2020-01-02T03:04:05Z file deep .
+            """
+        let made = try host.run.run(["sh", "-c", script])
+        try #require(made.status == 0, "\(made.stderr)")
+        try #require(
+            try host.volt("import", "--name", "full", "\(host.scratch.path)/busybox").status == 0)
+    }
+
+    private func show(_ path: String) -> String {
+        "cd \(path); busybox stat -c '%n %a %u %g %h %Y' . deep file hard; busybox readlink soft; busybox readlink dangling;"
+            + " test -p pipe && cat soft"
+    }
+
+    private let shown = """
+        . 2770 70 71 3 1577934245
+        deep 755 70 71 2 1577934245
+        file 4711 70 71 2 1577934245
+        hard 4711 70 71 2 1577934245
+        file
+        /nowhere/else
+        text
+
+        """
+
+    @Test("what a step of a build does below /run, /tmp and /var/tmp is in the image, and nothing else")
+    func build() throws {
+        try image("/run/postgresql")
+        let directory = "\(host.scratch.path)/context"
+        try Files.makeDirectory(directory)
+        try Files.replace(
+            "\(directory)/Voltfile",
+            with: """
+                FROM full
+                RUN busybox mkdir -p /var/tmp /tmp && touch /tmp/kept /var/tmp/kept
+                RUN busybox mkdir /run/mysqld && busybox chown 5:6 /run/mysqld && busybox chmod 1777 /run/mysqld && touch /run/mysqld/kept && rm /run/postgresql/hard
+                CMD ["sh", "-c", "busybox stat -c '%n %a %u %g' /run/mysqld; ls /run/mysqld /tmp /var/tmp /run/postgresql"]
+                """.utf8)
+        let build = try host.volt("build", "-t", "built", directory)
+        try #require(build.status == 0, "\(build.stderr)")
+        let result = try host.volt("run", "--rm", "built")
+        #expect(
+            result.stdout
+                == "/run/mysqld 1777 5 6\n/run/mysqld:\nkept\n\n/run/postgresql:\ndangling\ndeep\nfile\npipe\nsoft\n"
+                + "\n/tmp:\nkept\n\n/var/tmp:\nkept\n", "\(result.stderr)")
+        // Of what the runtime itself mounts nothing is in the layer.
+        let inside = try host.volt(
+            "run", "--rm", "built", "sh", "-c", "ls /run | busybox grep -v -e host -e volt-")
+        #expect(inside.stdout == "mysqld\npostgresql\n")
+    }
+
+    @Test("a link in the place of /run leads nowhere out of the image")
+    func linkedRun() throws {
+        let outside = "\(host.scratch.path)/outside"
+        try Files.makeDirectory("\(outside)/secret")
+        let script = "rm -rf busybox/run; ln -s ../../../../../../../..\(outside) busybox/run"
+        try #require(try host.run.run(["sh", "-c", script]).status == 0)
+        try #require(
+            try host.volt("import", "--name", "linked", "\(host.scratch.path)/busybox").status == 0)
+        let result = try host.volt("run", "--rm", "linked", "sh", "-c", "ls /run; touch /run/new")
+        #expect(!result.stdout.contains("secret"))
+        #expect(try Files.list(outside) == ["secret"], "\(result)")
+        // Others that systemd-nspawn writes to by name.
+        let more = "rm -rf busybox/dev busybox/run; ln -s ../../../../../../../..\(outside) busybox/dev"
+        try #require(try host.run.run(["sh", "-c", more]).status == 0)
+        try #require(try host.volt("import", "--name", "dev", "\(host.scratch.path)/busybox").status == 0)
+        #expect(try host.volt("run", "--rm", "dev", "test", "-c", "/dev/null").status == 0)
+        #expect(try Files.list(outside) == ["secret"])
+    }
+}
