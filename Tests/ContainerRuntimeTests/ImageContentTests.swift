@@ -40,6 +40,28 @@ struct ImageContentTests {
 
         """
 
+    @Test("what the image has below /run is there as it is, also by /var/run and in a read-only root")
+    func run() throws {
+        try image("/run/postgresql")
+        try #require(
+            try host.run.run(["sh", "-c", "cd busybox; mkdir -p var; ln -s /run var/run"]).status == 0)
+        let root = "\(host.scratch.path)/busybox"
+        try #require(try host.volt("import", "--name", "full", root).status == 0)
+        let result = try host.volt("run", "--rm", "full", "sh", "-c", show("/var/run/postgresql"))
+        #expect(result.stdout == shown, "\(result.stderr)")
+        // A volume below /run covers what the image has there, and what is written does not change the image.
+        let mixed = try host.volt(
+            "run", "--rm", "--read-only", "-v", "data:/run/postgresql/deep", "full", "sh", "-c",
+            "touch /run/new /run/postgresql/deep/kept; ls /run/postgresql; busybox stat -c %u /run/postgresql/deep"
+        )
+        #expect(mixed.stdout == "dangling\ndeep\nfile\nhard\npipe\nsoft\n70\n", "\(mixed.stderr)")
+        #expect(
+            try Files.list("\(host.scratch.path)/root/lib/container/volumes/data") == ["kept"])
+        let again = try host.volt("run", "--rm", "full", "ls", "/run")
+        #expect(!again.stdout.contains("new"))
+        #expect(again.stdout.contains("postgresql"))
+    }
+
     @Test("what a step of a build does below /run, /tmp and /var/tmp is in the image, and nothing else")
     func build() throws {
         try image("/run/postgresql")
@@ -83,5 +105,49 @@ struct ImageContentTests {
         try #require(try host.volt("import", "--name", "dev", "\(host.scratch.path)/busybox").status == 0)
         #expect(try host.volt("run", "--rm", "dev", "test", "-c", "/dev/null").status == 0)
         #expect(try Files.list(outside) == ["secret"])
+    }
+
+    @Test(
+        "a new volume begins with what the image has at its place, once; a read-only one too",
+        arguments: ["", ":ro"])
+    func newVolume(mode: String) throws {
+        try image("/srv/data")
+        let mount = "data:/srv/data\(mode)"
+        let first = try host.volt("run", "--rm", "-v", mount, "full", "sh", "-c", show("/srv/data"))
+        #expect(first.stdout == shown, "\(first.stderr)")
+        // What is removed afterwards stays so, and what is there already is nobody's to change.
+        let emptied = try host.volt(
+            "run", "--rm", "-v", "data:/srv/data", "full", "sh", "-c", "cd /srv/data; busybox rm -r *")
+        #expect(emptied.status == 0, "\(emptied.stderr)")
+        #expect(try host.volt("run", "--rm", "-v", mount, "full", "ls", "/srv/data").stdout == "")
+        let volumes = "\(host.scratch.path)/root/lib/container/volumes"
+        #expect(try Files.list(volumes) == ["data"])
+    }
+
+    @Test("with nocopy a new volume is empty, and so is one that is mounted where the image has nothing")
+    func emptyVolume() throws {
+        try image("/srv/data")
+        let list = "ls /srv/data /new; busybox stat -c %u /srv/data"
+        let result = try host.volt(
+            "run", "--rm", "-v", "a:/srv/data:nocopy", "-v", "b:/new", "full", "sh", "-c", list)
+        #expect(result.stdout == "/new:\n\n/srv/data:\n0\n", "\(result.stderr)")
+        #expect(try host.volt("create", "-v", "/etc:/a:nocopy", "full", "true").status == 64)
+    }
+
+    @Test("a volume whose filling was cut off is filled anew; an earlier version's empty one stays so")
+    func cutOff() throws {
+        try image("/srv/data")
+        let volumes = "\(host.scratch.path)/root/lib/container/volumes"
+        // As a kill leaves it.
+        try Files.makeDirectory("\(volumes)/.new-data")
+        try Files.replace("\(volumes)/.new-data/half", with: [])
+        try Files.makeDirectory("\(volumes)/earlier")
+        let result = try host.volt(
+            "run", "--rm", "-v", "data:/srv/data", "-v", "earlier:/mnt", "full", "sh", "-c",
+            "ls /srv/data /mnt")
+        #expect(
+            result.stdout == "/mnt:\n\n/srv/data:\ndangling\ndeep\nfile\nhard\npipe\nsoft\n",
+            "\(result.stderr)")
+        #expect(try Files.list(volumes) == ["data", "earlier"])
     }
 }

@@ -32,6 +32,8 @@ public struct ContainerManifest: Sendable, Equatable {
         public var allowsSetuid = false
         /// Whether the device nodes of a named volume can be opened.
         public var allowsDevices = false
+        /// Whether a named volume that is new stays empty, instead of beginning with what the image has there.
+        public var staysEmpty = false
 
         /// - Parameters: see the properties.
         public init(source: Source, target: String, readOnly: Bool) {

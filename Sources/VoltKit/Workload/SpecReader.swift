@@ -108,7 +108,8 @@ struct SpecReader {
     }
 
     private func volume(_ node: YAMLNode, _ text: String) throws(VoltError) -> ContainerManifest.Volume {
-        let hint = "write name:/path, ./path:/path or either with :ro; a name may have :suid and :dev"
+        let hint =
+            "write name:/path, ./path:/path or either with :ro; a name may have :suid, :dev and :nocopy"
         let parts = text.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
         guard parts.count == 2 || parts.count == 3 else {
             throw node.failure("'\(text)' is not a volume", hint: hint)
@@ -120,7 +121,7 @@ struct SpecReader {
         guard let mode = parts.count == 3 ? VolumeMode(parts[2]) : VolumeMode() else {
             throw node.failure(
                 "'\(parts[2])' is not a mode of a volume",
-                hint: "write ro or rw; suid and dev can follow a comma")
+                hint: "write ro or rw; suid, dev and nocopy can follow a comma")
         }
         if parts[0].hasPrefix("/") {
             throw node.failure(
@@ -133,9 +134,9 @@ struct SpecReader {
                     "'\(parts[0])' is a part of the source and cannot be mounted writable",
                     hint: "use a volume by name for what the workload writes")
             }
-            guard !mode.allowsSetuid, !mode.allowsDevices else {
+            guard !mode.isForVolumes else {
                 throw node.failure(
-                    "'\(parts[0])' is a part of the source: 'suid' and 'dev' are for volumes by name",
+                    "'\(parts[0])' is a part of the source: 'suid', 'dev' and 'nocopy' are for volumes by name",
                     hint: "write \(parts[0]):\(target)")
             }
             return .init(source: .path(try Self.relative(node, parts[0])), target: target, readOnly: true)
@@ -148,6 +149,7 @@ struct SpecReader {
             source: .named(name), target: target, readOnly: mode.readOnly)
         volume.allowsSetuid = mode.allowsSetuid
         volume.allowsDevices = mode.allowsDevices
+        volume.staysEmpty = mode.staysEmpty
         return volume
     }
 

@@ -17,7 +17,8 @@ struct ContainerOptions: ParsableArguments {
         name: [.short, .long],
         help: ArgumentHelp(
             "A mount: NAME:/path for a volume, /host:/path for a directory; ':ro' makes it read-only. Setuid "
-                + "programs and devices of a volume work with ':suid' and ':dev'; words are joined by commas.",
+                + "programs and devices of a volume work with ':suid' and ':dev'. A new volume begins with what the "
+                + "image has there, unless ':nocopy' is said. Words are joined by commas.",
             valueName: "mount"))
     var volume: [String] = []
     @Option(
@@ -139,7 +140,9 @@ struct ContainerOptions: ParsableArguments {
         var parts = text.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
         let failure = VoltError(
             .usage, "'\(text)' is not a mount",
-            hint: "write NAME:/path, /host:/path, or either with :ro; a volume may have :suid and :dev")
+            hint:
+                "write NAME:/path, /host:/path, or either with :ro; a volume may have :suid, :dev and :nocopy"
+        )
         var mode = VolumeMode()
         if parts.count == 3 {
             guard let said = VolumeMode(parts.removeLast()) else { throw failure }
@@ -148,17 +151,17 @@ struct ContainerOptions: ParsableArguments {
         guard parts.count == 2, parts[1].hasPrefix("/"), parts[1] != "/" else { throw failure }
         let isPath = parts[0].hasPrefix("/") || parts[0].hasPrefix(".")
         if !isPath { _ = try Name(parts[0], of: "volume") }
-        guard !isPath || (!mode.allowsSetuid && !mode.allowsDevices) else {
+        guard !isPath || !mode.isForVolumes else {
             throw VoltError(
                 .usage,
-                "'\(text)': 'suid' and 'dev' are for volumes, and a directory is mounted as the host has it",
+                "'\(text)': 'suid', 'dev' and 'nocopy' are for volumes, and a directory is mounted as the host has it",
                 hint: "write \(parts[0]):\(parts[1])")
         }
         return ContainerSpec.Mount(
             source: isPath ? Files.absolute(parts[0], from: Files.currentDirectory) : parts[0],
             isVolume: !isPath,
             target: parts[1], readOnly: mode.readOnly, allowsSetuid: mode.allowsSetuid ? true : nil,
-            allowsDevices: mode.allowsDevices ? true : nil)
+            allowsDevices: mode.allowsDevices ? true : nil, staysEmpty: mode.staysEmpty ? true : nil)
     }
 
     private static func port(_ text: String) throws(VoltError) -> ContainerSpec.PublishedPort {

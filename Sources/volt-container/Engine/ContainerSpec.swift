@@ -81,11 +81,13 @@ public struct ContainerSpec: Codable, Sendable, Equatable {
         public var allowsSetuid: Bool?
         /// The same of its device nodes.
         public var allowsDevices: Bool?
+        /// Whether a new volume stays empty, instead of beginning with what the image has at `target`; nil is false.
+        public var staysEmpty: Bool?
 
         /// - Parameters: see the properties.
         public init(
             source: String, isVolume: Bool, target: String, readOnly: Bool, allowsSetuid: Bool? = nil,
-            allowsDevices: Bool? = nil
+            allowsDevices: Bool? = nil, staysEmpty: Bool? = nil
         ) {
             self.source = source
             self.isVolume = isVolume
@@ -93,6 +95,7 @@ public struct ContainerSpec: Codable, Sendable, Equatable {
             self.readOnly = readOnly
             self.allowsSetuid = allowsSetuid
             self.allowsDevices = allowsDevices
+            self.staysEmpty = staysEmpty
         }
     }
 

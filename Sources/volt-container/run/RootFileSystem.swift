@@ -91,8 +91,10 @@ struct RootFileSystem {
 }
 
 extension RootFileSystem {
-    /// Tries whether this host can mount it; everything goes with this process.
-    static func probe(_ settings: Settings) throws(VoltError) {
+    /// Mounts it for this process alone, with which everything goes.
+    ///
+    /// - Returns: its root, opened.
+    static func mounted(_ settings: Settings) throws(VoltError) -> Int32 {
         guard volt_unshare_mounts() == 0, volt_mounts_enslave() == 0 else {
             throw SystemError.current.during("cannot make a mount namespace")
         }
@@ -101,5 +103,8 @@ extension RootFileSystem {
             throw SystemError.current.during("cannot mount tmpfs on '\(stage)'")
         }
         try RootFileSystem(settings: settings, stage: stage).mount()
+        let root = volt_open("\(stage)/root", O_RDONLY | O_DIRECTORY, 0)
+        guard root >= 0 else { throw SystemError.current.during("cannot open '\(stage)/root'") }
+        return root
     }
 }

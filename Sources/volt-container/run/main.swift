@@ -9,6 +9,7 @@ internal import VoltSystem
 //   supervise FILE   keeps a container running as its settings say, and its output
 //   foreground FILE  runs it once with this process's own stdin, stdout and stderr
 //   exec FILE        runs a command in a container that runs
+//   fill FILE        copies what an image has into new volumes
 //   probe FILE       tries whether this host can mount layers that are trees
 
 // Nothing that whoever started this has left open goes on into a container.
@@ -37,8 +38,14 @@ do throws(VoltError) {
         }
         var entry = try Entry(try PayloadSecrets(settings).added(to: settings))
         exit(try entry.run())
-    case "probe":
-        do throws(VoltError) { try RootFileSystem.probe(settings) } catch {
+    case "fill", "probe":
+        do throws(VoltError) {
+            if words[1] == "fill" {
+                try VolumeFill(settings: settings).run()
+            } else {
+                _ = try RootFileSystem.mounted(settings)
+            }
+        } catch {
             let line = Array("\(error.message)\n".utf8)
             _ = write(2, line, line.count)
             exit(1)

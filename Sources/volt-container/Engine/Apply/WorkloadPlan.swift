@@ -78,7 +78,8 @@ struct WorkloadPlan {
                 let mount = ContainerSpec.Mount(
                     source: "\(workload).\(name)", isVolume: true, target: volume.target,
                     readOnly: volume.readOnly, allowsSetuid: volume.allowsSetuid ? true : nil,
-                    allowsDevices: volume.allowsDevices ? true : nil)
+                    allowsDevices: volume.allowsDevices ? true : nil,
+                    staysEmpty: volume.staysEmpty ? true : nil)
                 spec.mounts.append(mount)
                 named.mounts.append(mount)
             case .path(let path):

@@ -15,6 +15,10 @@ extension ContainerRuntime {
             try Units.enterScope(id(spec.name.text), limits: spec.limits)
         }
         try create(spec)
+        do throws(VoltError) { try fillVolumes(of: spec) } catch {
+            if spec.removeWhenDone { try? remove(spec.name, force: true) }
+            throw error
+        }
         try Files.replaceUnsynced("\(directory(spec.name))/desired", with: "stopped".utf8)
         PayloadStatus().write(toFile: "\(directory(spec.name))/status")
         try Processes.execute(

@@ -83,8 +83,8 @@ public final class ContainerRuntime: Sendable {
         let command = NspawnCommand(spec: spec)
         for mount in spec.mounts {
             let source = mount.isVolume ? volume(mount.source) : mount.source
-            if mount.isVolume { try Files.makeDirectory(source) }
-            guard Files.exists(source) else {
+            // A volume that is not there yet is made at the start.
+            guard mount.isVolume || Files.exists(source) else {
                 throw VoltError(.notFound, "'\(mount.source)', which is to be mounted, does not exist")
             }
         }
@@ -277,8 +277,6 @@ public final class ContainerRuntime: Sendable {
         return "volt-\(name)-\(String(hash, radix: 36))"
     }
 
-    func volume(_ name: String) -> String { "\(paths.state)/volumes/\(name)" }
-
     /// The file with what a container prints.
     public func logFile(_ name: Name) -> String { "\(directory(name))/log" }
 
@@ -373,6 +371,7 @@ public final class ContainerRuntime: Sendable {
         // They may have been removed since the container was made.
         _ = try ImageStore(paths: paths, clock: clock).mounts(of: spec.lowers)
         try save(try settings.encoded(), "\(directory)/run", spec)
+        try fillVolumes(of: spec)
         try Files.remove("\(directory)/state")
         PayloadStatus().write(toFile: "\(directory)/status")
         let outcome = try spawn(name, spec, ["supervise", "\(directory)/run"])

@@ -66,7 +66,7 @@ extension ContainerRuntime: WorkloadRuntime {
     }
 
     /// See `WorkloadRuntime`.
-    public func removeVolume(_ name: String) async throws { try Files.removeTree(volume(name)) }
+    public func removeVolume(_ name: String) async throws { try discard(volume(name)) }
 
     /// See `WorkloadRuntime`.
     public func volumes(of workload: Name) async throws -> [String] {
