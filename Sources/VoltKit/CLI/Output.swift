@@ -62,11 +62,14 @@ public enum Output {
     /// Prints a line for people on stderr.
     public static func note(_ line: String) { draw(line + "\n") }
 
-    /// Writes a text as it is on stderr, such as a line that is drawn again and again.
-    public static func draw(_ text: String) {
+    /// Prints a line of any bytes on stderr.
+    public static func note(bytes: [UInt8]) {
         // Nobody is left to tell that it failed.
-        try? Files.write(Array(text.utf8), to: 2, named: "stderr")
+        try? Files.write(bytes + [10], to: 2, named: "stderr")
     }
+
+    /// Writes a text as it is on stderr, such as a line that is drawn again and again.
+    public static func draw(_ text: String) { try? Files.write(Array(text.utf8), to: 2, named: "stderr") }
 
     /// Prints data on stdout, in larger parts unless that is a terminal.
     ///
@@ -85,8 +88,11 @@ public enum Output {
     }
 
     /// Prints a line of data on stdout at once, for streams that a reader follows.
-    public static func line(_ line: String) throws(VoltError) {
-        try put(line)
+    public static func line(_ line: String) throws(VoltError) { try self.line(bytes: Array(line.utf8)) }
+
+    /// The same for a line of any bytes.
+    public static func line(bytes: [UInt8]) throws(VoltError) {
+        try put(bytes: bytes + [10])
         try pending.withLock { pending throws(VoltError) in try flush(&pending) }
     }
 

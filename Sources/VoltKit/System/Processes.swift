@@ -64,12 +64,16 @@ public enum Processes {
     ///   - environment: the whole environment.
     ///   - readOnly: whether the program is on a read-only mount of its own. So is what enters a container: the
     ///     container could reach the program's file by `/proc/PID/exe`, and change it (CVE-2019-5736).
+    ///   - keepsBlocked: whether signals that are blocked stay so, for a program that takes those which have come.
     public static func execute(
-        _ executable: String, _ arguments: [String], environment: [String: String], readOnly: Bool = false
+        _ executable: String, _ arguments: [String], environment: [String: String], readOnly: Bool = false,
+        keepsBlocked: Bool = false
     ) throws(VoltError) -> Never {
-        var none = sigset_t()
-        sigemptyset(&none)
-        sigprocmask(SIG_SETMASK, &none, nil)
+        if !keepsBlocked {
+            var none = sigset_t()
+            sigemptyset(&none)
+            sigprocmask(SIG_SETMASK, &none, nil)
+        }
         let number = withCStrings([executable] + arguments) { argv in
             withCStrings(environment.map { "\($0)=\($1)" }.sorted()) { envp -> Int32 in
                 if readOnly { return volt_exec_read_only(executable, argv, envp) }

@@ -8,36 +8,58 @@ internal import VoltSystem
 struct LogFollower {
     let runtime: ContainerRuntime
     let name: Name
-    /// Whether SIGINT and SIGTERM stop the container, as they do when it is run in the foreground.
-    let stopsOnSignal: Bool
+    /// Whether signals are for the container, as they are when it is run in the foreground: SIGTERM stops it, the
+    /// payload gets others as they are.
+    let isForeground: Bool
 
     // Set by a handler, which may do no more than that.
-    nonisolated(unsafe) private static var isAsked: sig_atomic_t = 0
+    nonisolated(unsafe) private static let asked = UnsafeMutablePointer<UInt8>.allocate(capacity: 65)
 
     /// Prints a line on the stream it was printed on.
     static func show(_ line: LogLine) throws(VoltError) {
-        if line.stream == "stdout" { try Output.line(line.text) } else { Output.note(line.text) }
+        if line.stream == "stdout" {
+            try Output.line(bytes: line.bytes)
+        } else {
+            Output.note(bytes: line.bytes)
+        }
     }
 
-    /// - Parameter position: where in the log to begin, in bytes.
-    func follow(from position: Int) throws(VoltError) {
-        if stopsOnSignal {
-            for number in [SIGINT, SIGTERM] { signal(number) { _ in LogFollower.isAsked = 1 } }
+    /// - Parameter log: what of it was not read yet is shown.
+    func follow(_ log: consuming LogReader) throws(VoltError) {
+        if isForeground {
+            Self.asked.initialize(repeating: 0, count: 65)
+            for number in runtime.passedSignals { signal(number) { LogFollower.asked[Int($0)] = 1 } }
         }
-        var position = position
+        var hasLost = false
         while true {
             let ended = try hasEnded()
-            for line in try runtime.log(name, from: &position) {
-                do throws(VoltError) { try Self.show(line) } catch  where stopsOnSignal {
-                    // A container that runs in the foreground goes on, and its log is whole; the exit code says it.
+            while let lines = try log.next() {
+                for line in lines {
+                    do throws(VoltError) { try Self.show(line) } catch  where isForeground {
+                        // A container that runs in the foreground goes on, and its log is whole; the exit code says it.
+                    }
                 }
+                if log.hasLost, !hasLost {
+                    hasLost = true
+                    Output.note("note: '\(name)' prints faster than this is read: lines are missing")
+                }
+                try answerSignals()
             }
             if ended { return }
-            if Self.isAsked != 0 {
-                Self.isAsked = 0
-                try runtime.stop(name)
-            }
+            try answerSignals()
             usleep(20_000)
+        }
+    }
+
+    private func answerSignals() throws(VoltError) {
+        guard isForeground else { return }
+        for number in runtime.passedSignals where Self.asked[Int(number)] != 0 {
+            Self.asked[Int(number)] = 0
+            if number == SIGTERM {
+                try runtime.stop(name)
+            } else {
+                try runtime.signal(name, number)
+            }
         }
     }
 

@@ -25,7 +25,7 @@ struct Entry {
             dup2(null, 0)
             close(null)
         }
-        let numbers = [SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGWINCH]
+        let numbers = [SIGCHLD] + PassedSignals.numbers
         let signals = volt_signals(numbers, numbers.count)
         guard signals >= 0 else { throw SystemError.current.during("cannot wait for signals") }
         let process = volt_pidfd_open(leader)

@@ -3,7 +3,8 @@ internal import Glibc
 internal import VoltCore
 internal import VoltSystem
 
-/// What a container prints, one line a record: time, stream, text. Two files bound its size.
+/// What a container prints, one line a record: time, stream, text. Two files bound its size; the first line of each is
+/// `#` and its number, so that a reader sees whether it missed one.
 struct OutputLog {
     /// The size at which the file becomes the older one, in bytes.
     static let limit = 8 << 20
@@ -14,6 +15,7 @@ struct OutputLog {
     private let copies: Bool
     private var file: Int32
     private var size: Int
+    private var number: Int
     private var pending: [String: [UInt8]] = [:]
 
     /// - Parameter copies: whether the text goes to stdout as well, where the journal of systemd takes it.
@@ -23,6 +25,25 @@ struct OutputLog {
         file = volt_open(path, O_WRONLY | O_CREAT | O_APPEND, 0o600)
         guard file >= 0 else { throw SystemError.current.during("cannot open '\(path)'") }
         size = Int(lseek(file, 0, SEEK_END))
+        number = Self.number(size > 0 ? path : "\(path).1") + (size > 0 ? 0 : 1)
+        if size == 0 { begin() }
+    }
+
+    /// The number of a file; 0 when it has none, as earlier versions wrote it.
+    private static func number(_ path: String) -> Int {
+        let descriptor = volt_open(path, O_RDONLY, 0)
+        guard descriptor >= 0 else { return 0 }
+        defer { close(descriptor) }
+        var start = [UInt8](repeating: 0, count: 32)
+        let count = Glibc.read(descriptor, &start, start.count)
+        guard count > 2, start[0] == UInt8(ascii: "#") else { return 0 }
+        return Int(String(decoding: start[2..<count].prefix { $0 != 10 }, as: UTF8.self)) ?? 0
+    }
+
+    private mutating func begin() {
+        let line = Array("# \(number)\n".utf8)
+        try? Files.write(line, to: file, named: path)
+        size = line.count
     }
 
     /// Reads what has come from a pipe; false at its end.
@@ -72,6 +93,7 @@ struct OutputLog {
         rename(path, "\(path).1")
         close(file)
         file = volt_open(path, O_WRONLY | O_CREAT | O_APPEND, 0o600)
-        size = 0
+        number += 1
+        begin()
     }
 }

@@ -25,7 +25,7 @@ struct Supervisor {
             supervisor: getpid(), supervisorStart: Processes.startTime(getpid()) ?? 0,
             restarts: Int(settings.optional("restarts") ?? "0") ?? 0)
         // SIGCHLD too: the loop below waits for everything in one place.
-        let numbers = [SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGQUIT]
+        let numbers = [SIGCHLD] + PassedSignals.numbers
         signals = volt_signals(numbers, numbers.count)
         guard signals >= 0 else { throw SystemError.current.during("cannot wait for signals") }
         if settings.flag("own-network") {
@@ -112,9 +112,15 @@ struct Supervisor {
             while true {
                 let number = volt_next_signal(signals)
                 if number <= 0 { break }
-                if number != SIGCHLD { return true }
+                if stops(number) { return true }
             }
         }
+    }
+
+    /// Whether a signal asks this process to end the container. In the foreground others go to the payload as they
+    /// are, in the background they mean nothing.
+    private func stops(_ number: Int32) -> Bool {
+        number == SIGTERM || (keepsOutput && [SIGINT, SIGHUP, SIGQUIT].contains(number))
     }
 
     private mutating func runOnce(started: Int64) throws(VoltError) -> (code: Int32, stopped: Bool) {
@@ -159,11 +165,16 @@ struct Supervisor {
     private func launch(
         _ output: Int32, _ errors: Int32, _ secrets: PayloadSecrets, isInside: Bool
     ) -> Never {
-        if keepsOutput {
+        if keepsOutput || !settings.flag("stdin") {
             let null = volt_open("/dev/null", O_RDONLY, 0)
             dup2(null, 0)
+        }
+        if keepsOutput {
             dup2(output, 1)
             dup2(errors, 2)
+        } else {
+            // What a terminal sends to everything in the foreground goes to the supervisor alone, which passes it on.
+            setpgid(0, 0)
         }
         do throws(VoltError) {
             var told = try Settings(
@@ -192,6 +203,7 @@ struct Supervisor {
         code: Int32, stopped: Bool
     ) {
         var stopped = false
+        var passed: [Int32] = []
         var killAt: ContinuousClock.Instant?
         let grace = Int64(settings.optional("stop-timeout") ?? "10000") ?? 10_000
         while true {
@@ -201,7 +213,7 @@ struct Supervisor {
                 pollfd(fd: errors, events: Int16(POLLIN), revents: 0),
             ]
             let left = killAt.map { max(0, ($0 - ContinuousClock.now).milliseconds) }
-            poll(&polls, 3, left.map { Int32(clamping: $0) } ?? -1)
+            poll(&polls, 3, passed.isEmpty ? left.map { Int32(clamping: $0) } ?? -1 : 5)
             if polls[1].revents != 0 { log?.read(output, "stdout") }
             if polls[2].revents != 0 { log?.read(errors, "stderr") }
             if let at = killAt, ContinuousClock.now >= at {
@@ -213,8 +225,13 @@ struct Supervisor {
                 let number = volt_next_signal(signals)
                 if number <= 0 { break }
                 guard number == SIGCHLD else {
+                    guard stops(number) else {
+                        if !keepsOutput { passed.append(number) }
+                        continue
+                    }
                     stopped = true
-                    kill(child, SIGTERM)
+                    // Process 1 itself, where there is one: nspawn would say something about it in the output.
+                    kill(runningLeader(of: child) ?? child, SIGTERM)
                     if killAt == nil { killAt = .now + .milliseconds(grace) }
                     continue
                 }
@@ -226,6 +243,20 @@ struct Supervisor {
                     volt_exited(value) != 0 ? volt_exit_status(value) : 128 + volt_term_signal(value), stopped
                 )
             }
+            if !passed.isEmpty { pass(&passed, child) }
         }
+    }
+
+    /// Hands signals to the payload; those that come before it runs wait for it.
+    private func pass(_ numbers: inout [Int32], _ child: Int32) {
+        guard let leader = runningLeader(of: child) else { return }
+        for number in numbers { kill(leader, number) }
+        numbers = []
+    }
+
+    /// Process 1 of the container, when it waits for signals.
+    private func runningLeader(of child: Int32) -> Int32? {
+        let payload = PayloadStatus(decoding: (try? Files.read("\(directory)/status")) ?? [])
+        return payload?.phase == .running ? PassedSignals.leader(of: child) : nil
     }
 }

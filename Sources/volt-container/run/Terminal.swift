@@ -73,14 +73,14 @@ final class Terminal {
         while true {
             switch volt_next_signal(signals) {
             case 0: return nil
-            case SIGWINCH: _ = volt_terminal_size_copy(0, master)
+            case SIGWINCH where master >= 0: _ = volt_terminal_size_copy(0, master)
             case SIGCHLD:
                 var value: Int32 = 0
                 guard waitpid(child, &value, WNOHANG) == child else { continue }
                 return volt_exited(value) != 0 ? volt_exit_status(value) : 128 + volt_term_signal(value)
             case let number:
                 kill(child, number)
-                guard isFrozen() else { continue }
+                guard isFrozen(), ![SIGCONT, SIGWINCH].contains(number) else { continue }
                 // Where even that waits for the thaw, the command ends then.
                 kill(child, SIGKILL)
                 return 128 + number

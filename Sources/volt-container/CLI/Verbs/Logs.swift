@@ -8,7 +8,7 @@ struct Logs: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "show what a container printed",
         discussion: """
-            The newest 8 to 16 MB are kept.
+            The newest 8 to 16 MB are kept. Lines are printed byte by byte as the container has printed them.
 
               volt container logs --tail 50 web
               volt container logs --since 10m web
@@ -36,14 +36,18 @@ struct Logs: ParsableCommand {
         let runtime = try ContainerHost.runtime(context)
         let container = try Name(name, of: "container")
         _ = try runtime.state(container)
-        let end = try runtime.logEnd(container)
-        let lines = try runtime.lastLog(container, lines: .max)
         let from = try since.map { try Self.moment($0, now: context.clock.now()) }
-        for line in lines.filter({ line in from.map { line.at >= $0 } ?? true }).suffix(tail ?? .max) {
-            try LogFollower.show(line)
+        var log = try runtime.log(container)
+        var last: [LogLine] = []
+        while let lines = try log.next() {
+            for line in lines where from.map({ line.at >= $0 }) ?? true {
+                if tail == nil { try LogFollower.show(line) } else { last.append(line) }
+            }
+            if let tail, last.count / 2 > tail { last.removeFirst(last.count - tail) }
         }
+        for line in last.suffix(tail ?? 0) { try LogFollower.show(line) }
         if follow {
-            try LogFollower(runtime: runtime, name: container, stopsOnSignal: false).follow(from: end)
+            try LogFollower(runtime: runtime, name: container, isForeground: false).follow(log)
         }
     }
 

@@ -12,6 +12,7 @@ struct Run: ParsableCommand {
             command cannot be run, 127 when it is not there, 128 and the number of the signal that ended it.
 
               volt container run --rm busybox uname -a
+              volt container run --rm -it busybox sh
               volt container run -d --name web -p 8080:80 -v ./www:/www:ro \\
                   busybox httpd -f -h /www
             """)
@@ -20,7 +21,16 @@ struct Run: ParsableCommand {
     var detach = false
     @Flag(name: .customLong("rm"), help: "Remove the container when the command has ended.")
     var remove = false
+    @Flag(name: [.short, .long], help: "Hand standard input on; without it the command reads nothing.")
+    var interactive = false
+    @Flag(
+        name: [.short, .long], help: "Taken beside -i: a terminal is handed on as one, with it and without.")
+    var tty = false
     @OptionGroup var options: ContainerOptions
+
+    func validate() throws {
+        if tty, !interactive { throw ValidationError("--tty has nothing to hand on: add --interactive") }
+    }
 
     func run() throws {
         do { try runContainer() } catch let error as VoltError {
@@ -36,8 +46,14 @@ struct Run: ParsableCommand {
         // Attached, this process reads the exit code before it removes the container.
         let isAttached = !detach && (!spec.ports.isEmpty || spec.restart != .no)
         spec.removeWhenDone = remove && !isAttached
+        guard !interactive || (!detach && !isAttached) else {
+            throw VoltError(
+                .usage,
+                "standard input cannot be handed on to a container in the background, with ports or with --restart",
+                hint: "use 'volt container exec -i'")
+        }
         let runtime = try ContainerHost.runtime(context)
-        if !detach, !isAttached { try runtime.becomeForeground(spec) }
+        if !detach, !isAttached { try runtime.becomeForeground(spec, stdin: interactive) }
         try runtime.create(spec)
         do { try runtime.start(spec.name) } catch {
             // Nobody has seen its name yet.
@@ -49,7 +65,8 @@ struct Run: ParsableCommand {
             try? Output.line(spec.name.text)
             return
         }
-        try LogFollower(runtime: runtime, name: spec.name, stopsOnSignal: true).follow(from: 0)
+        try LogFollower(runtime: runtime, name: spec.name, isForeground: true).follow(
+            try runtime.log(spec.name))
         let code = try runtime.state(spec.name).exitCode ?? 0
         if remove { try runtime.remove(spec.name, force: true) }
         throw ExitStatus(code)

@@ -8,13 +8,16 @@ extension ContainerRuntime {
     /// Runs a container once in the foreground of this process, which the helper replaces; its ports are
     /// not published.
     ///
+    /// - Parameter stdin: whether the payload reads what this process would.
     /// - Throws: `VoltError` also when a limit cannot be set.
-    public func becomeForeground(_ spec: ContainerSpec) throws(VoltError) -> Never {
+    public func becomeForeground(_ spec: ContainerSpec, stdin: Bool) throws(VoltError) -> Never {
+        // The helper has them for the payload: one that came before would end half a container.
+        PassedSignals.hold()
         // Where systemd owns the control groups, it sets the limits here as it does for a unit.
         if usesSystemd, spec.limits != ContainerSpec.Limits() {
             try Units.enterScope(id(spec.name.text), limits: spec.limits)
         }
-        try create(spec)
+        try create(spec, settings: ["stdin": stdin ? "1" : "0"])
         do throws(VoltError) { try fillVolumes(of: spec) } catch {
             if spec.removeWhenDone { try? remove(spec.name, force: true) }
             throw error
@@ -22,7 +25,18 @@ extension ContainerRuntime {
         try Files.replaceUnsynced("\(directory(spec.name))/desired", with: "stopped".utf8)
         PayloadStatus().write(toFile: "\(directory(spec.name))/status")
         try Processes.execute(
-            helper, ["foreground", "\(directory(spec.name))/run"], environment: environment)
+            helper, ["foreground", "\(directory(spec.name))/run"], environment: environment,
+            keepsBlocked: true)
+    }
+
+    /// The signals that a command in the foreground passes to the payload.
+    public var passedSignals: [Int32] { PassedSignals.numbers }
+
+    /// Sends a signal to the payload of a container; nothing happens when none runs.
+    public func signal(_ name: Name, _ number: Int32) throws(VoltError) {
+        let payload = PayloadStatus(decoding: (try? Files.read("\(directory(name))/status")) ?? [])
+        guard payload?.phase == .running, let leader = try state(name).pid else { return }
+        kill(leader, number)
     }
 
     /// Runs a container once with another writable layer, and gives its lines and exit code.

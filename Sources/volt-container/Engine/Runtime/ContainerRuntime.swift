@@ -156,17 +156,18 @@ public final class ContainerRuntime: Sendable {
         }
     }
 
-    func stopLocked(_ name: Name) throws(VoltError) {
+    func stopLocked(_ name: Name, atOnce: Bool = false) throws(VoltError) {
         // First, so that a repair in between does not start it again.
         try setDesired("stopped", name)
         guard let record = RunRecord(in: directory(name)), record.isSupervised else { return }
         // After a switch the callers of the old container finish before it ends.
         let spec = try spec(name)
-        if let spec { drain(spec, seconds: 5) }
-        if let leader = ProcessTable.child(of: record.main), ProcessTable.isFrozen(leader) {
+        if let spec, !atOnce { drain(spec, seconds: 5) }
+        if let leader = PassedSignals.leader(of: record.main), ProcessTable.isFrozen(leader) {
             LeftGroups(name: id(name.text)).thaw()
         }
         for signal in [SIGTERM, SIGCONT] { kill(record.supervisor, signal) }
+        if atOnce, let leader = PassedSignals.leader(of: record.main) { kill(leader, SIGKILL) }
         // It kills a payload that takes longer than that, and needs a moment itself.
         let grace = Duration.milliseconds(spec?.stopTimeoutMilliseconds ?? 10_000) + Self.ownTime
         if hasEnded(record, within: grace) { return }
@@ -219,33 +220,21 @@ public final class ContainerRuntime: Sendable {
         return states
     }
 
-    /// The last lines that a container printed.
-    public func lastLog(_ name: Name, lines: Int) throws(VoltError) -> [LogLine] {
+    /// What a container has printed and still prints, from the oldest line on that is kept.
+    public func log(_ name: Name) throws(VoltError) -> LogReader {
         _ = try read(name)
-        var all: [LogLine] = []
-        for suffix in [".1", ""] {
-            guard let bytes = try? Files.read("\(directory(name))/log\(suffix)") else { continue }
-            all += String(decoding: bytes, as: UTF8.self).split(separator: "\n").compactMap { LogLine($0) }
+        return LogReader(directory: directory(name))
+    }
+
+    /// The last lines that a container printed.
+    public func lastLog(_ name: Name, lines count: Int) throws(VoltError) -> [LogLine] {
+        var reader = try log(name)
+        var last: [LogLine] = []
+        while let lines = try reader.next() {
+            last += lines
+            if last.count / 2 > count { last.removeFirst(last.count - count) }
         }
-        return all.suffix(lines)
-    }
-
-    /// The size of a container's log, in bytes.
-    public func logEnd(_ name: Name) throws(VoltError) -> Int {
-        var information = stat()
-        return stat("\(directory(name))/log", &information) == 0 ? Int(information.st_size) : 0
-    }
-
-    /// The whole lines of a container's log from a position on, which moves behind them. A log that became
-    /// shorter has been begun anew.
-    public func log(_ name: Name, from position: inout Int) throws(VoltError) -> [LogLine] {
-        let end = try logEnd(name)
-        if end < position { position = 0 }
-        guard end > position, let bytes = try? Files.read("\(directory(name))/log") else { return [] }
-        let new = bytes.dropFirst(position)
-        guard let last = new.lastIndex(of: 10) else { return [] }
-        position = last + 1
-        return String(decoding: new[...last], as: UTF8.self).split(separator: "\n").compactMap { LogLine($0) }
+        return last.suffix(count)
     }
 
     /// The images that containers use, each with the name of such a container.
@@ -354,7 +343,7 @@ public final class ContainerRuntime: Sendable {
         }
         if record.phase == .running {
             state.supervisor = record.supervisor
-            state.pid = ProcessTable.child(of: record.main)
+            state.pid = PassedSignals.leader(of: record.main)
             state.health = payload?.health.rawValue ?? "none"
         }
         return state

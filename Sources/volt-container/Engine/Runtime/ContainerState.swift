@@ -30,22 +30,3 @@ public struct ContainerState: Codable, Sendable, Equatable {
     /// How often it was started again.
     public var restarts: Int
 }
-
-/// A line that a container printed.
-public struct LogLine: Codable, Sendable, Equatable {
-    /// When.
-    public var at: Timestamp
-    /// `stdout` or `stderr`.
-    public var stream: String
-    /// The line, without its newline.
-    public var text: String
-
-    /// Parses a record of the log file; nil when it is not one.
-    init?(_ record: some StringProtocol) {
-        let parts = record.split(separator: " ", maxSplits: 2, omittingEmptySubsequences: false)
-        guard parts.count == 3, let at = Timestamp(rfc3339: parts[0]) else { return nil }
-        self.at = at
-        stream = String(parts[1])
-        text = String(parts[2])
-    }
-}

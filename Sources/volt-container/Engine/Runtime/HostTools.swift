@@ -80,23 +80,6 @@ enum Units {
 
 /// What /proc tells about processes.
 enum ProcessTable {
-    /// The child of a process; systemd-nspawn has one, process 1 of the container.
-    static func child(of pid: Int32) -> Int32? {
-        guard pid > 0 else { return nil }
-        if let bytes = try? Files.read("/proc/\(pid)/task/\(pid)/children", limit: 4096) {
-            return String(decoding: bytes, as: UTF8.self).split(separator: " ").first.flatMap { Int32($0) }
-        }
-        // A kernel without CONFIG_PROC_CHILDREN.
-        for name in (try? Files.list("/proc")) ?? [] {
-            guard let candidate = Int32(name), let bytes = try? Files.read("/proc/\(name)/stat", limit: 4096),
-                let end = bytes.lastIndex(of: UInt8(ascii: ")"))
-            else { continue }
-            let fields = bytes[(end + 1)...].split(separator: UInt8(ascii: " "))
-            if fields.count > 1, Int32(String(decoding: fields[1], as: UTF8.self)) == pid { return candidate }
-        }
-        return nil
-    }
-
     /// The files that move a process into the control groups of another.
     static func groupFiles(of pid: Int32) -> [String] {
         groups(of: pid).map { "\($0)/cgroup.procs" }
