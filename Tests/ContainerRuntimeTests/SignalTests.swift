@@ -78,4 +78,43 @@ struct SignalTests {
         #expect(try shell(script).stdout == String(repeating: "143\n", count: 5))
         #expect(try host.states().isEmpty)
     }
+
+    @Test("out of memory is said by the command, by its log and by what looks at it")
+    func outOfMemory() throws {
+        let run = try host.volt("run", "--rm", "--memory", "24M", "busybox", "tail", "/dev/zero")
+        #expect(run.status == 137)
+        #expect(run.stderr.contains("ran out of memory (limit 24M)"), "\(run.stderr)")
+        try #require(
+            try host.volt("run", "-d", "--name", "c", "--memory", "24M", "busybox", "tail", "/dev/zero")
+                .status
+                == 0)
+        _ = try host.wait(for: "c") { $0.state == "exited" }
+        #expect(try host.volt("ps", "--all").stdout.contains("exited (137, out of memory)"))
+        let inspected = try host.volt("inspect", "c").stdout
+        #expect(inspected.contains(#""oomKilled" : true"#))
+        #expect(inspected.contains(#""message" : "ran out of memory (limit 24M)""#))
+        #expect(try host.volt("logs", "c").stderr.contains("ran out of memory (limit 24M)"))
+        // Another end is no lack of memory.
+        let other = try host.volt("run", "--rm", "--memory", "24M", "busybox", "sh", "-c", "kill -KILL $$")
+        #expect(other.status == 137)
+        #expect(!other.stderr.contains("memory"))
+    }
+
+    @Test("a payload may open as many files as the host allows, at most 1048576, whatever its caller may")
+    func openFiles() throws {
+        var limit = rlimit()
+        getrlimit(Int32(RLIMIT_NOFILE.rawValue), &limit)
+        let least = min(limit.rlim_max, 1_048_576)
+        let show = "ulimit -Sn; ulimit -Hn"
+        let run = try shell("ulimit -Sn 256; volt-container run --rm busybox sh -c '\(show)'")
+        try #require(
+            try shell("ulimit -Sn 256; volt-container run -d --name c busybox sh -c '\(show); sleep 1000'")
+                .status
+                == 0)
+        let exec = try shell("ulimit -Sn 256; volt-container exec c sh -c '\(show)'")
+        for text in [run.stdout, exec.stdout, try host.volt("logs", "c").stdout] {
+            let numbers = text.split(separator: "\n").compactMap { UInt($0) }
+            #expect(numbers.count == 2 && numbers.allSatisfy { $0 >= least && $0 <= 1_048_576 }, "\(text)")
+        }
+    }
 }

@@ -64,6 +64,7 @@ public struct Confinement: Sendable {
             try? Files.makeDirectory(directory)
             if volt_enter(directory) != 0 { return failure("cannot enter '\(directory)'") }
         }
+        raiseOpenFiles()
         let isRoot = identity.user == 0
         let mask = isRoot ? capabilities : capabilities & added
         guard volt_limit_bounding(capabilities) == 0 else { return failure("cannot limit the capabilities") }
@@ -78,6 +79,18 @@ public struct Confinement: Sendable {
         volt_close_on_exec(3)
         let (code, reason) = execute()
         return (code, reason)
+    }
+
+    /// The most files that a payload may have open at once, unless the host has less for everybody (fs.nr_open).
+    private static let openFiles: rlim_t = 1_048_576
+
+    /// Sets the limit of open files, the same whoever started the container; the payload may lower it.
+    private func raiseOpenFiles() {
+        var limit = rlimit(rlim_cur: Self.openFiles, rlim_max: Self.openFiles)
+        if setrlimit(Int32(RLIMIT_NOFILE.rawValue), &limit) == 0 { return }
+        guard getrlimit(Int32(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
+        limit.rlim_cur = limit.rlim_max
+        _ = setrlimit(Int32(RLIMIT_NOFILE.rawValue), &limit)
     }
 
     private func execute() -> (Int32, String) {

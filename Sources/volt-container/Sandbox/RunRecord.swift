@@ -32,6 +32,8 @@ public struct RunRecord: Sendable, Equatable {
     public var code: Int32 = 0
     /// How often it was started again.
     public var restarts: Int
+    /// Whether the kernel has killed a process of the container for want of memory, in the run that ended last.
+    public var outOfMemory = false
 
     /// - Parameters: see the properties.
     public init(supervisor: Int32, supervisorStart: UInt64, restarts: Int) {
@@ -59,6 +61,7 @@ public struct RunRecord: Sendable, Equatable {
         self.started = started
         self.finished = finished
         self.code = code
+        outOfMemory = settings.flag("out-of-memory")
     }
 
     /// Writes the record of a container.
@@ -74,6 +77,7 @@ public struct RunRecord: Sendable, Equatable {
         settings.add("finished", String(finished))
         settings.add("code", String(code))
         settings.add("restarts", String(restarts))
+        settings.add("out-of-memory", outOfMemory ? "1" : "0")
         let bytes = try settings.encoded()
         if durably {
             try Files.replace("\(directory)/state", with: bytes, mode: 0o600)

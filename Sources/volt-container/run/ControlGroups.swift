@@ -11,14 +11,19 @@ struct ControlGroups {
     private let unified: String?
     /// Which devices the processes in the groups may open.
     let devices: DeviceRules
+    /// What the kernel tells about the memory of the groups.
+    let memory: MemoryGroup
 
     /// Makes the groups and sets the limits.
     ///
-    /// - Parameter name: unique on the host.
-    init(name: String, limits: Settings) throws(VoltError) {
+    /// - Parameters:
+    ///   - name: unique on the host.
+    ///   - isInUnit: whether the groups above are the container's alone, and have its limits.
+    init(name: String, limits: Settings, isInUnit: Bool) throws(VoltError) {
         var directories: [String: String] = [:]
         var unified: String?
         var devices: String?
+        var memory: [String] = []
         let table = String(decoding: try Files.read("/proc/self/cgroup"), as: UTF8.self)
         let isHybrid = Files.exists("/sys/fs/cgroup/unified/cgroup.procs")
         for line in table.split(separator: "\n") {
@@ -35,7 +40,12 @@ struct ControlGroups {
                 // A host of version 1 alone, where this hierarchy is systemd's and nspawn's own.
                 case "name=systemd" where !isHybrid: mount = "/sys/fs/cgroup/systemd"
                 // Each hierarchy more costs milliseconds to join: only those that limit something.
-                case "memory" where limits.optional("memory") != nil: mount = "/sys/fs/cgroup/memory"
+                case "memory" where limits.optional("memory") != nil:
+                    mount = "/sys/fs/cgroup/memory"
+                    memory.append("\(mount)\(path)/\(name)")
+                case "memory" where isInUnit:
+                    memory.append("/sys/fs/cgroup/memory\(path)")
+                    continue
                 case "pids" where limits.optional("pids") != nil: mount = "/sys/fs/cgroup/pids"
                 case "cpu" where limits.optional("cpu-quota") != nil: mount = "/sys/fs/cgroup/cpu"
                 case "devices":
@@ -48,7 +58,11 @@ struct ControlGroups {
                 // A hierarchy that is read-only here has no limits to set.
                 if mkdir(directory, 0o755) != 0, errno != EEXIST { continue }
                 directories[controller] = directory
-                if controller.isEmpty { unified = directory }
+                if controller.isEmpty {
+                    unified = directory
+                    memory.append(directory)
+                    if isInUnit { memory.append("\(mount)\(path)") }
+                }
             }
         }
         guard !directories.isEmpty else {
@@ -68,6 +82,7 @@ struct ControlGroups {
         }
         self.directories = directories
         self.unified = unified
+        self.memory = MemoryGroup(directories: memory)
         try apply(limits)
     }
 

@@ -33,7 +33,9 @@ struct Supervisor {
                 throw SystemError.current.during("cannot make a network namespace")
             }
         }
-        groups = try ControlGroups(name: try settings.text("group"), limits: settings)
+        let group = try settings.text("group")
+        let isInUnit = settings.flag("journal") && (keepsOutput || settings.flag("memory-by-unit"))
+        groups = try ControlGroups(name: group, limits: settings, isInUnit: isInUnit)
         status = volt_open("\(directory)/status", O_RDWR | O_CREAT | O_TRUNC, 0o600)
         guard status >= 0 else { throw SystemError.current.during("cannot open '\(directory)/status'") }
         if keepsOutput { log = try OutputLog(path: "\(directory)/log", copies: settings.flag("journal")) }
@@ -142,6 +144,7 @@ struct Supervisor {
             log?.add("volt container: error: \(error.message)", "stderr")
             return (125, false)
         }
+        let killedBefore = groups.memory.kills
         let (child, isInside) = groups.fork()
         if child == 0 { launch(output[1], errors[1], secrets, isInside: isInside) }
         for end in [output[1], errors[1]] where end >= 0 { close(end) }
@@ -152,14 +155,33 @@ struct Supervisor {
         try record.write(to: directory, durably: !settings.flag("remove"))
         let result = watch(child, output[0], errors[0])
         for end in [output[0], errors[0]] where end >= 0 { close(end) }
+        record.outOfMemory = groups.memory.kills > killedBefore
         if groups.kill() { groups.devices.lift() }
         // nspawn's own codes say less than the shim's record.
         let known = PayloadStatus(decoding: (try? Files.read("\(directory)/status")) ?? [])
-        switch known?.phase {
-        case .exited, .failed: return (known?.code ?? result.code, result.stopped)
-        case .running: return (128 + SIGKILL, result.stopped)
-        default: return (ExitCode.runtimeFailed.rawValue, result.stopped)
-        }
+        let code =
+            switch known?.phase {
+            case .exited, .failed: known?.code ?? result.code
+            case .running: 128 + SIGKILL
+            // Stopped before the payload was there.
+            default: result.stopped ? 128 + SIGTERM : ExitCode.runtimeFailed.rawValue
+            }
+        if record.outOfMemory { tellOutOfMemory(code, known ?? PayloadStatus()) }
+        return (code, result.stopped)
+    }
+
+    /// Says that the kernel has killed a process of the container for want of memory.
+    private mutating func tellOutOfMemory(_ code: Int32, _ known: PayloadStatus) {
+        var status = known
+        status.phase = .exited
+        status.code = code
+        status.message = "ran out of memory"
+        if let limit = groups.memory.limit { status.message += " (limit \(ByteSize(bytes: limit)))" }
+        status.write(to: self.status)
+        log?.add("volt container: the container \(status.message)", "stderr")
+        guard !keepsOutput, code != 0 else { return }
+        let line = Array("volt container: error: the container \(status.message)\n".utf8)
+        _ = write(2, line, line.count)
     }
 
     private func launch(

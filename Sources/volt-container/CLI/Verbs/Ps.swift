@@ -26,7 +26,9 @@ struct Ps: ParsableCommand {
             for state in states {
                 let since = state.state == .running ? state.startedAt : state.finishedAt
                 var shown = state.state.rawValue
-                if state.state == .exited, let code = state.exitCode { shown += " (\(code))" }
+                if state.state == .exited, let code = state.exitCode {
+                    shown += state.oomKilled == true ? " (\(code), out of memory)" : " (\(code))"
+                }
                 table.add([
                     state.spec.name.text, state.spec.image, shown, state.health,
                     since.map { $0.relative(to: context.clock.now()) } ?? "-", "\(state.restarts)",

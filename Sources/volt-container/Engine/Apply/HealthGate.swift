@@ -21,7 +21,8 @@ struct HealthGate {
             if state.activity != .running || state.restarts > 0 {
                 let code = state.exitCode.map { " with \($0)" } ?? ""
                 throw VoltError(
-                    .failed, "'\(spec.name)' ended\(code) before it was healthy",
+                    .failed,
+                    "'\(spec.name)' ended\(code) before it was healthy\(state.outOfMemory.map { ": it \($0)" } ?? "")",
                     hint: "its last lines are in the log")
             }
             if spec.health != nil {

@@ -19,6 +19,8 @@ public struct GenerationState: Sendable, Equatable {
     public var restarts: Int
     /// How the payload ended last, or nil.
     public var exitCode: Int32?
+    /// How it ran out of memory, when it ended for that.
+    public var outOfMemory: String?
     /// Whether it does not run because somebody stopped it.
     public var isStoppedByHand = false
 

@@ -328,7 +328,8 @@ public final class ContainerRuntime: Sendable {
         }
         var state = ContainerState(
             spec: spec, state: .created, health: "none", pid: nil, supervisor: nil,
-            supervisedBy: usesSystemd ? "systemd" : "volt", exitCode: nil, message: "", startedAt: nil,
+            supervisedBy: usesSystemd ? "systemd" : "volt", exitCode: nil, oomKilled: nil, message: "",
+            startedAt: nil,
             finishedAt: nil, restarts: 0)
         guard let record = RunRecord(in: directory(name)) else { return state }
         let payload = PayloadStatus(decoding: (try? Files.read("\(directory(name))/status")) ?? [])
@@ -340,6 +341,7 @@ public final class ContainerRuntime: Sendable {
         if record.finished > 0 {
             state.finishedAt = Timestamp(milliseconds: record.finished)
             state.exitCode = record.code
+            state.oomKilled = record.outOfMemory
         }
         if record.phase == .running {
             state.supervisor = record.supervisor

@@ -21,7 +21,10 @@ public struct ContainerState: Codable, Sendable, Equatable {
     public var supervisedBy: String
     /// How the payload ended last.
     public var exitCode: Int32?
-    /// Why it could not be started, or what the last failed health check said.
+    /// Whether the kernel has killed a process of the container for want of memory, before it ended last; nil in what
+    /// earlier versions tell.
+    public var oomKilled: Bool?
+    /// Why it could not be started or how it ran out of memory, or what the last failed health check said.
     public var message: String
     /// When the payload was started last.
     public var startedAt: Timestamp?

@@ -123,6 +123,7 @@ struct NspawnCommand {
         if spec.removeWhenDone { settings.add("remove", "1") }
         if limitsByUnit {
             settings.add("journal", "1")
+            if spec.limits.memory != nil { settings.add("memory-by-unit", "1") }
             return settings
         }
         if let memory = spec.limits.memory { settings.add("memory", String(memory)) }

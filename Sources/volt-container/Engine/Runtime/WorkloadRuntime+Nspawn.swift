@@ -85,6 +85,7 @@ extension ContainerRuntime: WorkloadRuntime {
             health: GenerationState.Health(rawValue: state.health) ?? .none,
             since: state.state == .running ? state.startedAt : state.finishedAt, restarts: state.restarts,
             exitCode: state.exitCode)
+        if state.oomKilled == true { generation.outOfMemory = state.message }
         generation.isStoppedByHand = activity == .exited && !isDesired(state.spec.name)
         return generation
     }
