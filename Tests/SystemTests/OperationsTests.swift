@@ -48,7 +48,7 @@ struct OperationsTests {
 
     @Test("on a host with systemd the limits of containers hold in the foreground too, and no device opens")
     func containers() throws {
-        #expect(try points("containers-on-systemd").count == 7)
+        #expect(try points("containers-on-systemd").count == 11)
     }
 
     @Test(
@@ -60,7 +60,7 @@ struct OperationsTests {
         run.environment["PATH"] = Environment.current["PATH"]
         let result = try run("\(root)/scripts/test-on-vm", ToolRunner.products)
         #expect(result.status == 0, "\(result.stdout)\n\(result.stderr)")
-        #expect(result.stdout.split(separator: "\n").filter { $0.hasPrefix("ok: ") }.count == 7)
+        #expect(result.stdout.split(separator: "\n").filter { $0.hasPrefix("ok: ") }.count == 11)
     }
 
     @Test("after a reboot every workload runs again at its last good commit, and what was stopped stays so")

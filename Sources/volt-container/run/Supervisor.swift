@@ -16,6 +16,7 @@ struct Supervisor {
     private let status: Int32
     private var record: RunRecord
     private var log: OutputLog?
+    private let takeover: Takeover?
 
     init(_ settings: Settings, keepsOutput: Bool) throws(VoltError) {
         self.settings = settings
@@ -24,6 +25,11 @@ struct Supervisor {
         record = RunRecord(
             supervisor: getpid(), supervisorStart: Processes.startTime(getpid()) ?? 0,
             restarts: Int(settings.optional("restarts") ?? "0") ?? 0)
+        takeover = Takeover(settings, in: directory)
+        if let takeover {
+            let number = record.restarts
+            record.restarts = max(number, takeover.record.restarts + (takeover.goesOn ? 1 : 0))
+        }
         // SIGCHLD too: the loop below waits for everything in one place.
         let numbers = [SIGCHLD] + PassedSignals.numbers
         signals = volt_signals(numbers, numbers.count)
@@ -35,16 +41,27 @@ struct Supervisor {
         }
         let group = try settings.text("group")
         let isInUnit = settings.flag("journal") && (keepsOutput || settings.flag("memory-by-unit"))
+        if takeover != nil {
+            // What the one before has left, and its rules for devices.
+            let left = try ControlGroups(name: group, limits: settings, isInUnit: isInUnit)
+            left.kill()
+            left.remove()
+        }
         groups = try ControlGroups(name: group, limits: settings, isInUnit: isInUnit)
         status = volt_open("\(directory)/status", O_RDWR | O_CREAT | O_TRUNC, 0o600)
         guard status >= 0 else { throw SystemError.current.during("cannot open '\(directory)/status'") }
         if keepsOutput { log = try OutputLog(path: "\(directory)/log", copies: settings.flag("journal")) }
+        if takeover?.goesOn == true { takeover?.pointPorts() }
     }
 
     /// Runs until the payload has ended for good.
     ///
     /// - Returns: its exit code.
     mutating func run() throws(VoltError) -> Int32 {
+        if let takeover, !takeover.goesOn {
+            if takeover.record.phase != .exited { record.code = 128 + SIGKILL }
+            return try end(takeover.record)
+        }
         var delay: Int64 = 100
         while true {
             let started = SystemClock().now().milliseconds
@@ -70,6 +87,21 @@ struct Supervisor {
             delay = min(delay * 2, 60_000)
             record.restarts += 1
         }
+    }
+
+    /// Ends in the place of a supervisor that was killed, when there is nothing left to run.
+    private mutating func end(_ before: RunRecord) throws(VoltError) -> Int32 {
+        if before.phase == .exited {
+            record.code = before.code
+            record.finished = before.finished
+        } else {
+            record.finished = SystemClock().now().milliseconds
+        }
+        record.started = before.started
+        record.phase = .exited
+        try record.write(to: directory, durably: !settings.flag("remove"))
+        finish()
+        return 0
     }
 
     private func wantsRestart(after code: Int32) -> Bool {

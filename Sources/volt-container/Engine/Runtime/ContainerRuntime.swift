@@ -303,6 +303,8 @@ public final class ContainerRuntime: Sendable {
     func repaired(_ name: Name) throws(VoltError) -> ContainerState {
         let state = try read(name)
         guard needsRepair(name), var record = RunRecord(in: directory(name)) else { return state }
+        let isToRun = isDesired(name) && state.spec.restart != .no && !state.spec.removeWhenDone
+        if usesSystemd, isToRun, isTakenOver(name) { return try read(name) }
         LeftGroups(name: id(name.text)).clear()
         record.phase = .exited
         record.code = 128 + SIGKILL
@@ -314,10 +316,20 @@ public final class ContainerRuntime: Sendable {
             try discard(directory(name))
             return try read(name)
         }
-        guard isDesired(name), state.spec.restart != .no else { return try read(name) }
+        guard isToRun else { return try read(name) }
         try launch(name, state.spec, restarts: record.restarts + 1)
         repairPorts(of: name)
         return try read(name)
+    }
+
+    /// Waits for systemd to start another supervisor in the place of one that was killed, for a second at most.
+    private func isTakenOver(_ name: Name) -> Bool {
+        let deadline = ContinuousClock.now + .seconds(1)
+        while needsRepair(name) {
+            guard ContinuousClock.now < deadline else { return false }
+            usleep(5_000)
+        }
+        return true
     }
 
     private func read(_ name: Name) throws(VoltError) -> ContainerState {
@@ -356,7 +368,8 @@ public final class ContainerRuntime: Sendable {
     private func launch(_ name: Name, _ spec: ContainerSpec, restarts: Int) throws(VoltError) {
         let directory = directory(name)
         var settings = try Settings(decoding: try Files.read("\(directory)/run", limit: Settings.limit))
-        settings.add("restarts", String(restarts))
+        settings.set("restarts", all: [String(restarts)])
+        settings.set("workload-ports", all: spec.workload.map { [portSocket($0.text)] } ?? [])
         // Earlier versions wrote nothing about setuid and devices. The first mount is the shim.
         settings.set("mount", all: settings.all("mount").prefix(1) + mounts(of: spec))
         // They may have been removed since the container was made.
@@ -401,12 +414,15 @@ public final class ContainerRuntime: Sendable {
                 helper, arguments, environment: ["PATH": "/usr/sbin:/usr/bin:/sbin:/bin"])
         }
         var properties = [
-            "Type=exec", "Delegate=yes", "KillMode=mixed",
+            // Everything in the container dies with the supervisor, and systemd is not to wait until it has seen that
+            // before it starts another one: with control groups of version 1 it may see it late.
+            "Type=exec", "Delegate=yes", "KillMode=process",
             "TimeoutStopSec=\((spec.stopTimeoutMilliseconds + 5_000) / 1000)",
         ]
         if let memory = spec.limits.memory { properties.append("MemoryMax=\(memory)") }
         if let tasks = spec.limits.unitTasks { properties.append("TasksMax=\(tasks)") }
         if let percent = spec.limits.unitPercent { properties.append("CPUQuota=\(percent)%") }
+        if spec.restart != .no { properties += Units.restarts }
         try Units.run(id(name.text), properties: properties, [helper] + arguments)
         return nil
     }

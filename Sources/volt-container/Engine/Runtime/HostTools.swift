@@ -5,6 +5,10 @@ internal import VoltSystem
 
 /// Transient units of systemd, which outlive the unit of the command that makes them.
 enum Units {
+    /// What has systemd start a unit again whose main process was killed, however often; one that ends by itself has
+    /// done its work.
+    static let restarts = ["Restart=on-abnormal", "RestartSec=100ms", "StartLimitIntervalSec=0"]
+
     /// Starts a program as a unit of its own and returns when it was executed.
     static func run(_ unit: String, properties: [String], _ command: [String]) throws(VoltError) {
         var arguments = ["--quiet", "--collect", "--unit=\(unit)", "--slice=volt.slice"]
