@@ -117,4 +117,21 @@ struct SignalTests {
             #expect(numbers.count == 2 && numbers.allSatisfy { $0 >= least && $0 <= 1_048_576 }, "\(text)")
         }
     }
+
+    @Test("rm --force kills at once; an empty user is none; the helper says that it is no command")
+    func small() throws {
+        let stubborn = "trap '' TERM; touch /www/ready; while :; do sleep 0.1; done"
+        try #require(
+            try host.volt("run", "-d", "--name", "c", "busybox", "sh", "-c", stubborn).status == 0)
+        #expect(try shell("until volt-container exec c test -e /www/ready; do sleep 0.02; done").status == 0)
+        let own = try host.volt("exec", "c", "/proc/self/exe")
+        #expect(own.status == 64)
+        #expect(own.stderr.contains("only 'volt container' starts this program"), "\(own.stderr)")
+        #expect(try host.volt("exec", "-u", "", "c", "id").status == 64)
+        #expect(try host.volt("run", "--rm", "-u", "", "busybox", "id").status == 64)
+        let begun = ContinuousClock.now
+        #expect(try host.volt("rm", "--force", "c").status == 0)
+        #expect(ContinuousClock.now - begun < .seconds(5))
+        #expect(try host.leftovers() == [])
+    }
 }

@@ -9,6 +9,16 @@ enum ContainerHost {
         try ContainerRuntime(paths: context.paths, environment: context.environment, clock: context.clock)
     }
 
+    /// The container that a name means, which may be that of a workload; says so.
+    static func container(_ text: String, in runtime: ContainerRuntime) throws(VoltError) -> Name {
+        let name = try Name(text, of: "container")
+        let container = try runtime.container(named: name)
+        if container != name {
+            Output.note("volt container: note: '\(name)' is a workload: its container is '\(container)'")
+        }
+        return container
+    }
+
     /// The images of this host, and those of registries.
     ///
     /// - Parameter trust: which of those are taken.

@@ -79,7 +79,7 @@ struct ContainerOptions: ParsableArguments {
         }
         spec.workingDirectory =
             workdir ?? (found.config.workingDirectory.isEmpty ? "/" : found.config.workingDirectory)
-        spec.user = user ?? found.config.user
+        spec.user = try user.map(Self.user) ?? found.config.user
         spec.stopSignal = found.config.stopSignal ?? "SIGTERM"
         spec.mounts = try volume.map(Self.mount)
         spec.ports = try publish.map(Self.port)
@@ -126,6 +126,15 @@ struct ContainerOptions: ParsableArguments {
             check.intervalMilliseconds = try DurationText.parse(healthInterval).milliseconds
         }
         return check
+    }
+
+    /// A user as it is written; an empty one, such as of a variable that is not set, would be root without a word.
+    static func user(_ text: String) throws(VoltError) -> String {
+        guard !text.isEmpty, !text.hasPrefix(":") else {
+            throw VoltError(
+                .usage, "'\(text)' names no user", hint: "write a number or a name, or leave --user out")
+        }
+        return text
     }
 
     private static func base(_ image: String) throws(VoltError) -> String {
@@ -185,6 +194,17 @@ struct ContainerOptions: ParsableArguments {
 struct ContainerNames: ParsableArguments {
     @Argument(help: "The names of the containers.")
     var names: [String]
+
+    /// Does something to each and prints its name; the name of a workload means its container.
+    func eachOrOfWorkload(_ body: (ContainerRuntime, Name) throws -> Void) throws {
+        let context = try ToolContext(tool: VoltContainer.tool.name)
+        let runtime = try ContainerHost.runtime(context)
+        try context.each(names) { text in
+            let name = try ContainerHost.container(text, in: runtime)
+            try body(runtime, name)
+            return name.text
+        }
+    }
 
     /// Does something to each and prints its name.
     func each(_ body: (ContainerRuntime, Name) throws -> Void) throws {

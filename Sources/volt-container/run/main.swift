@@ -15,7 +15,12 @@ internal import VoltSystem
 // Nothing that whoever started this has left open goes on into a container.
 volt_close_from(3)
 let words = CommandLine.arguments
-guard words.count == 3 else { exit(64) }
+guard words.count == 3 else {
+    // Such as /proc/self/exe of a command, which is this program until it has become that.
+    let line = Array("volt-container--run: error: only 'volt container' starts this program\n".utf8)
+    _ = write(2, line, line.count)
+    exit(ExitCode.usage.rawValue)
+}
 do throws(VoltError) {
     let settings = try Settings(decoding: try Files.read(words[2], limit: Settings.limit))
     switch words[1] {

@@ -25,7 +25,7 @@ struct Exec: ParsableCommand {
     var user: String?
     @Option(name: [.customShort("w"), .long], help: "Another working directory than the payload's.")
     var workdir: String?
-    @Argument(help: "The name of the container.")
+    @Argument(help: "The name of the container, or of a workload.")
     var name: String
     @Argument(parsing: .captureForPassthrough, help: "The command.")
     var command: [String]
@@ -41,8 +41,10 @@ struct Exec: ParsableCommand {
             variables[String(parts[0])] = String(parts[1])
         }
         let words = command.first == "--" ? Array(command.dropFirst()) : command
-        try ContainerHost.runtime(context).becomeCommand(
-            try Name(name, of: "container"), command: words, environment: variables, user: user,
+        let runtime = try ContainerHost.runtime(context)
+        try runtime.becomeCommand(
+            try ContainerHost.container(name, in: runtime), command: words, environment: variables,
+            user: try user.map(ContainerOptions.user),
             directory: workdir, stdin: interactive, terminal: tty && Output.isTerminal(0))
     }
 }

@@ -12,12 +12,13 @@ struct Inspect: ParsableCommand {
               volt container inspect web
             """)
 
-    @Argument(help: "The name of the container.")
+    @Argument(help: "The name of the container, or of a workload.")
     var name: String
 
     func run() throws {
         let context = try ToolContext(tool: VoltContainer.tool.name)
-        let state = try ContainerHost.runtime(context).state(try Name(name, of: "container"))
+        let runtime = try ContainerHost.runtime(context)
+        let state = try runtime.state(try ContainerHost.container(name, in: runtime))
         try Output.line(Output.json(state))
     }
 }

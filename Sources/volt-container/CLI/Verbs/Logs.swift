@@ -24,7 +24,7 @@ struct Logs: ParsableCommand {
             "Only what was printed since: a time ago such as 10m, or a moment such as 2025-07-14T15:30:00Z.",
             valueName: "time"))
     var since: String?
-    @Argument(help: "The name of the container.")
+    @Argument(help: "The name of the container, or of a workload.")
     var name: String
 
     func validate() throws {
@@ -34,7 +34,7 @@ struct Logs: ParsableCommand {
     func run() throws {
         let context = try ToolContext(tool: VoltContainer.tool.name)
         let runtime = try ContainerHost.runtime(context)
-        let container = try Name(name, of: "container")
+        let container = try ContainerHost.container(name, in: runtime)
         _ = try runtime.state(container)
         let from = try since.map { try Self.moment($0, now: context.clock.now()) }
         var log = try runtime.log(container)

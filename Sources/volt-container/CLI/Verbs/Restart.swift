@@ -11,7 +11,7 @@ struct Restart: ParsableCommand {
     @OptionGroup var containers: ContainerNames
 
     func run() throws {
-        try containers.each { runtime, name in
+        try containers.eachOrOfWorkload { runtime, name in
             _ = try runtime.state(name)
             try runtime.stop(name)
             try runtime.start(name)

@@ -9,9 +9,9 @@ struct Rm: ParsableCommand {
               volt container rm --force web
             """)
 
-    @Flag(name: [.short, .long], help: "Stop those that run.")
+    @Flag(name: [.short, .long], help: "Kill those that run.")
     var force = false
     @OptionGroup var containers: ContainerNames
 
-    func run() throws { try containers.each { try $0.remove($1, force: force) } }
+    func run() throws { try containers.each { try $0.remove($1, force: force, atOnce: true) } }
 }

@@ -10,5 +10,5 @@ struct Start: ParsableCommand {
 
     @OptionGroup var containers: ContainerNames
 
-    func run() throws { try containers.each { try $0.start($1) } }
+    func run() throws { try containers.eachOrOfWorkload { try $0.start($1) } }
 }

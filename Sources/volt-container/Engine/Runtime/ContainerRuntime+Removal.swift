@@ -30,9 +30,12 @@ extension ContainerRuntime {
 
     /// Removes a container.
     ///
-    /// - Parameter force: whether one that runs is stopped first.
+    /// - Parameters:
+    ///   - force: whether one that runs is ended first.
+    ///   - atOnce: whether that is by a kill, and not by its stop signal and the time to stop.
     /// - Throws: `VoltError` with code `conflict` when it runs, `notFound` when there is none.
-    public func remove(_ name: Name, force: Bool) throws(VoltError) {
+    public func remove(_ name: Name, force: Bool, atOnce: Bool = false) throws(VoltError) {
+        try refuseWorkload(name)
         let lock = try FileLock.wait(for: lockFile(name))
         do throws(VoltError) {
             let state = try repaired(name)
@@ -41,10 +44,12 @@ extension ContainerRuntime {
                     throw VoltError(
                         .conflict, "container '\(name)' runs", hint: "stop it first, or use 'rm --force'")
                 }
-                try stopLocked(name)
+                try stopLocked(name, atOnce: atOnce)
             }
-            if state.spec.workload == nil, !state.spec.ports.isEmpty {
-                try unpublish(key: "container.\(name)")
+            // Those of a workload may lead to another container of it.
+            for key in [state.spec.workload?.text, "container.\(name)"].compactMap(\.self)
+            where leads(key, to: name) {
+                try unpublish(key: key)
             }
             try discard(directory(name))
         } catch {

@@ -42,6 +42,14 @@ extension ContainerRuntime {
     /// What is published, and the container it is pointed to.
     private func portSettings(_ key: String) -> String { "\(paths.runtime)/ports/\(key).settings" }
 
+    /// Whether published ports lead to a container.
+    func leads(_ key: String, to container: Name) -> Bool {
+        guard let bytes = try? Files.read(portSettings(key), limit: ControlSocket.limit),
+            let settings = try? Settings(decoding: bytes)
+        else { return false }
+        return settings.optional("container") == container.text
+    }
+
     /// Starts port processes that were killed, and points those to the new network namespace whose
     /// container was started again.
     func repairPorts(of container: Name? = nil) {
