@@ -36,7 +36,8 @@ extension Output {
             switch word {
             case "success", "running", "healthy", "deployed", "active": self = .green
             case "failed", "unhealthy", "absent", "interrupted": self = .red
-            case "queued", "deploying", "restarting", "starting", "held", "waiting", "suspended":
+            case "queued", "deploying", "restarting", "starting", "held", "waiting", "waiting for approval",
+                "suspended", "drifted", "unseen", "rolled-back":
                 self = .yellow
             default: return nil
             }
