@@ -127,7 +127,7 @@ import VoltTestKit
                 let words = ["volt-cas", "add-tree", "huge", "--tag", "huge", "--store", store, "-q"] + form
                 let result = try bench.runner.run(words)
                 #expect(
-                    result.status == 1 && result.stderr.contains("no space left on device"),
+                    result.status == 74 && result.stderr.contains("no space left on device"),
                     "\(result.stderr)")
                 #expect(result.stderr.contains("the disk is full"), "\(result.stderr)")
                 try check(store, acknowledged: ["one"], "full")

@@ -16,6 +16,8 @@ public enum ExitCode: Int32, Sendable, CaseIterable {
     case usage = 64
     /// A needed component is missing; the message says which package (`EX_UNAVAILABLE`).
     case missing = 69
+    /// The disk is full, or the host cannot read or write (`EX_IOERR`).
+    case inputOutput = 74
     /// Try again later (`EX_TEMPFAIL`).
     case tryAgain = 75
     /// The runtime failed before the payload could start, as podman has it.

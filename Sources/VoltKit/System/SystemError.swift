@@ -25,11 +25,12 @@ public struct SystemError: Error, Sendable, Equatable {
             switch number {
             case ENOENT: .notFound
             case EACCES, EPERM: .refused
+            case ENOSPC, EDQUOT, EIO, EMFILE, ENFILE: .inputOutput
             default: .failed
             }
         let hint: String? =
             switch number {
-            case ENOSPC: "the disk is full: free some space and run the command again"
+            case ENOSPC, EDQUOT: "the disk is full: free some space and run the command again"
             case EROFS: "the file system is mounted read-only"
             default: nil
             }

@@ -40,6 +40,12 @@ public struct VerifyResult: Sendable, Codable {
     public var damaged: [Damage] = []
     /// How many are damaged.
     public var damagedCount = 0
+    /// Files that this host could not read, so that nobody knows whether they are damaged, the first 1000.
+    public var unread: [Damage] = []
+    /// How many could not be read.
+    public var unreadCount = 0
+    /// Damaged whole files that were made anew from another copy in the store.
+    public var mended = 0
     /// Digests that a tag or a lease needs and that are nowhere, the first 100.
     public var missing: [Digest] = []
     /// How many are missing.
@@ -47,14 +53,15 @@ public struct VerifyResult: Sendable, Codable {
     /// Whether what is damaged was put aside.
     public var quarantined = false
 
-    /// Whether all is as it should be.
-    public var isSound: Bool { damagedCount == 0 && missingCount == 0 }
+    /// Whether all was read and is as it should be.
+    public var isSound: Bool { damagedCount == 0 && missingCount == 0 && unreadCount == 0 }
 }
 
 extension ContentStore {
     /// Checks the store: that what tags and leases need is there, and with `readsData` that every byte is right.
     ///
-    /// - Throws: `VoltError` when the check itself cannot go on; damage is a part of the result.
+    /// - Throws: `VoltError` when the check itself cannot go on, `inputOutput` since this host lacks something; damage is a
+    ///   part of the result.
     public func verify(_ options: VerifyOptions = VerifyOptions()) throws -> VerifyResult {
         try Verify(self, options).run()
     }
@@ -65,8 +72,13 @@ final class Verify: Sendable {
     private let store: ContentStore
     private let options: VerifyOptions
     private let result = Mutex(VerifyResult())
+    private struct Record: Hashable {
+        let pack: UInt64
+        let offset: UInt64
+    }
+
     /// Damaged records, and the packs that they are in.
-    private let damagedRecords = Mutex<Set<BinaryDigest>>([])
+    private let damagedRecords = Mutex<Set<Record>>([])
     private let damagedPacks = Mutex<Set<UInt64>>([])
     private let throttle: Throttle?
     private let total: UInt64
@@ -79,15 +91,18 @@ final class Verify: Sendable {
     }
 
     func run() throws -> VerifyResult {
-        let session = try WriteSession(store)
-        defer { session.end() }
+        let session = try writing()
+        defer { session?.end() }
         checkIndex()
         if options.readsData {
-            try readAll()
-            if options.quarantines, result.withLock({ $0.damagedCount > 0 }) { try quarantine(session) }
+            try readAll(session)
+            if let session, options.quarantines, result.withLock({ $0.damagedCount > 0 }) {
+                try quarantine(session)
+                try session.finish()
+            }
         }
         do {
-            var marks = try Marks(store, in: session.directory, now: SystemClock().now())
+            var marks = try Marks(store, in: session?.directory, now: SystemClock().now())
             try marks.findMissing()
             result.withLock { result in
                 result.missingCount = marks.missingCount
@@ -96,11 +111,66 @@ final class Verify: Sendable {
             for tree in marks.unreadable + marks.damaged {
                 note(.init(path: tree.root, digest: tree.digest, reason: tree.reason))
             }
+            try checkSizes()
         } catch let error as VoltError {
+            if error.code == .inputOutput { throw error }
             // The file of a tag or a lease: what is needed is not known.
             note(.init(path: store.path, digest: nil, reason: error.message))
         }
         return result.withLock { $0 }
+    }
+
+    /// A session, unless the store is read-only or its disk has no room for one: to look at something needs none.
+    private func writing() throws -> WriteSession? {
+        if options.quarantines { return try WriteSession(store) }
+        if store.isReadOnly { return nil }
+        do { return try WriteSession(store) } catch let error as VoltError {
+            guard error.code == .inputOutput else { throw error }
+            return nil
+        }
+    }
+
+    /// Looks whether the files of trees have the sizes that the trees say.
+    private func checkSizes() throws {
+        let now = SystemClock().now()
+        var roots = try store.tags().filter { $0.kind == .tree }.map { ("tag '\($0.name)'", $0.digest) }
+        roots += try store.leases().filter { $0.kind == .tree && $0.expires > now }.map {
+            ("lease '\($0.id)'", $0.digest)
+        }
+        // Hashes of those that were looked at, instead of all digests.
+        var seen: Set<Int> = []
+        for (root, tree) in roots {
+            var path: [UInt8] = []
+            do {
+                try store.eachEntry(of: tree) { place, entry in
+                    guard case .file(let size, let file) = entry.kind, size > 0 else { return }
+                    var hasher = Hasher()
+                    hasher.combine(file)
+                    hasher.combine(size)
+                    guard seen.insert(hasher.finalize()).inserted, try store.place(of: file) != nil else {
+                        return
+                    }
+                    path = place
+                    try store.requireSize(size, of: file, String(shown: place))
+                    path = []
+                }
+            } catch let error as VoltError {
+                if error.code == .inputOutput { throw error }
+                // What cannot be read at all was named before.
+                if !path.isEmpty { note(.init(path: root, digest: tree, reason: error.message)) }
+            }
+        }
+    }
+
+    /// What this host cannot read is not damaged for that.
+    private func note(_ path: String, _ digest: Digest?, _ error: any Error) {
+        let damage = VerifyResult.Damage(
+            path: path, digest: digest, reason: (error as? VoltError)?.message ?? "\(error)")
+        guard (error as? VoltError)?.code == .inputOutput else { return note(damage) }
+        result.withLock { result in
+            result.unreadCount += 1
+            if result.unread.count < 1000 { result.unread.append(damage) }
+        }
     }
 
     private func note(_ damage: VerifyResult.Damage) {
@@ -118,9 +188,7 @@ final class Verify: Sendable {
                 let segment = try IndexSegment(path)
                 try segment.check()
                 result.withLock { $0.blobs += segment.header.count }
-            } catch {
-                note(.init(path: path, digest: nil, reason: (error as? VoltError)?.message ?? "\(error)"))
-            }
+            } catch { note(path, nil, error) }
         }
     }
 
@@ -142,7 +210,7 @@ final class Verify: Sendable {
         return total
     }
 
-    private func readAll() throws {
+    private func readAll(_ session: WriteSession?) throws {
         let count = options.threads > 0 ? options.threads : max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
         let workers = Workers(count) { [store] in BlobReader(store) }
         let failed = FirstFailure()
@@ -156,7 +224,7 @@ final class Verify: Sendable {
         for directory in try Files.list(store.layout.objects) {
             workers.submit { [self] reader in
                 if failed.error != nil { return }
-                do { try readObjects(directory, reader) } catch { failed.note(error) }
+                do { try readObjects(directory, reader, session) } catch { failed.note(error) }
             }
         }
         workers.finish()
@@ -171,20 +239,21 @@ final class Verify: Sendable {
                 do { _ = try reader.open(record, content, "'\(path)' at \(offset)") } catch let error
                     as VoltError
                 {
-                    note(.init(path: path, digest: record.digest.digest, reason: error.message))
-                    damagedRecords.withLock { _ = $0.insert(record.digest) }
+                    note(path, record.digest.digest, error)
+                    damagedRecords.withLock { _ = $0.insert(Record(pack: number, offset: UInt64(offset))) }
                     damagedPacks.withLock { _ = $0.insert(number) }
                 }
             }
         } catch {
             // gc may have removed it since it was listed.
             guard Files.exists(path) else { return }
-            note(.init(path: path, digest: nil, reason: (error as? VoltError)?.message ?? "\(error)"))
+            note(path, nil, error)
+            if (error as? VoltError)?.code == .inputOutput { return }
             damagedPacks.withLock { _ = $0.insert(number) }
         }
     }
 
-    private func readObjects(_ directory: String, _ reader: BlobReader) throws {
+    private func readObjects(_ directory: String, _ reader: BlobReader, _ session: WriteSession?) throws {
         for name in try Files.list("\(store.layout.objects)/\(directory)") {
             let path = "\(store.layout.objects)/\(directory)/\(name)"
             let hex = name.hasSuffix(".x") ? name.dropLast(2) : name[...]
@@ -197,11 +266,14 @@ final class Verify: Sendable {
                 read(size, blobs: 1)
                 if found != BinaryDigest(digest) {
                     note(.init(path: path, digest: digest, reason: "has other bytes"))
-                    if options.quarantines { try setAside(path, name: "\(directory)\(name)") }
+                    if options.quarantines, let session {
+                        try setAside(path, name: "\(directory)\(name)")
+                        if !name.hasSuffix(".x") { try mend(BinaryDigest(digest), reader, session) }
+                    }
                 }
             } catch let error as VoltError {
                 guard Files.exists(path) else { continue }
-                note(.init(path: path, digest: digest, reason: error.message))
+                note(path, digest, error)
             }
         }
     }
@@ -217,6 +289,18 @@ final class Verify: Sendable {
     }
 
     // MARK: Quarantine
+
+    /// Makes a whole file anew from a packed copy, when there is a sound one.
+    private func mend(_ digest: BinaryDigest, _ reader: BlobReader, _ session: WriteSession) throws {
+        guard try store.index.entry(digest) != nil else { return }
+        let file = try session.bare.temporary()
+        do { try reader.write(digest, to: file) } catch let error as VoltError {
+            if error.code == .inputOutput { throw error }
+            return try Files.remove(file.path)
+        }
+        try session.bare.add(digest, file.path, size: UInt64(file.size))
+        result.withLock { $0.mended += 1 }
+    }
 
     private func setAside(_ path: String, name: String) throws {
         guard rename(path, "\(store.layout.quarantine)/\(name)") == 0 else {
@@ -249,7 +333,7 @@ final class Verify: Sendable {
                     try writer.add(entry)
                     continue
                 }
-                if damaged.contains(entry.digest) { continue }
+                if damaged.contains(Record(pack: entry.pack, offset: entry.offset)) { continue }
                 var isRead = false
                 do {
                     try reader.stored(entry) {

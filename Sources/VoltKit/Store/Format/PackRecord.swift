@@ -116,6 +116,18 @@ struct Recipe: Equatable, Sendable {
         var digest: BinaryDigest
     }
 
+    /// The longest blob: 16 TiB. Nothing but its hash takes time with a blob of zeros, and that without an end.
+    static let largestBlob = 1 << 44
+
+    /// - Throws: `VoltError` for a blob that is larger than any may be, whatever it is made of.
+    static func checkLength(_ length: UInt64, _ digest: BinaryDigest) throws(VoltError) {
+        guard length <= UInt64(largestBlob) else {
+            throw VoltError(
+                .refused, "blob '\(digest.digest)' is larger than \(ByteSize(bytes: UInt64(largestBlob)))",
+                hint: "no blob is, see \"Limits\" of docs/design/store.md: remove what names it")
+        }
+    }
+
     static let pieceCount = 48
     /// Pieces in one record: 1.5 MiB.
     static let mostPieces = 32_768

@@ -2,15 +2,21 @@ internal import Glibc
 internal import VoltCore
 internal import VoltSystem
 
-/// A set of any number of digests in little memory: sorted runs in files, read as one.
+/// A set of any number of digests in little memory: sorted runs in files, read as one. Where no file can be written, as
+/// in a store that is read-only and on a full disk, they are in memory.
 final class DigestRuns {
     private static let most = 1 << 18
-    private let directory: String
+    private let directory: String?
     private var held: [BinaryDigest] = []
-    private var files: [StoreFile] = []
+    private var runs: [Run] = []
 
-    /// - Parameter directory: for the runs.
-    init(_ directory: String) { self.directory = directory }
+    fileprivate enum Run {
+        case file(StoreFile)
+        case memory([BinaryDigest])
+    }
+
+    /// - Parameter directory: for the runs; nil keeps them in memory.
+    init(_ directory: String?) { self.directory = directory }
 
     func add(_ digest: BinaryDigest) throws {
         held.append(digest)
@@ -20,6 +26,15 @@ final class DigestRuns {
     private func spill() throws {
         guard !held.isEmpty else { return }
         held.sort()
+        defer { held.removeAll(keepingCapacity: true) }
+        guard let directory else { return runs.append(.memory(held)) }
+        do { runs.append(.file(try write(in: directory))) } catch let error as VoltError {
+            guard error.code == .inputOutput else { throw error }
+            runs.append(.memory(held))
+        }
+    }
+
+    private func write(in directory: String) throws -> StoreFile {
         let path = "\(directory)/run\(UInt64.random(in: 0...UInt64.max))"
         let file = try StoreFile(creating: path)
         try Files.remove(path)
@@ -30,21 +45,20 @@ final class DigestRuns {
             last = digest
         }
         try writer.bytes.withUnsafeBytes { try file.write($0, at: 0) }
-        files.append(file)
-        held.removeAll(keepingCapacity: true)
+        return file
     }
 
     /// All of them, sorted, each once.
     func sorted() throws -> Cursor {
         try spill()
-        return try Cursor(files)
+        return try Cursor(runs)
     }
 
     struct Cursor {
         private var readers: [Reader]
         private var last: BinaryDigest?
 
-        init(_ files: [StoreFile]) throws { readers = try files.map { try Reader($0) } }
+        fileprivate init(_ runs: [Run]) throws { readers = try runs.map { try Reader($0) } }
 
         mutating func next() throws -> BinaryDigest? {
             while true {
@@ -64,21 +78,26 @@ final class DigestRuns {
     }
 
     private struct Reader {
-        let file: StoreFile
+        let run: Run
         var buffer: [UInt8] = []
         var place = 0
         var offset = 0
         var head: BinaryDigest?
 
-        init(_ file: StoreFile) throws {
-            self.file = file
+        init(_ run: Run) throws {
+            self.run = run
             try advance()
         }
 
         mutating func advance() throws {
-            if place == buffer.count {
+            if case .memory(let digests) = run {
+                head = offset < digests.count ? digests[offset] : nil
+                offset += 1
+                return
+            }
+            if case .file(let file) = run, place == buffer.count {
                 buffer = [UInt8](repeating: 0, count: 1 << 13)
-                let (file, offset) = (file, offset)
+                let offset = offset
                 let count = try buffer.withUnsafeMutableBytes { try file.read(at: offset, into: $0) }
                 buffer.removeLast(buffer.count - count)
                 self.offset += count

@@ -60,6 +60,12 @@ extension ContentStore {
     }
 
     private func collect(_ collection: @autoclosure () throws -> GarbageCollection) throws -> GarbageResult {
+        if isReadOnly {
+            // Only what would go is said.
+            let collection = try collection()
+            if !collection.dryRun { try requireWritable() }
+            return try collection.run()
+        }
         let lock = try FileLock.tryLock("\(layout.root)/locks/gc")
         guard let lock else {
             throw VoltError(
@@ -83,13 +89,14 @@ final class GarbageCollection {
 
     private let store: ContentStore
     private let grace: Duration
-    private let dryRun: Bool
+    fileprivate let dryRun: Bool
     private let fullness: Double
     /// What may go; nil is all that nothing needs.
     private let only: Set<BinaryDigest>?
     /// Whether small packs are put together, instead of removing something.
     private let merges: Bool
-    private let session: WriteSession
+    /// nil in a store that is read-only, and on a disk that has no room for one.
+    private var session: WriteSession?
     private var result = GarbageResult()
     private var roots: Set<Digest> = []
 
@@ -106,19 +113,23 @@ final class GarbageCollection {
         self.grace = grace
         self.dryRun = dryRun
         self.fullness = fullness
-        session = try WriteSession(store)
+        guard !store.isReadOnly else { return }
+        do { session = try WriteSession(store) } catch let error as VoltError {
+            guard error.code == .inputOutput else { throw error }
+        }
     }
 
     func run() throws -> GarbageResult {
-        defer { session.end() }
+        defer { session?.end() }
         if !dryRun { try clearSessions() }
         let cleared = result.clearedSessions
+        var gone = (removed: 0, freed: UInt64(0))
         while true {
             result = GarbageResult()
             result.clearedSessions = cleared
             let limit = try cutoff()
             roots = try Self.roots(store)
-            var marks = try Marks(store, in: session.directory, now: SystemClock().now())
+            var marks = try Marks(store, in: session?.directory, now: SystemClock().now())
             try marks.findMissing()
             result.unreadable = marks.unreadable
             if let damaged = marks.damaged.first {
@@ -135,8 +146,15 @@ final class GarbageCollection {
                 )
             }
             do {
-                try sweepPacks(marks, limit)
+                // What takes no room comes first: it makes the room for the rest.
+                if !dryRun {
+                    let packs = try removeDeadPacks(marks, limit)
+                    gone = (gone.removed + packs.removed, gone.freed + packs.freed)
+                }
                 try sweepObjects(marks, limit)
+                try sweepPacks(marks, limit)
+                result.removed += gone.removed
+                result.freed += gone.freed
                 return result
             } catch is NewRoot {
                 // Something that was garbage got a name meanwhile: see again what is needed.
@@ -159,17 +177,20 @@ final class GarbageCollection {
 
     /// Nanoseconds since 1970: what has an older time may go.
     private func cutoff() throws -> Int64 {
-        // The clock of the file system, which gives the times that are compared.
-        let probe = try StoreFile(creating: "\(session.directory)/now\(UInt32.random(in: 0...UInt32.max))")
         var information = stat()
-        guard fstat(probe.descriptor, &information) == 0 else {
-            throw SystemError.current.during("cannot read '\(probe.path)'")
+        if store.isReadOnly {
+            clock_gettime(CLOCK_REALTIME, &information.st_ctim)
+        } else {
+            // The clock of the file system, which gives the times that are compared.
+            let probe = "\(store.path)/locks/gc"
+            guard utimensat(AT_FDCWD, probe, nil, 0) == 0, stat(probe, &information) == 0 else {
+                throw SystemError.current.during("cannot read '\(probe)'")
+            }
         }
-        try Files.remove(probe.path)
         var limit = Self.time(information.st_ctim) - Int64(grace.nanoseconds)
         for name in try Files.list(store.layout.sessions) {
             let directory = "\(store.layout.sessions)/\(name)"
-            guard directory != session.directory, stat("\(directory)/lock", &information) == 0 else {
+            guard directory != session?.directory, stat("\(directory)/lock", &information) == 0 else {
                 continue
             }
             limit = min(limit, Self.time(information.st_mtim))
@@ -207,7 +228,7 @@ final class GarbageCollection {
                 try? Files.removeTree(directory)
                 continue
             }
-            guard directory != session.directory, Files.exists("\(directory)/lock") || name.hasSuffix(".new")
+            guard directory != session?.directory, Files.exists("\(directory)/lock") || name.hasSuffix(".new")
             else {
                 continue
             }
@@ -234,9 +255,41 @@ final class GarbageCollection {
             if pack.live > 0 { result.rewritten += 1 }
         }
         if dryRun || victims.isEmpty { return }
-        try move(marks, segments, victims)
-        try remove(&victims, segments, limit)
+        let session = try session ?? WriteSession(store)
+        self.session = session
+        try move(marks, segments, victims, session)
+        while try !remove(&victims, segments, limit, in: session.directory) {}
         lock?.keep()
+    }
+
+    /// Removes the packs of which nothing is needed. Only when the disk has no room for an index without them they go
+    /// before the index does: an entry whose pack is gone is none.
+    private func removeDeadPacks(_ marks: Marks, _ limit: Int64) throws -> (removed: Int, freed: UInt64) {
+        let lock = try FileLock.wait(for: store.layout.indexLock)
+        let segments = try store.index.current()
+        let packs = try count(marks, segments, limit)
+        result.kept = 0
+        var victims = Set(packs.filter { !$0.value.isYoung && $0.value.live == 0 && !merges }.keys)
+        // What only was asked for may go, and nothing else.
+        if only != nil { victims = victims.filter { (packs[$0]?.dead ?? 0) > 0 } }
+        guard !victims.isEmpty else { return (0, 0) }
+        let directory = session?.directory ?? store.layout.cache
+        do { while try !remove(&victims, segments, limit, in: directory) {} } catch let error as VoltError {
+            guard error.code == .inputOutput else { throw error }
+            try removeFirst(&victims, limit)
+            while try !remove(&victims, segments, limit, in: directory) {}
+        }
+        lock.keep()
+        let gone = victims.compactMap { packs[$0] }
+        return (gone.reduce(0) { $0 + $1.dead }, gone.reduce(0) { $0 + $1.size })
+    }
+
+    private func removeFirst(_ victims: inout Set<UInt64>, _ limit: Int64) throws {
+        let lock = try FileLock.wait(for: store.layout.sweepLock)
+        try requireNoNewRoot()
+        victims = victims.filter { (age(store.layout.pack($0)) ?? 0) < limit }
+        for pack in victims { try Files.remove(store.layout.pack(pack)) }
+        lock.keep()
     }
 
     private func isVictim(_ pack: Pack) -> Bool {
@@ -250,8 +303,7 @@ final class GarbageCollection {
     /// Counts what is live in each pack; also those that the index does not know.
     private func count(_ marks: Marks, _ segments: [IndexSegment], _ limit: Int64) throws -> [UInt64: Pack] {
         var packs: [UInt64: Pack] = [:]
-        for name in try Files.list(store.layout.packs) {
-            guard let number = StoreLayout.number(name, suffix: ".pack") else { continue }
+        for number in try store.packNumbers() {
             var information = stat()
             guard stat(store.layout.pack(number), &information) == 0 else { continue }
             packs[number] = Pack(
@@ -285,7 +337,11 @@ final class GarbageCollection {
     }
 
     /// Writes what is needed of the victims to new packs.
-    private func move(_ marks: Marks, _ segments: [IndexSegment], _ victims: Set<UInt64>) throws {
+    private func move(
+        _ marks: Marks, _ segments: [IndexSegment], _ victims: Set<UInt64>, _ session: WriteSession
+    )
+        throws
+    {
         let reader = BlobReader(store)
         try each(marks, segments) { entry, isLive in
             guard isLive, victims.contains(entry.pack) else { return }
@@ -295,38 +351,45 @@ final class GarbageCollection {
     }
 
     /// Takes the victims out of the index, and only then away.
-    private func remove(_ victims: inout Set<UInt64>, _ segments: [IndexSegment], _ limit: Int64) throws {
-        while true {
-            let path = "\(session.directory)/swept\(UInt32.random(in: 0...UInt32.max)).idx"
-            let writer = try IndexSegmentWriter(path, expected: segments.reduce(0) { $0 + $1.header.count })
-            var entries = try SortedMerge(segments)
-            while let entry = try entries.next() {
-                if !victims.contains(entry.pack) { try writer.add(entry) }
-            }
-            try writer.finish()
-            // Nobody finds something in a victim from here on, or has found it and refreshed its time.
-            let lock = try FileLock.wait(for: store.layout.sweepLock)
-            try requireNoNewRoot()
-            let refreshed = victims.filter { (age(store.layout.pack($0)) ?? 0) >= limit }
-            if refreshed.isEmpty {
-                if writer.entryCount > 0 { try store.index.publish(path) }
-                for segment in segments { try Files.remove(segment.path) }
-                try Files.syncDirectory(store.layout.index)
-                for pack in victims { try Files.remove(store.layout.pack(pack)) }
-                lock.keep()
-                return
-            }
-            victims.subtract(refreshed)
-            try Files.remove(path)
-            lock.keep()
+    ///
+    /// - Parameter directory: for the new segment, on the file system of the store.
+    /// - Returns: false when some are needed again: then nothing was done, and they are no victims any more.
+    private func remove(
+        _ victims: inout Set<UInt64>, _ segments: [IndexSegment], _ limit: Int64, in directory: String
+    ) throws -> Bool {
+        let path = "\(directory)/swept\(UInt32.random(in: 0...UInt32.max)).idx"
+        defer { unlink(path) }
+        let packs = try store.packNumbers()
+        let writer = try IndexSegmentWriter(path, expected: segments.reduce(0) { $0 + $1.header.count })
+        var entries = try SortedMerge(segments)
+        while let entry = try entries.next() {
+            if !victims.contains(entry.pack), packs.contains(entry.pack) { try writer.add(entry) }
         }
+        try writer.finish()
+        // Nobody finds something in a victim from here on, or has found it and refreshed its time.
+        let lock = try FileLock.wait(for: store.layout.sweepLock)
+        try requireNoNewRoot()
+        let refreshed = victims.filter { (age(store.layout.pack($0)) ?? 0) >= limit }
+        if refreshed.isEmpty {
+            if writer.entryCount > 0 { try store.index.publish(path) }
+            for segment in segments { try Files.remove(segment.path) }
+            try Files.syncDirectory(store.layout.index)
+            for pack in victims { try Files.remove(store.layout.pack(pack)) }
+        } else {
+            victims.subtract(refreshed)
+        }
+        lock.keep()
+        return refreshed.isEmpty
     }
 
     // MARK: Bare blobs
 
     /// Images of trees that are no root go before the files they speak of; they can be made again.
     private func sweepImages() throws {
-        for name in try Files.list(store.layout.cache) where name.hasSuffix(".erofs") {
+        for name in try Files.list(store.layout.cache) {
+            // Left by a 'gc' that was killed on a full disk.
+            if name.hasPrefix("swept") { try Files.remove("\(store.layout.cache)/\(name)") }
+            guard name.hasSuffix(".erofs") else { continue }
             guard let digest = try? Digest("sha256:\(name.prefix(64))"), !roots.contains(digest) else {
                 continue
             }

@@ -31,6 +31,7 @@ extension ContentStore {
     func takeLease(on digest: Digest, kind: TagKind, holder: String, for time: Duration, durably: Bool) throws
         -> Lease
     {
+        try requireWritable()
         let share = try FileLock.share(layout.sweepLock)
         guard try has(digest) else { throw Self.missing(BinaryDigest(digest)) }
         let lease = Lease(
@@ -54,6 +55,7 @@ extension ContentStore {
     ///
     /// - Throws: `VoltError`; `notFound` when there is none.
     public func endLease(_ id: String) throws {
+        try requireWritable()
         let path = "\(layout.leases)/\(id)"
         guard StoreLayout.number(id, suffix: "") != nil, Files.exists(path) else {
             throw VoltError(

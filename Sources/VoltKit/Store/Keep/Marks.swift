@@ -16,8 +16,8 @@ struct Marks {
 
     private let store: ContentStore
 
-    /// - Parameter directory: for the runs, on the file system of the store.
-    init(_ store: ContentStore, in directory: String, now: Timestamp) throws {
+    /// - Parameter directory: for the runs, on the file system of the store; nil keeps them in memory.
+    init(_ store: ContentStore, in directory: String?, now: Timestamp) throws {
         self.store = store
         live = DigestRuns(directory)
         let reader = BlobReader(store)
@@ -45,7 +45,10 @@ struct Marks {
                 }
                 try live.add(digest)
             }
-        } catch let error as VoltError { try keepWhatItNames(digest, root, error.message, reader) }
+        } catch let error as VoltError {
+            if error.code == .inputOutput { throw error }
+            try keepWhatItNames(digest, root, error.message, reader)
+        }
     }
 
     /// Nobody guesses what a tree needs that cannot be read: what its bytes could name stays.
@@ -58,6 +61,7 @@ struct Marks {
             try found.run(digest, reader) { try live.add($0) }
             unreadable.append(UnreadableTree(root: root, digest: digest.digest, reason: reason))
         } catch let error as VoltError {
+            if error.code == .inputOutput { throw error }
             damaged.append(UnreadableTree(root: root, digest: digest.digest, reason: error.message))
         }
     }
@@ -68,7 +72,7 @@ struct Marks {
     }
 
     /// The pieces of live recipes are live, and those of the recipes among them.
-    private mutating func addPieces(in directory: String, _ reader: BlobReader) throws {
+    private mutating func addPieces(in directory: String?, _ reader: BlobReader) throws {
         var from = live
         for _ in 0..<4 {
             let next = DigestRuns(directory)
@@ -81,6 +85,7 @@ struct Marks {
                 guard let entry = head, entry.digest == digest, entry.kind == .recipe else { continue }
                 let recipe: Recipe
                 do { recipe = try reader.recipe(entry) } catch let error as VoltError {
+                    if error.code == .inputOutput { throw error }
                     damaged.append(
                         UnreadableTree(
                             root: "a tag, lease or reference", digest: digest.digest, reason: error.message))
@@ -101,9 +106,14 @@ struct Marks {
     mutating func findMissing() throws {
         var cursor = try live.sorted()
         var entries = try SortedMerge(store.index.current())
+        let packs = try store.packNumbers()
         var head = try entries.next()
         while let digest = try cursor.next() {
-            while let entry = head, entry.digest < digest { head = try entries.next() }
+            while let entry = head,
+                entry.digest < digest || (entry.digest == digest && !packs.contains(entry.pack))
+            {
+                head = try entries.next()
+            }
             if let entry = head, entry.digest == digest { continue }
             if try store.place(of: digest) == nil { note(digest, "a tag, lease or reference") }
         }

@@ -37,6 +37,7 @@ extension ContentStore {
     /// - Parameter replacing: false refuses a name that something else has.
     /// - Throws: `VoltError`; `notFound` when the blob is not in the store, `conflict` for a name that is taken.
     public func setTag(_ name: String, to digest: Digest, kind: TagKind, replacing: Bool = true) throws {
+        try requireWritable()
         try Self.checkTag(name)
         guard !Self.isTemporary(Self.encoded(name)) else { throw Self.noName(name) }
         // Nothing is taken out between the look and the name.
@@ -63,6 +64,7 @@ extension ContentStore {
     ///
     /// - Throws: `VoltError`; `notFound` when there is no such tag.
     public func removeTag(_ name: String) throws {
+        try requireWritable()
         try Self.checkTag(name)
         let path = tagPath(name)
         guard Files.exists(path) else { throw Self.noTag(name) }

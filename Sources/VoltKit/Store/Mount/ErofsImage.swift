@@ -30,8 +30,8 @@ final class ErofsImage {
     /// Writes the image.
     ///
     /// - Parameter each: called for the digest of each file, before it is written.
-    func write(to file: StoreFile, each: (BinaryDigest) throws -> Void) throws {
-        try pass(Output?.none) { _ in }
+    func write(to file: StoreFile, each: (_ name: TreeEntry, UInt64, BinaryDigest) throws -> Void) throws {
+        try pass(Output?.none) { _, _, _ in }
         let metadataBlocks = (metadataEnd + Erofs.blockSize - 1) / Erofs.blockSize
         let output = Output(file, dataStart: metadataBlocks)
         let inodes = try pass(output, each)
@@ -61,7 +61,9 @@ final class ErofsImage {
     // MARK: One walk
 
     @discardableResult
-    private func pass(_ output: Output?, _ each: (BinaryDigest) throws -> Void) throws -> Int {
+    private func pass(_ output: Output?, _ each: (TreeEntry, UInt64, BinaryDigest) throws -> Void) throws
+        -> Int
+    {
         let isWriting = output != nil
         var open: [Open] = []
         var path: [UInt8] = []
@@ -126,7 +128,9 @@ final class ErofsImage {
                 open[open.count - 1].directory.add(entry.name, first, 1)
                 return
             }
-            if isWriting, case .file(let size, let digest) = entry.kind, size > 0 { try each(digest) }
+            if isWriting, case .file(let size, let digest) = entry.kind, size > 0 {
+                try each(entry, size, digest)
+            }
             let inode = try self.inode(entry)
             let place = inode.place(after: end, tail: inode.tail.count)
             end = place + inode.byteCount(tail: inode.tail.count)

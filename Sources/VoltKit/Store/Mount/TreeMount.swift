@@ -9,6 +9,8 @@ public struct MountOptions: Sendable {
     public var upper: String?
     /// What changes need not survive a power cut: unmounting does not wait for the disk.
     public var isVolatile = false
+    /// Where a mount from a store that is read-only has its image while it is made.
+    public var runtime = "/run"
 
     /// For reading only.
     public init() {}
@@ -18,8 +20,8 @@ public struct MountOptions: Sendable {
 public struct MountResult: Sendable, Codable {
     /// `file` or `loop`: how the kernel reads the image of the names.
     public let image: String
-    /// The lease that keeps the tree until `unmount`.
-    public let lease: String
+    /// The lease that keeps the tree until `unmount`; nil in a store that is read-only, which loses nothing.
+    public let lease: String?
 }
 
 extension ContentStore {
@@ -37,11 +39,15 @@ extension ContentStore {
             throw VoltError(.notFound, "there is no directory '\(target)'", hint: "make it with mkdir")
         }
         // A second mount there would hide the first, and 'unmount' let both trees go.
-        guard try !leases().contains(where: { $0.holder == "mount \(target)" }) else {
+        guard try !leases().contains(where: { $0.holder == "mount \(target)" }), !isMounted(at: target) else {
             throw VoltError(
                 .conflict,
                 "a tree of '\(path)' is mounted at '\(target)', or was before the last start of the host",
                 hint: "run 'volt cas umount \(target)' first")
+        }
+        if isReadOnly {
+            let image = try TreeMount(self, BinaryDigest(tree)).mount(at: target, options)
+            return MountResult(image: image, lease: nil)
         }
         // For as long as it is mounted: nobody else would say that the tree is needed.
         let lease = try takeLease(
@@ -63,7 +69,7 @@ extension ContentStore {
         let target = Files.absolute(directory, from: Files.currentDirectory)
         let holder = "mount \(target)"
         let held = try leases().filter { $0.holder == holder }
-        guard !held.isEmpty else {
+        guard !held.isEmpty || isMounted(at: target) else {
             throw VoltError(
                 .notFound, "no tree of '\(path)' is mounted at '\(target)'", hint: "see 'volt cas lease ls'")
         }
@@ -77,6 +83,19 @@ extension ContentStore {
             throw error
         }
         for lease in held { try endLease(lease.id) }
+    }
+
+    /// Whether a tree of a store that is read-only is mounted: no lease says so.
+    private func isMounted(at target: String) -> Bool {
+        guard isReadOnly, let bytes = try? Files.read("/proc/self/mountinfo", limit: 64 << 20) else {
+            return false
+        }
+        // mountinfo writes a space as \040.
+        let place = target.map { $0 == " " ? "\\040" : "\($0)" }.joined()
+        return String(decoding: bytes, as: UTF8.self).split(separator: "\n").contains { line in
+            let words = line.split(separator: " ")
+            return words.count > 5 && words[4] == place && line.contains(" - overlay volt-cas ")
+        }
     }
 
     /// Makes the image of a tree that `mount` needs, unless it is there.
@@ -131,9 +150,11 @@ struct TreeMount {
 
     /// The image of the names, made when it is not there.
     ///
-    /// - Parameter durably: whether it is to be whole after a power cut. One that is not has the number of this start
+    /// - Parameters:
+    ///   - durably: whether it is to be whole after a power cut. One that is not has the number of this start
     ///   of the host in its name and is never used after another.
-    func image(durably: Bool) throws -> String {
+    ///   - directory: for the image of a store that is read-only.
+    func image(durably: Bool, in directory: String? = nil) throws -> String {
         let durable = "\(store.layout.cache)/\(tree.hex).erofs"
         if Files.exists(durable) { return durable }
         var path = durable
@@ -143,18 +164,23 @@ struct TreeMount {
                 "\(store.layout.cache)/\(tree.hex)-\(String(decoding: boot.prefix(8), as: UTF8.self)).erofs"
             if Files.exists(path) { return path }
         }
+        if let directory { path = "\(directory)/names.erofs" }
         let temporary = "\(path).\(getpid()).tmp"
         let file = try StoreFile(creating: temporary)
         do {
             let directory = volt_open(store.layout.objects, O_RDONLY | O_DIRECTORY, 0)
             defer { close(directory) }
-            try ErofsImage(store, tree).write(to: file) { digest in
+            try ErofsImage(store, tree).write(to: file) { entry, size, digest in
                 let hex = digest.hex
-                guard faccessat(directory, "\(hex.prefix(2))/\(hex.dropFirst(2))", F_OK, 0) == 0 else {
+                var information = stat()
+                guard fstatat(directory, "\(hex.prefix(2))/\(hex.dropFirst(2))", &information, 0) == 0 else {
                     throw VoltError(
                         .failed,
                         "tree '\(tree.digest.short)' has files that are not whole in the store, such as '\(digest.digest)'",
                         hint: "add the tree with --bare, or check it out")
+                }
+                guard UInt64(information.st_size) == size else {
+                    throw ContentStore.otherSize(entry.shownName, size, digest, UInt64(information.st_size))
                 }
             }
             if durably { try file.sync() }
@@ -170,11 +196,14 @@ struct TreeMount {
 
     /// - Returns: `file` or `loop`.
     func mount(at target: String, _ options: MountOptions) throws -> String {
-        let image = try image(durably: false)
         // A place for the names, which is out of sight when the overlay stands on it.
-        let place = "\(store.layout.sessions)/mount-\(StoreLayout.name(UInt64.random(in: 1...UInt64.max)))"
+        let name = "mount-\(StoreLayout.name(UInt64.random(in: 1...UInt64.max)))"
+        let place = "\(store.isReadOnly ? options.runtime : store.layout.sessions)/\(name)"
         try Files.makeDirectory(place, mode: 0o700)
         defer { rmdir(place) }
+        let image = try image(durably: false, in: store.isReadOnly ? place : nil)
+        // The kernel goes on reading it.
+        defer { if image.hasPrefix(place) { unlink(image) } }
         let source = try NamesImage.mount(image, at: place)
         defer { umount2(place, Int32(MNT_DETACH)) }
         var data =

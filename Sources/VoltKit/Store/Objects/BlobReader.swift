@@ -10,6 +10,13 @@ final class BlobReader {
         case bytes(UnsafeRawBufferPointer)
         /// So many bytes that are zero.
         case zeros(Int)
+
+        var count: Int {
+            switch self {
+            case .bytes(let bytes): bytes.count
+            case .zeros(let count): count
+            }
+        }
     }
 
     private let store: ContentStore
@@ -36,12 +43,35 @@ final class BlobReader {
     ///   - body: takes the bytes, which are valid during the call.
     func read(_ digest: BinaryDigest, range: Range<UInt64>? = nil, _ body: (Part) throws -> Void) throws {
         if digest == .empty { return }
-        guard let place = try store.place(of: digest) else { throw ContentStore.missing(digest) }
-        switch place {
-        case .bare: try readBare(digest, range, body)
-        case .packed(let entry): try readPacked(entry, range, body)
+        let packed = try store.index.entries(digest)
+        let isBare = Files.exists(store.layout.object(digest))
+        guard let first = packed.first else {
+            guard isBare else { throw ContentStore.missing(digest) }
+            return try readBare(digest, range, body)
+        }
+        guard isBare else { return try readPacked(first, range, body) }
+        // Of two copies the packed one: each piece of it is compared before it is given out.
+        let wanted = range ?? 0..<first.length
+        var place = wanted.lowerBound
+        var refusal: (any Error)?
+        do {
+            try readPacked(first, range) { part in
+                do { try body(part) } catch {
+                    refusal = error
+                    throw error
+                }
+                place += UInt64(part.count)
+            }
+        } catch {
+            guard refusal == nil, error is VoltError, place < wanted.upperBound,
+                try self.digest(ofFile: store.layout.object(digest)).digest == digest
+            else { throw error }
+            try readBare(digest, place..<wanted.upperBound, body)
         }
     }
+
+    /// Compares the whole file of a blob with its digest.
+    func checkBare(_ digest: BinaryDigest) throws { try readBare(digest, nil) { _ in } }
 
     /// The whole of a small blob.
     ///
@@ -86,6 +116,7 @@ final class BlobReader {
         throws
     {
         let file = try StoreFile(reading: store.layout.object(digest))
+        try Recipe.checkLength(UInt64(file.size), digest)
         // Of its own: the body may read other blobs.
         let hasher = BlobHasher()
         let low = Int(clamping: range?.lowerBound ?? 0)
@@ -94,9 +125,9 @@ final class BlobReader {
         try FileIngest.eachRegion(file.descriptor, high) { region in
             switch region {
             case .hole(let count):
-                if range == nil { Zeros.each(count) { hasher.update($0) } }
                 let wanted = start + count - max(start, low)
                 if wanted > 0 { try body(.zeros(min(wanted, count))) }
+                if range == nil { Zeros.each(count) { hasher.update($0) } }
                 start += count
             case .data(let data):
                 start = data.upperBound
@@ -123,6 +154,9 @@ final class BlobReader {
         let file = try StoreFile(reading: path)
         let hasher = BlobHasher()
         let size = file.size
+        guard size <= Recipe.largestBlob else {
+            throw VoltError(.failed, "'\(path)' is larger than any blob")
+        }
         var total = 0
         try FileIngest.eachRegion(file.descriptor, size) { region in
             switch region {
@@ -150,20 +184,22 @@ final class BlobReader {
     private func readPacked(_ entry: IndexEntry, _ range: Range<UInt64>?, _ body: (Part) throws -> Void)
         throws
     {
+        try Recipe.checkLength(entry.length, entry.digest)
         let bytes = try record(entry)
         let wanted = range ?? 0..<entry.length
         if entry.kind == .data { return try give(bytes, at: 0, wanted, body) }
         // Digests of pieces do not say that the pieces are these and in this order; that of the whole does.
         let whole = BlobHasher()
         let recipe = try recipe(bytes, entry.digest)
-        try read(recipe, at: 0, wanted, depth: 0) { part in
-            if range == nil {
-                switch part {
-                case .bytes(let bytes): whole.update(bytes)
-                case .zeros(let count): Zeros.each(count) { whole.update($0) }
-                }
-            }
+        guard recipe.length == entry.length else {
+            throw ContentStore.damaged(entry.digest, "its pieces have another length")
+        }
+        var pieces = Self.mostPieces(entry.length)
+        try read(recipe, at: 0, wanted, depth: 0, &pieces) { part in
+            if range == nil, case .bytes(let bytes) = part { whole.update(bytes) }
             try body(part)
+            // The caller first: it may refuse what takes long to hash.
+            if range == nil, case .zeros(let count) = part { Zeros.each(count) { whole.update($0) } }
         }
         if range == nil, whole.take() != entry.digest {
             throw ContentStore.damaged(entry.digest, "its pieces are not those of the blob")
@@ -176,7 +212,8 @@ final class BlobReader {
     /// The digest of the bytes that a recipe makes.
     func digest(of recipe: Recipe) throws -> BinaryDigest {
         let whole = BlobHasher()
-        try read(recipe, at: 0, 0..<recipe.length, depth: 0) { part in
+        var pieces = Self.mostPieces(recipe.length)
+        try read(recipe, at: 0, 0..<recipe.length, depth: 0, &pieces) { part in
             switch part {
             case .bytes(let bytes): whole.update(bytes)
             case .zeros(let count): Zeros.each(count) { whole.update($0) }
@@ -190,7 +227,7 @@ final class BlobReader {
         _ = try record(entry)
         let header = try? PackRecord(UnsafeRawBufferPointer(rebasing: stored[..<PackRecord.headerCount]))
         guard let header else { return }
-        let total = PackRecord.headerCount + Int(entry.stored)
+        let total = PackRecord.headerCount + Int(header.stored)
         try body(header, UnsafeRawBufferPointer(rebasing: stored[PackRecord.headerCount..<total]))
     }
 
@@ -201,14 +238,17 @@ final class BlobReader {
     }
 
     private func read(
-        _ recipe: Recipe, at start: UInt64, _ wanted: Range<UInt64>, depth: Int, _ body: (Part) throws -> Void
+        _ recipe: Recipe, at start: UInt64, _ wanted: Range<UInt64>, depth: Int, _ left: inout UInt64,
+        _ body: (Part) throws -> Void
     ) throws {
         var end = start
-        for piece in recipe.pieces {
+        for piece in recipe.pieces where piece.length > 0 {
             let offset = end
             end = end.addingClamped(piece.length)
             guard end > wanted.lowerBound else { continue }
             guard offset < wanted.upperBound else { return }
+            guard left > 0 else { throw ContentStore.damaged(piece.digest, "its blob has too many pieces") }
+            left -= 1
             switch piece.kind {
             case .zeros:
                 let part = max(offset, wanted.lowerBound)..<min(end, wanted.upperBound)
@@ -219,25 +259,40 @@ final class BlobReader {
                 guard depth < 3 else { throw ContentStore.damaged(piece.digest, "its recipe is too deep") }
                 let bytes = try record(try self.entry(piece))
                 let inner = try self.recipe(bytes, piece.digest)
-                try read(inner, at: offset, wanted, depth: depth + 1, body)
+                guard inner.length == piece.length else {
+                    throw ContentStore.damaged(piece.digest, "it has another length than its blob says")
+                }
+                try read(inner, at: offset, wanted, depth: depth + 1, &left, body)
             }
         }
     }
 
+    /// The pieces that a blob may have in all its recipes: what says more is made to keep readers busy.
+    private static func mostPieces(_ length: UInt64) -> UInt64 { 1 << 20 + length / 512 }
+
     private func bytes(of piece: Recipe.Piece) throws -> UnsafeRawBufferPointer {
-        // A piece may also be a whole file that was put there bare.
-        if try store.index.entry(piece.digest) == nil, Files.exists(store.layout.object(piece.digest)) {
-            let bytes = try self.bytes(piece.digest, limit: Recipe.largestPiece)
-            guard bytes.count == Int(piece.length) else {
-                throw ContentStore.damaged(piece.digest, "it has another length than its blob says")
-            }
-            reserve(&stored, bytes.count)
-            stored.copyBytes(from: bytes)
-            return UnsafeRawBufferPointer(rebasing: stored[..<bytes.count])
+        let isBare = Files.exists(store.layout.object(piece.digest))
+        if try store.index.entry(piece.digest) != nil || !isBare {
+            let entry = try self.entry(piece)
+            guard entry.kind == .data else { throw ContentStore.damaged(piece.digest, "it is not a piece") }
+            do { return try record(entry) } catch { if !isBare { throw error } }
         }
-        let entry = try self.entry(piece)
-        guard entry.kind == .data else { throw ContentStore.damaged(piece.digest, "it is not a piece") }
-        return try record(entry)
+        // A piece may also be a whole file that was put there bare.
+        var bytes: [UInt8] = []
+        let size = try StoreFile(reading: store.layout.object(piece.digest)).size
+        guard size == Int(piece.length) else {
+            throw ContentStore.damaged(piece.digest, "it has another length than its blob says")
+        }
+        bytes.reserveCapacity(size)
+        try readBare(piece.digest, nil) { part in
+            switch part {
+            case .bytes(let part): bytes.append(contentsOf: part)
+            case .zeros(let count): bytes.append(contentsOf: repeatElement(0, count: count))
+            }
+        }
+        reserve(&stored, bytes.count)
+        stored.copyBytes(from: bytes)
+        return UnsafeRawBufferPointer(rebasing: stored[..<bytes.count])
     }
 
     private func entry(_ piece: Recipe.Piece) throws -> IndexEntry {
@@ -260,16 +315,21 @@ final class BlobReader {
         try body(.bytes(UnsafeRawBufferPointer(rebasing: bytes[Int(low - offset)..<Int(high - offset)])))
     }
 
-    /// The bytes of a record, compared with its digest; valid until the next call.
-    func record(_ found: IndexEntry) throws -> UnsafeRawBufferPointer {
-        var entry = found
-        var file = packs[entry.pack] ?? opened(entry.pack)
-        if file == nil, let moved = try store.index.entry(found.digest) {
-            // gc moved it to another pack since the index was read.
-            entry = moved
-            file = opened(entry.pack)
+    /// The bytes of a record, compared with its digest; valid until the next call. Of one that is damaged, or in a pack
+    /// that is gone, another copy.
+    func record(_ entry: IndexEntry) throws -> UnsafeRawBufferPointer {
+        do { return try copy(entry) } catch {
+            // gc may have moved it to another pack since the index was read.
+            for other in try store.index.entries(entry.digest)
+            where other != entry && other.kind == entry.kind {
+                if let bytes = try? copy(other) { return bytes }
+            }
+            throw error
         }
-        guard let file else {
+    }
+
+    private func copy(_ entry: IndexEntry) throws -> UnsafeRawBufferPointer {
+        guard let file = try packs[entry.pack] ?? opened(entry.pack) else {
             throw ContentStore.damaged(
                 entry.digest, "pack '\(store.layout.pack(entry.pack))' cannot be opened")
         }
@@ -316,9 +376,12 @@ final class BlobReader {
         return bytes
     }
 
-    private func opened(_ number: UInt64) -> StoreFile? {
+    /// nil when it is not there.
+    private func opened(_ number: UInt64) throws -> StoreFile? {
         if packs.count >= 64 { packs.removeAll() }
-        packs[number] = try? StoreFile(reading: store.layout.pack(number))
+        do throws(VoltError) { packs[number] = try StoreFile(reading: store.layout.pack(number)) } catch {
+            guard error.code == .notFound else { throw error }
+        }
         return packs[number]
     }
 

@@ -115,6 +115,11 @@ extension ContentStore {
             throw VoltError(.usage, "'\(name)' is a directory", hint: "put it into the store with 'add-tree'")
         }
         let canSeek = information.st_mode & S_IFMT == S_IFREG
+        guard !canSeek || information.st_size <= Recipe.largestBlob else {
+            throw VoltError(
+                .refused, "'\(name)' is larger than \(ByteSize(bytes: UInt64(Recipe.largestBlob)))",
+                hint: "no blob is, see \"Limits\" of docs/design/store.md")
+        }
         var position = canSeek ? Int(lseek(descriptor, 0, SEEK_CUR)) : 0
         var dataEnd = canSeek ? position : Int.max
         let size = Int(information.st_size)

@@ -69,6 +69,20 @@ public final class ContentStore: Sendable {
         index = IndexSet(layout)
     }
 
+    /// Whether nothing can be put into the store or taken out of it: its file system is mounted read-only, or the user has
+    /// no right to write. What only reads makes no file and takes no lock then.
+    public var isReadOnly: Bool {
+        faccessat(AT_FDCWD, layout.sessions, W_OK, AT_EACCESS) != 0 && [EROFS, EACCES, EPERM].contains(errno)
+    }
+
+    /// - Throws: `VoltError`; `refused` when the store is read-only.
+    func requireWritable() throws {
+        guard isReadOnly else { return }
+        throw VoltError(
+            .refused, "store '\(path)' is read-only",
+            hint: "mount its file system read-write, or run the command as the owner of the store")
+    }
+
     /// Calls the body with a directory on the file system of the store, which is gone afterwards, and is cleared away
     /// by `gc` when this process dies.
     public func withTemporaryDirectory<Result>(_ body: (String) throws -> Result) throws -> Result {
@@ -98,7 +112,13 @@ public final class ContentStore: Sendable {
     func place(of digest: BinaryDigest) throws -> Place? {
         var information = stat()
         if lstat(layout.object(digest), &information) == 0 { return .bare(size: UInt64(information.st_size)) }
-        return try index.entry(digest).map { .packed($0) }
+        // An entry whose pack is gone is none: gc on a full disk removes packs before it can write an index.
+        return try index.entries(digest).first { Files.exists(layout.pack($0.pack)) }.map { .packed($0) }
+    }
+
+    /// The packs that are there.
+    func packNumbers() throws -> Set<UInt64> {
+        Set(try Files.list(layout.packs).compactMap { StoreLayout.number($0, suffix: ".pack") })
     }
 
     /// The number of bytes of a blob.

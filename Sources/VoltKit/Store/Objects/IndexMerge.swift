@@ -28,7 +28,8 @@ struct IndexMerge {
             let path = "\(directory)/merged.idx"
             let writer = try IndexSegmentWriter(path, expected: sum)
             var merge = try SortedMerge(chosen)
-            while let entry = try merge.next() { try writer.add(entry) }
+            let packs = try store.packNumbers()
+            while let entry = try merge.next() { if packs.contains(entry.pack) { try writer.add(entry) } }
             try writer.finish()
             try store.index.publish(path)
             for segment in chosen { try Files.remove(segment.path) }

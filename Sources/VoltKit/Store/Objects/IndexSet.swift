@@ -28,6 +28,11 @@ final class IndexSet: Sendable {
         return nil
     }
 
+    /// All entries of a digest: any of them will do.
+    func entries(_ digest: BinaryDigest) throws -> [IndexEntry] {
+        try current().compactMap { try $0.entry(digest) }
+    }
+
     /// The segments, read again when there are others than before.
     func current() throws -> [IndexSegment] {
         try state.withLock { state in

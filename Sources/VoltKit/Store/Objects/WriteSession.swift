@@ -18,6 +18,7 @@ final class WriteSession: Sendable {
 
     init(_ store: ContentStore) throws {
         self.store = store
+        try store.requireWritable()
         let name = StoreLayout.name(UInt64.random(in: 1...UInt64.max))
         directory = "\(store.layout.sessions)/\(name)"
         // Made under another name: one without a locked file would be cleared away as that of a dead writer.
@@ -65,7 +66,7 @@ final class WriteSession: Sendable {
     /// Whether a blob is there, in any form; if so it stays while this session lives. Call it in `looking`.
     func keeps(_ digest: BinaryDigest) throws -> Bool {
         if packs.isClaimed(digest) || bare.isClaimed(digest) { return true }
-        guard let entry = try store.index.entry(digest), try refresh(entry.pack) else {
+        guard let entry = try store.index.entries(digest).first(where: { try refresh($0.pack) }) else {
             return try keepsBare(digest)
         }
         // The pieces of an old blob may be in older packs.
@@ -88,9 +89,14 @@ final class WriteSession: Sendable {
     }
 
     private func keepsPieces(of entry: IndexEntry) throws -> Bool {
-        guard let recipe = try? BlobReader(store).recipe(entry) else { return false }
+        let recipe: Recipe
+        do { recipe = try BlobReader(store).recipe(entry) } catch let error as VoltError {
+            if error.code == .inputOutput { throw error }
+            return false
+        }
         for piece in recipe.pieces where piece.kind != .zeros {
-            guard let entry = try store.index.entry(piece.digest), try refresh(entry.pack) else {
+            guard let entry = try store.index.entries(piece.digest).first(where: { try refresh($0.pack) })
+            else {
                 if piece.kind == .data, try keepsBare(piece.digest) { continue }
                 return false
             }

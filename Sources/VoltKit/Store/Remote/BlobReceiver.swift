@@ -12,6 +12,11 @@ final class BlobReceiver {
     private var recipeBytes = 0
     /// Blobs and pieces that came.
     private(set) var count = 0
+    /// Bytes that were hashed, or are to be, without having come: zeros, and pieces that are there.
+    private var hashed: UInt64 = 0
+    /// What the other side may have hashed before it has sent something, and for each byte that it has sent.
+    private static let freely: UInt64 = 4 << 40
+    private static let forEachByte: UInt64 = 1024
 
     init(_ session: WriteSession, _ peer: Peer) {
         self.session = session
@@ -39,7 +44,7 @@ final class BlobReceiver {
             guard content.count == Int(record.stored) else { throw FormatError("a record of another length") }
             if record.kind == .recipe {
                 recipe = try Recipe(content)
-                guard recipe?.length == record.length else {
+                guard recipe?.length == record.length, record.length <= UInt64(Recipe.largestBlob) else {
                     throw FormatError("a recipe of another length")
                 }
             }
@@ -51,6 +56,7 @@ final class BlobReceiver {
         _ = try reader.open(record, content, "what came")
         count += 1
         if let recipe {
+            if !isGroup(record, Array(content)) { try charge(recipe.length) }
             recipes.append((record, Array(content)))
             recipeBytes += content.count
             return (record, recipe)
@@ -59,6 +65,15 @@ final class BlobReceiver {
             try session.packs.append(record, content)
         }
         return (record, nil)
+    }
+
+    /// A few bytes name any number of zeros, and a piece as often as they like: the work has to be in proportion to what
+    /// came.
+    private func charge(_ count: UInt64) throws {
+        hashed = hashed.addingClamped(count)
+        let (due, overflow) = peer.received.multipliedReportingOverflow(by: Self.forEachByte)
+        guard !overflow, hashed > Self.freely.addingClamped(due) else { return }
+        throw peer.strange("blobs of \(ByteSize(bytes: hashed)) in \(ByteSize(bytes: peer.received))")
     }
 
     /// Whether the recipes that wait take much memory.
@@ -105,7 +120,7 @@ final class BlobReceiver {
             var reader = ByteReader(head)
             size = try reader.fixed(UInt64.self)
             digest = try reader.digest()
-            guard reader.isAtEnd, size <= UInt64(Int64.max) else {
+            guard reader.isAtEnd, size <= UInt64(Recipe.largestBlob) else {
                 throw FormatError("a file of a wrong size")
             }
         } catch { throw peer.strange(error.reason) }
@@ -129,6 +144,7 @@ final class BlobReceiver {
                 guard bytes.count == 8 else { throw peer.strange("a hole of no size") }
                 added = UInt64(littleEndian: bytes.loadUnaligned(as: UInt64.self))
                 guard added <= size - offset else { throw peer.strange("more bytes than it said") }
+                try charge(added)
                 Zeros.each(Int(added)) { hasher.update($0) }
             default: throw peer.strange("'\(kind)' within a file")
             }

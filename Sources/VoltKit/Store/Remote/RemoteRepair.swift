@@ -78,7 +78,10 @@ extension ContentStore {
         let path = "\(session.directory)/kept\(UInt32.random(in: 0...UInt32.max)).idx"
         let writer = try IndexSegmentWriter(path, expected: segments.reduce(0) { $0 + $1.header.count })
         var entries = try SortedMerge(segments)
-        while let entry = try entries.next() { if !digests.contains(entry.digest) { try writer.add(entry) } }
+        let packs = try packNumbers()
+        while let entry = try entries.next() {
+            if !digests.contains(entry.digest), packs.contains(entry.pack) { try writer.add(entry) }
+        }
         try writer.finish()
         try index.publish(path)
         for segment in segments { try Files.remove(segment.path) }

@@ -202,7 +202,7 @@ extension ContentStore {
             guard case .entry(let entry) = event, case .file(let size, let file) = entry.kind, size > 0 else {
                 return
             }
-            guard try place(of: file) != nil else { throw Self.missing(file) }
+            try requireSize(size, of: file, entry.shownName)
         }
     }
 }

@@ -54,6 +54,7 @@ final class Checkout {
     private var bytes: UInt64 = 0
     private var jobs: [Job] = []
     private var jobBytes: UInt64 = 0
+    private var leftOut: [String]?
 
     init(_ store: ContentStore, _ tree: BinaryDigest, _ directory: String, _ options: CheckoutOptions) throws
     {
@@ -96,7 +97,10 @@ final class Checkout {
         isFinished = true
         if let failure = failed.error { throw failure }
         try second(reader)
-        return CheckoutResult(entries: entries, bytes: bytes, notes: writer.notes)
+        let losses = writer.losses
+        return CheckoutResult(
+            entries: entries, bytes: bytes, notes: writer.notes, losses: losses.first,
+            lossCount: losses.count, leftOut: leftOut)
     }
 
     // MARK: Walking
@@ -125,6 +129,13 @@ final class Checkout {
             }
             entries += 1
             if descriptors.isEmpty {
+                leftOut = entry.leftOut
+                if let first = leftOut?.first, options.deletes {
+                    throw VoltError(
+                        .conflict,
+                        "the tree is incomplete, and '\(first)' that it lacks would be removed",
+                        hint: "leave --delete out")
+                }
                 descriptors.append(root.descriptor)
                 lengths.append(0)
                 names.append([])
@@ -208,7 +219,7 @@ final class Checkout {
                     (path.isEmpty ? [46] : path) + [0], in: root.descriptor, O_RDONLY | O_DIRECTORY)
                 guard descriptor >= 0 else { throw failure("cannot open") }
                 defer { close(descriptor) }
-                return try CheckoutWriter.setAttributes(entry, descriptor, options)
+                return try writer.setAttributes(entry, descriptor, path.isEmpty ? directory : shown)
             }
             let length = path.count
             if count > 0 {
@@ -287,7 +298,10 @@ final class Checkout {
     }
 
     private func remove(allBut names: [[UInt8]], in descriptor: Int32) throws {
-        let there = try NameList(descriptor, path)
+        let there: NameList
+        do throws(SystemError) { there = try NameList(descriptor) } catch {
+            throw error.during("cannot list '\(directory)/\(shown)'")
+        }
         var index = 0
         for number in 0..<there.count {
             let name = Array(there[number].dropLast())

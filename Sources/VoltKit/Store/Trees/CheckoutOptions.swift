@@ -19,6 +19,9 @@ public struct CheckoutOptions: Sendable {
     public var crossesMounts = false
     /// Whether owners are set, which only root may.
     public var setsOwners = true
+    /// Whether an owner, permissions, a time or an attribute that cannot be set, or a device that cannot be made, is an
+    /// error. Without, the rest is written and the result says what is lost.
+    public var isStrict = true
     /// Threads that write; 0 is one for each processor.
     public var threads = 0
     /// Told from time to time, with the names written so far.
@@ -34,7 +37,12 @@ public struct CheckoutResult: Sendable {
     public let entries: Int
     /// Bytes of the files.
     public let bytes: UInt64
-    /// What could not be had on this file system or by this user, such as devices, and what was left since something is
-    /// mounted there; the first few.
+    /// What was left since something is mounted there; the first few.
     public let notes: [String]
+    /// What could not be set or made on this file system or by this user, the first few.
+    public let losses: [String]
+    /// How many could not.
+    public let lossCount: Int
+    /// The names that the tree itself lacks, the first of them; nil when it is complete.
+    public let leftOut: [String]?
 }

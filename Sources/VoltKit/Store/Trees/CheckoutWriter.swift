@@ -19,7 +19,21 @@ final class CheckoutWriter: Sendable {
         self.options = options
     }
 
+    /// What could not be set or made.
+    private let lost = Mutex<(first: [String], count: Int)>(([], 0))
+
     var notes: [String] { found.withLock { $0 } }
+
+    var losses: (first: [String], count: Int) { lost.withLock { $0 } }
+
+    /// Goes on without something, unless nothing may be lost.
+    private func lose(_ error: VoltError) throws {
+        if options.isStrict { throw error }
+        lost.withLock {
+            if $0.first.count < 100 { $0.first.append(error.message) }
+            $0.count += 1
+        }
+    }
 
     func note(_ text: String) { found.withLock { if $0.count < 100 { $0.append(text) } } }
 
@@ -38,7 +52,7 @@ final class CheckoutWriter: Sendable {
         switch entry.kind {
         case .file(let size, let digest):
             if options.method == .link, size > 0 {
-                try link(job, digest)
+                try link(job, size, digest)
             } else {
                 try copy(job, size, digest, reader)
             }
@@ -68,28 +82,37 @@ final class CheckoutWriter: Sendable {
         guard file >= 0 else { throw failure("cannot write", job) }
         defer { close(file) }
         if size > 0 {
-            let isShared = shares(digest, file)
+            try store.requireSize(size, of: digest, shown(job))
+            if try isShared(digest, file, reader) { return try setAttributes(job.entry, file, shown(job)) }
             var offset = 0
             var endsInHole = false
-            // What is shared is read too: all that comes out of the store is compared with its digest.
             try reader.read(digest) { part in
                 switch part {
-                case .zeros(let count):
-                    offset += count
-                    endsInHole = true
+                case .zeros: endsInHole = true
                 case .bytes(let bytes):
-                    if !isShared { try write(bytes, to: file, at: offset, job) }
-                    offset += bytes.count
+                    try write(bytes, to: file, at: offset, job)
                     endsInHole = false
                 }
+                offset += part.count
             }
             guard UInt64(offset) == size else {
-                throw VoltError(
-                    .failed, "the tree is damaged: '\(shown(job))' has \(size) bytes and its blob \(offset)")
+                throw ContentStore.otherSize(shown(job), size, digest, UInt64(offset))
             }
             if endsInHole, ftruncate(file, off_t(size)) != 0 { throw failure("cannot write", job) }
         }
-        try Self.setAttributes(job.entry, file, options)
+        try setAttributes(job.entry, file, shown(job))
+    }
+
+    /// Whether a file has the blocks of the store's file now. What is shared is read too: all that comes out of the store is
+    /// compared with its digest.
+    private func isShared(_ digest: BinaryDigest, _ file: Int32, _ reader: BlobReader) throws -> Bool {
+        guard shares(digest, file) else { return false }
+        do { try reader.checkBare(digest) } catch {
+            // There may be another copy.
+            guard ftruncate(file, 0) == 0 else { throw error }
+            return false
+        }
+        return true
     }
 
     /// Gives a file the blocks of the store's file, where the file system can (`FICLONE` of ioctl_ficlone(2)).
@@ -119,7 +142,8 @@ final class CheckoutWriter: Sendable {
     }
 
     /// A second name of the store's file; of one that can be run there is a copy for that.
-    private func link(_ job: Checkout.Job, _ digest: BinaryDigest) throws {
+    private func link(_ job: Checkout.Job, _ size: UInt64, _ digest: BinaryDigest) throws {
+        try store.requireSize(size, of: digest, shown(job))
         let object = store.layout.object(digest)
         let source = job.entry.mode & 0o111 == 0 ? object : "\(object).x"
         try inParent(job) { parent, name in
@@ -168,13 +192,18 @@ final class CheckoutWriter: Sendable {
         try inParent(job) { parent, name in
             let result = withCharacters(name) { mknodat(parent, $0, type | 0o600, dev_t(device)) }
             if result != 0, errno == EPERM {
-                return note("\(shown(job)) is left out: only root may make devices")
+                return try lose(
+                    VoltError(
+                        .refused, "\(shown(job)) is left out: only root may make devices",
+                        hint: "run the command with sudo"))
             }
             guard result == 0 else { throw failure("cannot make", job) }
             let node = try made(job, parent, name, type, device)
             defer { close(node) }
             try attributes(job, node)
-            guard volt_path_mode(node, job.entry.mode) == 0 else { throw failure("cannot make", job) }
+            if volt_path_mode(node, job.entry.mode) != 0 {
+                try lose(failure("cannot set the permissions of", job))
+            }
         }
     }
 
@@ -201,36 +230,39 @@ final class CheckoutWriter: Sendable {
     private func attributes(_ job: Checkout.Job, _ file: Int32) throws {
         let entry = job.entry
         if options.setsOwners, volt_path_owner(file, entry.user, entry.group) != 0 {
-            throw failure("cannot give an owner to", job)
+            try lose(failure("cannot set the owner of", job))
         }
-        guard volt_path_time(file, entry.seconds, Int64(entry.nanoseconds)) == 0 else {
-            throw failure("cannot give a time to", job)
+        if volt_path_time(file, entry.seconds, Int64(entry.nanoseconds)) != 0 {
+            try lose(failure("cannot set the time of", job))
         }
     }
 
     /// The order matters: a change of the owner clears setuid and capabilities, and a write the time.
-    static func setAttributes(_ entry: TreeEntry, _ file: Int32, _ options: CheckoutOptions) throws {
+    ///
+    /// - Parameter name: for errors.
+    func setAttributes(_ entry: TreeEntry, _ file: Int32, _ name: String) throws {
         func failure(_ what: String) -> VoltError {
-            SystemError.current.during("cannot set the \(what) of '\(entry.shownName)'")
+            SystemError.current.during("cannot set the \(what) of '\(name)'")
         }
+        var mode = entry.mode
         if options.setsOwners, fchown(file, entry.user, entry.group) != 0 {
             var error = failure("owner")
             error.hint = "only root may give files to others: add --no-owners"
-            throw error
+            try lose(error)
+            // Nobody gets the rights of an owner that the file does not have.
+            mode &= ~0o6000
         }
-        guard fchmod(file, entry.mode) == 0 else { throw failure("permissions") }
+        if fchmod(file, mode) != 0 { try lose(failure("permissions")) }
         // A tree that came from elsewhere may name what belongs to this host.
         for attribute in entry.extended
         where Attributes.isKept(attribute.name, overlay: true) {
             let result = withCharacters(attribute.name + [0]) {
                 volt_fsetxattr(file, $0, attribute.value, attribute.value.count)
             }
-            guard result == 0 else {
-                throw failure("attribute '\(String(shown: attribute.name))'")
-            }
+            if result != 0 { try lose(failure("attribute '\(String(shown: attribute.name))'")) }
         }
         let time = timespec(tv_sec: Int(entry.seconds), tv_nsec: Int(entry.nanoseconds))
-        guard futimens(file, [time, time]) == 0 else { throw failure("time") }
+        if futimens(file, [time, time]) != 0 { try lose(failure("time")) }
     }
 
     private func inParent(_ job: Checkout.Job, _ body: (Int32, [UInt8]) throws -> Void) throws {

@@ -34,30 +34,42 @@ final class FileIngest {
         var end = 0
         for index in batch.items.indices where !batch.items[index].path.isEmpty && !batch.items[index].isKnown
         {
-            guard case .entry(var entry) = batch.items[index].event else { continue }
-            let size = Int(batch.items[index].stamp.size)
-            // Through no link: a directory may have become one since it was looked at.
-            let file = withCharacters(batch.items[index].path) {
-                volt_open_beneath(root, $0, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0)
-            }
-            guard file >= 0 else { throw failure("cannot open", batch.items[index]) }
-            defer { close(file) }
-            entry.extended = try Attributes.read(
-                file, overlay: options.keepsOverlayMarks, Array(batch.items[index].path.dropLast()))
-            if size <= Chunker.whole, end + size < buffer.count,
-                try fill(end, size, from: file, batch.items[index].stamp)
-            {
-                let range = end..<end + size
-                let digest = writer.digest(UnsafeRawBufferPointer(rebasing: buffer[range]))
-                entry.kind = .file(size: UInt64(size), digest: size == 0 ? .zero : digest)
-                if size > 0 { held.append(Held(item: index, range: range, digest: digest)) }
-                end = range.upperBound
-            } else {
-                try stream(file, &entry, &batch.items[index])
-            }
-            batch.items[index].event = .entry(entry)
+            do {
+                guard let file = try read(&batch.items[index], index, at: end) else { continue }
+                held.append(file)
+                end = file.range.upperBound
+            } catch let failure as NameFailure { batch.items[index].failure = failure.error }
         }
         try store(held, batch)
+    }
+
+    /// Reads one file.
+    ///
+    /// - Returns: a file whose bytes are in the buffer now; nil for one that has none, or is in the store.
+    private func read(_ item: inout IngestBatch.Item, _ index: Int, at end: Int) throws -> Held? {
+        guard case .entry(var entry) = item.event else { return nil }
+        options.willRead?(Array(item.path.dropLast()))
+        let size = Int(item.stamp.size)
+        // Through no link: a directory may have become one since it was looked at.
+        let file = withCharacters(item.path) {
+            volt_open_beneath(root, $0, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0)
+        }
+        guard file >= 0 else { throw failure("cannot open", item) }
+        defer { close(file) }
+        do {
+            entry.extended = try Attributes.read(
+                file, overlay: options.keepsOverlayMarks, Array(item.path.dropLast()))
+        } catch let error as VoltError { item.attributesFailure = error }
+        guard size <= Chunker.whole, end + size < buffer.count, try fill(end, size, from: file, item) else {
+            try stream(file, &entry, &item)
+            item.event = .entry(entry)
+            return nil
+        }
+        let range = end..<end + size
+        let digest = writer.digest(UnsafeRawBufferPointer(rebasing: buffer[range]))
+        entry.kind = .file(size: UInt64(size), digest: size == 0 ? .zero : digest)
+        item.event = .entry(entry)
+        return size > 0 ? Held(item: index, range: range, digest: digest) : nil
     }
 
     /// Looks once for all, then writes those that are new.
@@ -114,20 +126,20 @@ final class FileIngest {
     /// Reads a small file whole.
     ///
     /// - Returns: false when it is not what was scanned.
-    private func fill(_ offset: Int, _ size: Int, from file: Int32, _ stamp: FileStamp) throws -> Bool {
+    private func fill(_ offset: Int, _ size: Int, from file: Int32, _ item: IngestBatch.Item) throws -> Bool {
         var done = 0
         // One byte more, which is not there unless the file grew.
         while done <= size {
-            let count = read(file, buffer.baseAddress?.advanced(by: offset + done), size + 1 - done)
+            let count = Glibc.read(file, buffer.baseAddress?.advanced(by: offset + done), size + 1 - done)
             if count < 0 {
                 if errno == EINTR { continue }
-                throw SystemError.current
+                throw failure("cannot read", item)
             }
             if count == 0 { break }
             done += count
         }
         var information = stat()
-        return done == size && fstat(file, &information) == 0 && FileStamp(information) == stamp
+        return done == size && fstat(file, &information) == 0 && FileStamp(information) == item.stamp
     }
 
     // MARK: Large files, and those that change
@@ -137,9 +149,15 @@ final class FileIngest {
             var information = stat()
             guard fstat(file, &information) == 0 else { throw failure("cannot read", item) }
             guard information.st_mode & S_IFMT == S_IFREG else {
-                throw becameAnother(item)
+                throw NameFailure(error: becameAnother(item))
             }
             let before = FileStamp(information)
+            guard before.size <= UInt64(Recipe.largestBlob) else {
+                throw NameFailure(
+                    error: TreeScanner.refused(
+                        Array(item.path.dropLast()),
+                        "is larger than \(ByteSize(bytes: UInt64(Recipe.largestBlob)))"))
+            }
             let (digest, size) =
                 options.representation == .bare
                 ? try copy(file, Int(before.size), item, moves: options.consumes)
@@ -154,9 +172,10 @@ final class FileIngest {
             item.stamp = before
             return
         }
-        throw VoltError(
-            .tryAgain, "'\(shown(item))' changes while it is read",
-            hint: "stop what writes to it, or leave it out with --exclude")
+        throw NameFailure(
+            error: VoltError(
+                .tryAgain, "'\(shown(item))' changes while it is read",
+                hint: "stop what writes to it, or leave it out with --exclude"))
     }
 
     private func chunk(_ file: Int32, _ size: Int, _ item: IngestBatch.Item) throws -> (BinaryDigest, UInt64)
@@ -184,6 +203,15 @@ final class FileIngest {
     }
 
     private func copy(_ file: Int32, _ size: Int, _ item: IngestBatch.Item, moves: Bool) throws -> (
+        BinaryDigest, UInt64
+    ) {
+        do { return try copyOnce(file, size, item, moves: moves) } catch {
+            _ = hasher.take()
+            throw error
+        }
+    }
+
+    private func copyOnce(_ file: Int32, _ size: Int, _ item: IngestBatch.Item, moves: Bool) throws -> (
         BinaryDigest, UInt64
     ) {
         let temporary = moves ? nil : try session.bare.temporary()
@@ -264,9 +292,9 @@ final class FileIngest {
             hint: "stop what writes to it, or leave it out with --exclude")
     }
 
-    private func failure(_ what: String, _ item: IngestBatch.Item) -> VoltError {
+    private func failure(_ what: String, _ item: IngestBatch.Item) -> any Error {
         let error = SystemError.current
-        if [ELOOP, ENOTDIR, EAGAIN].contains(error.number) { return becameAnother(item) }
-        return error.during("\(what) '\(shown(item))'")
+        if [ELOOP, ENOTDIR, EAGAIN].contains(error.number) { return NameFailure(error: becameAnother(item)) }
+        return NameFailure.of(error, error.during("\(what) '\(shown(item))'"))
     }
 }

@@ -18,6 +18,14 @@ final class IngestBatch: @unchecked Sendable {
         var stamp = FileStamp()
         /// Whether the content is known from the last ingest.
         var isKnown = false
+        /// Why it cannot be in the tree.
+        var failure: VoltError?
+        /// Why its extended attributes cannot be.
+        var attributesFailure: VoltError?
+        /// Of a second name of a file: that file, for when the first name is left out.
+        var file: TreeEntry?
+        /// The path of that file.
+        var filePath: [UInt8] = []
     }
 
     var items: [Item] = []

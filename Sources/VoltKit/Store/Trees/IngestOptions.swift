@@ -28,6 +28,11 @@ public struct IngestOptions: Sendable {
     /// Files are moved into the store instead of copied, and the directory is of no use afterwards. It has to be on
     /// the file system of the store, and only for `bare`.
     public var consumes = false
+    /// Whether a name that cannot be read, or that a tree cannot have, is an error. Without, it is left out, and the tree
+    /// is marked as incomplete.
+    public var isStrict = true
+    /// Told of each file before it is opened, on the thread that reads it.
+    var willRead: (@Sendable ([UInt8]) -> Void)?
     /// Threads that read and compress; 0 is one for each processor.
     public var threads = 0
     /// Told from time to time; on the thread of the caller.
@@ -48,7 +53,7 @@ public struct IngestProgress: Sendable {
 /// What an ingest did.
 public struct IngestResult: Sendable {
     /// The tree.
-    public let digest: Digest
+    public internal(set) var digest: Digest
     /// Names in the tree without the root.
     public let entries: Int
     /// Bytes of the files, each name counted.
@@ -61,4 +66,8 @@ public struct IngestResult: Sendable {
     public let storedBytes: UInt64
     /// What was left out and is not a file of any kind that a tree has, such as `dev/x: …`.
     public let notes: [String]
+    /// What could not be read or kept, the first 1000.
+    public let leftOut: [LeftOut]
+    /// How many could not; the tree is marked as incomplete when there are some.
+    public let leftOutCount: Int
 }

@@ -10,11 +10,11 @@ struct NameList {
     /// Reads an open directory.
     ///
     /// - Parameter descriptor: stays open.
-    init(_ descriptor: Int32, _ path: [UInt8]) throws {
+    init(_ descriptor: Int32) throws(SystemError) {
         let copy = fcntl(descriptor, F_DUPFD_CLOEXEC, 0)
         guard copy >= 0, let directory = fdopendir(copy) else {
             if copy >= 0 { close(copy) }
-            throw SystemError.current.during("cannot list '\(String(shown: path))'")
+            throw SystemError.current
         }
         defer { closedir(directory) }
         rewinddir(directory)
@@ -31,7 +31,7 @@ struct NameList {
             }
         }
         guard errno == 0 else {
-            throw SystemError.current.during("cannot list '\(String(shown: path))'")
+            throw SystemError.current
         }
         bytes.withUnsafeBytes { raw in
             guard let base = raw.baseAddress?.assumingMemoryBound(to: CChar.self) else { return }

@@ -157,11 +157,14 @@ struct TreeWalk {
         var decoder = TreeDecoder()
         do {
             try reader.read(digest) { part in
-                switch part {
-                case .bytes(let bytes): decoder.feed(bytes)
-                case .zeros(let count): Zeros.each(count) { decoder.feed($0) }
+                func feed(_ bytes: UnsafeRawBufferPointer) throws {
+                    decoder.feed(bytes)
+                    while let event = try decoder.next() { try body(event) }
                 }
-                while let event = try decoder.next() { try body(event) }
+                switch part {
+                case .bytes(let bytes): try feed(bytes)
+                case .zeros(let count): try Zeros.each(count, feed)
+                }
             }
             guard decoder.isComplete else { throw FormatError("ends too early") }
         } catch let error as FormatError {

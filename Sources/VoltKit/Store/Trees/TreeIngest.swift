@@ -11,32 +11,59 @@ extension ContentStore {
     ///
     /// - Parameters:
     ///   - tag: a name for the tree, set when everything is durable.
-    /// - Throws: `VoltError`; code `tryAgain` when a file changes while it is read.
+    /// - Throws: `VoltError`; code `tryAgain` when a file changes while it is read and nothing may be left out.
     public func addTree(_ directory: String, options: IngestOptions = IngestOptions(), tag: String? = nil)
         throws
         -> IngestResult
     {
         let session = try WriteSession(self)
         defer { session.end() }
-        let result = try TreeIngest(session, directory, options).run()
+        var result = try TreeIngest(session, directory, options).run()
         try session.finish()
+        if result.leftOutCount > 0 {
+            let marked = try markIncomplete(
+                BinaryDigest(result.digest), result.leftOut, session, options.representation)
+            try session.finish()
+            result.digest = marked.digest
+        }
         try acknowledge(result.digest, options.representation, tag: tag)
         return result
     }
 
     /// Reads a tree back that was written, as everybody else will, and gives it its name.
     func acknowledge(_ tree: Digest, _ representation: Representation, tag: String?) throws {
-        try requireTree(tree)
+        try TreeWalk.each(BinaryDigest(tree), in: BlobReader(self)) { _ in }
         // The image of the names now, so that a mount has nothing left to make.
         if representation == .bare { try prepareMount(of: tree) }
         if let tag { try setTag(tag, to: tree, kind: .tree) }
     }
 
-    /// Refuses what is not a tree.
+    /// Refuses what is not a tree, and one that says of a file another size than its blob has.
     ///
     /// - Throws: `VoltError` when the blob is missing, damaged, or not a tree.
     public func requireTree(_ tree: Digest) throws {
-        try TreeWalk.each(BinaryDigest(tree), in: BlobReader(self)) { _ in }
+        try TreeWalk.each(BinaryDigest(tree), in: BlobReader(self)) { event in
+            guard case .entry(let entry) = event, case .file(let size, let file) = entry.kind, size > 0,
+                try place(of: file) != nil
+            else { return }
+            try requireSize(size, of: file, entry.shownName)
+        }
+    }
+
+    /// Refuses a file of a tree whose blob is missing, or has another size.
+    ///
+    /// - Parameter name: for errors.
+    func requireSize(_ size: UInt64, of file: BinaryDigest, _ name: String) throws {
+        guard let length = try place(of: file)?.length else { throw Self.missing(file) }
+        guard length == size else { throw Self.otherSize(name, size, file, length) }
+    }
+
+    static func otherSize(_ name: String, _ size: UInt64, _ file: BinaryDigest, _ length: UInt64) -> VoltError
+    {
+        VoltError(
+            .failed,
+            "the tree is damaged: '\(name)' has \(size) bytes and its blob '\(file.digest)' \(length)",
+            hint: "no directory gives such a tree: make it anew from its files")
     }
 }
 
@@ -48,6 +75,11 @@ final class TreeIngest {
     private let workers: Workers<FileIngest>
     private let tree: TreeOutput
     private let cache: ScanCache?
+    private let leftOut: LeftOutNames
+    /// Files that were left out, and for each of them the second name that is the first one now.
+    private var lost: [[UInt8]: [UInt8]?] = [:]
+    /// Reads files of which another name was left out.
+    private lazy var files = FileIngest(session, options, root: scanner.descriptor)
     private var inFlight: [IngestBatch] = []
     private var itemsInFlight = 0
     private var batch = IngestBatch()
@@ -62,7 +94,8 @@ final class TreeIngest {
     init(_ session: WriteSession, _ directory: String, _ options: IngestOptions) throws {
         self.session = session
         self.options = options
-        scanner = try TreeScanner(directory, options)
+        leftOut = LeftOutNames(isStrict: options.isStrict)
+        scanner = try TreeScanner(directory, options, leftOut)
         let count = options.threads > 0 ? options.threads : max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
         let root = scanner.descriptor
         workers = Workers(count) { FileIngest(session, options, root: root) }
@@ -91,7 +124,8 @@ final class TreeIngest {
         let (bareBytes, bareCount) = session.bare.written
         return IngestResult(
             digest: digest.digest, entries: entries, bytes: bytes, unchanged: unchanged,
-            newBlobs: count + bareCount, storedBytes: stored + bareBytes, notes: scanner.notes)
+            newBlobs: count + bareCount, storedBytes: stored + bareBytes, notes: scanner.notes,
+            leftOut: leftOut.names, leftOutCount: leftOut.count)
     }
 
     private func add(_ item: IngestBatch.Item) throws {
@@ -138,22 +172,31 @@ final class TreeIngest {
         let batch = inFlight.removeFirst()
         itemsInFlight -= batch.items.count
         batch.done.wait()
-        if let failure = batch.failure {
-            if let error = failure as? SystemError { throw error.during("cannot read a file of the tree") }
-            throw failure
-        }
+        if let failure = batch.failure { throw failure }
         for item in batch.items {
             switch item.event {
             case .up:
                 TreeFormat.end(&output)
                 names.removeLast()
             case .entry(let entry):
+                let item = try standIn(item, entry)
+                guard case .entry(let entry) = item.event else { continue }
+                if let failure = item.failure {
+                    try leftOut.add(item.path.dropLast(), failure)
+                    lost[Array(item.path.dropLast())] = .some(nil)
+                    continue
+                }
+                if let failure = item.attributesFailure {
+                    try leftOut.add(item.path.dropLast(), failure, attributesOnly: true)
+                }
                 try write(entry)
                 entries += 1
                 if case .file(let size, let digest) = entry.kind {
                     bytes += size
                     if item.isKnown { unchanged += 1 }
-                    try cache?.add(item.path.dropLast(), item.stamp, digest, entry.extended)
+                    if item.attributesFailure == nil {
+                        try cache?.add(item.path.dropLast(), item.stamp, digest, entry.extended)
+                    }
                 }
             }
         }
@@ -161,10 +204,37 @@ final class TreeIngest {
         options.progress?(IngestProgress(entries: max(0, entries), bytes: bytes))
     }
 
+    /// A second name of a file that was left out is the first one, and is read now.
+    private func standIn(_ item: IngestBatch.Item, _ entry: TreeEntry) throws -> IngestBatch.Item {
+        guard case .hardLink(let first) = entry.kind, let other = lost[first], var file = item.file else {
+            return item
+        }
+        var item = item
+        if let other {
+            file.kind = .hardLink(other)
+            item.event = .entry(file)
+            return item
+        }
+        let batch = IngestBatch()
+        item.event = .entry(file)
+        item.path = item.filePath
+        batch.items = [item]
+        try files.run(batch)
+        if batch.items[0].failure == nil { lost[first] = Array(item.filePath.dropLast()) }
+        return batch.items[0]
+    }
+
     private func write(_ entry: TreeEntry) throws {
         do throws(FormatError) { try TreeFormat.write(entry, to: &output, scratch: &scratch) } catch {
-            let path = (names.dropFirst() + [entry.name]).joined(separator: [UInt8(ascii: "/")])
-            throw TreeScanner.refused(Array(path), error.reason)
+            let path = Array((names.dropFirst() + [entry.name]).joined(separator: [UInt8(ascii: "/")]))
+            let refusal = TreeScanner.refused(path, error.reason)
+            guard !entry.extended.isEmpty else { throw refusal }
+            try leftOut.add(path, refusal, attributesOnly: true)
+            var plain = entry
+            plain.extended = []
+            do throws(FormatError) { try TreeFormat.write(plain, to: &output, scratch: &scratch) } catch {
+                throw refusal
+            }
         }
         if entry.isDirectory { names.append(entry.name) }
     }

@@ -15,13 +15,15 @@ final class TreeScanner {
     private var open: [Open] = []
     private var firstNames: [InodeKey: [UInt8]] = [:]
     private(set) var notes: [String] = []
+    private let leftOut: LeftOutNames
 
     private struct InodeKey: Hashable {
         let device: UInt64
         let inode: UInt64
     }
 
-    init(_ directory: String, _ options: IngestOptions) throws {
+    init(_ directory: String, _ options: IngestOptions, _ leftOut: LeftOutNames) throws {
+        self.leftOut = leftOut
         rootPath = directory
         self.options = options
         excludes = options.excludes.map { pattern in
@@ -82,23 +84,37 @@ final class TreeScanner {
         }
     }
 
-    /// - Returns: false when it was left at once, since it is another file system.
+    /// - Returns: false when it was left at once, since it is another file system or cannot be listed.
     private func enter(
         _ descriptor: Int32, _ name: [UInt8], _ length: Int, _ information: stat,
         _ body: (IngestBatch.Item) throws -> Void
     ) throws -> Bool {
-        guard open.count < TreeFormat.depth else {
-            throw Self.refused(path, "is in more than \(TreeFormat.depth - 1) directories in each other")
-        }
         var entry = entry(name, .directory, information)
-        entry.extended = try Attributes.read(descriptor, overlay: options.keepsOverlayMarks, path)
+        do {
+            entry.extended = try Attributes.read(descriptor, overlay: options.keepsOverlayMarks, path)
+        } catch let error as VoltError { try leftOut.add(path, error, attributesOnly: true) }
         try body(.init(event: .entry(entry)))
         if options.staysOnFileSystem, information.st_dev != device {
             try body(.init(event: .up))
             return false
         }
-        open.append(Open(descriptor: descriptor, names: try NameList(descriptor, path), length: length))
+        do throws(SystemError) {
+            open.append(Open(descriptor: descriptor, names: try NameList(descriptor), length: length))
+        } catch {
+            try leaveOut("cannot list", error)
+            try body(.init(event: .up))
+            return false
+        }
         return true
+    }
+
+    /// Leaves out what is at the path.
+    ///
+    /// - Throws: the error, when nothing may be left out or the host lacks something.
+    private func leaveOut(_ what: String, _ error: SystemError = .current) throws {
+        let words = error.during("\(what) '\(rootPath)/\(String(shown: path))'")
+        if error.isShortage { throw words }
+        try leftOut.add(path, words)
     }
 
     /// - Returns: whether it is a directory that is open now.
@@ -106,32 +122,56 @@ final class TreeScanner {
         _ name: [UInt8], in parent: Int32, _ length: Int, _ body: (IngestBatch.Item) throws -> Void
     ) throws -> Bool {
         guard path.count <= TreeFormat.longestPath else {
-            throw Self.refused(path, "has a path of more than \(TreeFormat.longestPath) bytes")
+            let reason = "has a path of more than \(TreeFormat.longestPath) bytes"
+            try leftOut.add(path, Self.refused(path, reason))
+            return false
         }
         var information = stat()
         guard withCharacters(name, { fstatat(parent, $0, &information, AT_SYMLINK_NOFOLLOW) }) == 0 else {
             // It was removed since the directory was listed.
-            if errno == ENOENT { return false }
-            throw failure("cannot read")
+            if errno != ENOENT { try leaveOut("cannot read") }
+            return false
         }
         let plain = Array(name.dropLast())
         switch information.st_mode & S_IFMT {
         case S_IFDIR:
+            guard open.count < TreeFormat.depth else {
+                let reason = "is in more than \(TreeFormat.depth - 1) directories in each other"
+                try leftOut.add(path, Self.refused(path, reason))
+                return false
+            }
             let descriptor = withCharacters(name) {
                 volt_openat(parent, $0, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0)
             }
-            guard descriptor >= 0 else { throw failure("cannot open") }
+            guard descriptor >= 0 else {
+                let error = SystemError.current
+                try leaveOut("cannot open", error)
+                guard ![ENOENT, ENOTDIR, ELOOP].contains(error.number) else { return false }
+                // What is known of it is kept: only what is in it is not.
+                try body(.init(event: .entry(entry(plain, .directory, information))))
+                try body(.init(event: .up))
+                return false
+            }
             var isOpen = false
             defer { if !isOpen { close(descriptor) } }
             // It may be another one than was looked at.
-            guard fstat(descriptor, &information) == 0 else { throw failure("cannot read") }
+            guard fstat(descriptor, &information) == 0 else {
+                try leaveOut("cannot read")
+                return false
+            }
             isOpen = try enter(descriptor, plain, length, information, body)
             return isOpen
         case S_IFREG:
             if information.st_nlink > 1 {
                 let key = InodeKey(device: UInt64(information.st_dev), inode: UInt64(information.st_ino))
                 if let first = firstNames[key] {
-                    try body(.init(event: .entry(TreeEntry(name: plain, kind: .hardLink(first)))))
+                    let link = TreeEntry(name: plain, kind: .hardLink(first))
+                    let file = entry(
+                        plain, .file(size: UInt64(information.st_size), digest: .zero), information)
+                    try body(
+                        .init(
+                            event: .entry(link), stamp: FileStamp(information), file: file,
+                            filePath: path + [0]))
                     return false
                 }
                 firstNames[key] = path
@@ -139,7 +179,10 @@ final class TreeScanner {
             let entry = entry(plain, .file(size: UInt64(information.st_size), digest: .zero), information)
             try body(.init(event: .entry(entry), path: path + [0], stamp: FileStamp(information)))
         case S_IFLNK:
-            let target = try linkTarget(parent, name)
+            guard let target = linkTarget(parent, name) else {
+                try leaveOut("cannot read")
+                return false
+            }
             try body(.init(event: .entry(entry(plain, .link(target), information))))
         case S_IFCHR, S_IFBLK:
             let number = UInt64(information.st_rdev)
@@ -165,7 +208,7 @@ final class TreeScanner {
         return entry
     }
 
-    private func linkTarget(_ parent: Int32, _ name: [UInt8]) throws -> [UInt8] {
+    private func linkTarget(_ parent: Int32, _ name: [UInt8]) -> [UInt8]? {
         var buffer = [UInt8](repeating: 0, count: 4096)
         let count = withCharacters(name) { name in
             buffer.withUnsafeMutableBytes { bytes in
@@ -173,8 +216,7 @@ final class TreeScanner {
                 return readlinkat(parent, name, base.assumingMemoryBound(to: CChar.self), bytes.count)
             }
         }
-        guard count > 0 else { throw failure("cannot read") }
-        return Array(buffer[..<count])
+        return count > 0 ? Array(buffer[..<count]) : nil
     }
 
     private func isExcluded(_ name: [UInt8]) -> Bool {
@@ -189,10 +231,6 @@ final class TreeScanner {
 
     private func note(_ what: String) {
         if notes.count < 100 { notes.append("\(String(shown: path)) \(what)") }
-    }
-
-    private func failure(_ what: String) -> VoltError {
-        SystemError.current.during("\(what) '\(rootPath)/\(String(shown: path))'")
     }
 
     /// The error for a name that a tree cannot have.

@@ -27,8 +27,8 @@ struct VerifyStore: ParsableCommand {
         abstract: "Check that all is there, and with --read-data that every byte is right.",
         discussion: """
             Each damaged file and each blob that is missing is named. With --quarantine what is damaged is put \
-            aside and counts as missing, so that it can be put into the store again. The exit code is 1 when \
-            something is wrong.
+            aside and counts as missing, so that it can be put into the store again, unless the store has another \
+            copy. The exit code is 1 when something is wrong, and 74 when this host could not read all of it.
 
             Examples:
               volt cas verify
@@ -54,6 +54,7 @@ struct VerifyStore: ParsableCommand {
         options.rate = try rate.map { (text) throws(VoltError) in try ByteSize(text).bytes }
         let line = ProgressLine("verify", quiet: progress.quiet)
         options.progress = { line.show($0, of: $1) }
+        context.noteReadOnly(store)
         let result = try store.verify(options)
         line.end()
         if output.format == .json {
@@ -63,12 +64,18 @@ struct VerifyStore: ParsableCommand {
                 try Output.put(
                     "damaged  \(damage.digest.map { "\($0)  " } ?? "")\(damage.reason)  \(damage.path)")
             }
+            for file in result.unread { try Output.put("unread  \(file.reason)  \(file.path)") }
             for digest in result.missing { try Output.put("missing  \(digest)") }
             try Output.put(
                 "\(result.blobs) blobs, \(ByteSize(bytes: result.bytes)) read; "
                     + (result.isSound
                         ? "all is as it should be"
-                        : "\(result.damagedCount) damaged, \(result.missingCount) missing"))
+                        : "\(result.damagedCount) damaged, \(result.missingCount) missing"
+                            + (result.unreadCount > 0 ? ", \(result.unreadCount) could not be read" : "")
+                            + (result.mended > 0 ? ", \(result.mended) mended" : "")))
+        }
+        guard result.damagedCount + result.missingCount > 0 || result.isSound else {
+            throw ExitStatus(VoltCore.ExitCode.inputOutput.rawValue)
         }
         guard result.isSound else {
             if output.format != .json {

@@ -58,14 +58,31 @@ struct Tags: ParsableCommand {
     @OptionGroup var place: StoreOptions
     @OptionGroup var output: OutputOptions
 
+    struct Row: Encodable {
+        let name: String
+        let kind: TagKind
+        let digest: Digest
+        let created: Timestamp
+        /// Whether a tree lacks names of the directory that it was made of.
+        let incomplete: Bool?
+    }
+
     func run() throws {
         let (store, context) = try place.open()
         let tags = try store.tags()
-        try Output.render(tags, as: output.format) {
+        // A tree that cannot be read is named by 'verify'.
+        let rows = tags.map { tag in
+            let leftOut = tag.kind == .tree ? (try? store.leftOut(of: tag.digest)) ?? nil : nil
+            return Row(
+                name: tag.name, kind: tag.kind, digest: tag.digest, created: tag.created,
+                incomplete: leftOut == nil ? nil : true)
+        }
+        try Output.render(rows, as: output.format) {
             var table = Table(["TAG", "KIND", "DIGEST", "CREATED"])
-            for tag in tags {
+            for tag in rows {
                 table.add([
-                    tag.name, tag.kind.rawValue, tag.digest.short,
+                    tag.name, tag.incomplete == true ? "tree, incomplete" : tag.kind.rawValue,
+                    tag.digest.short,
                     tag.created.relative(to: context.clock.now()),
                 ])
             }
@@ -177,6 +194,7 @@ struct GC: ParsableCommand {
 
     func run() throws {
         let (store, context) = try place.open()
+        if dryRun { context.noteReadOnly(store) }
         let result = try store.collectGarbage(
             grace: try DurationText.parse(grace), dryRun: dryRun, fullness: fullness)
         if output.format == .json {
@@ -191,6 +209,22 @@ struct GC: ParsableCommand {
 }
 
 extension ToolContext {
+    /// Says that nothing is locked, and nothing can be changed.
+    func noteReadOnly(_ store: ContentStore) {
+        guard store.isReadOnly else { return }
+        Output.note("\(displayName): note: store '\(store.path)' is read-only")
+    }
+
+    /// Names what a tree lacks, the first few.
+    func noteIncomplete(_ names: [String]) {
+        let shown = names.prefix(5).map { name in
+            "'\(name.prefix(200))\(name.count > 200 ? "…" : "")'"
+        }.joined(separator: ", ")
+        Output.note(
+            "\(displayName): note: the tree is incomplete: it lacks \(shown)\(names.count > 5 ? " and others" : "")"
+        )
+    }
+
     /// Names the trees that could not be read; the rest is done.
     func report(_ unreadable: [UnreadableTree]) throws {
         for tree in unreadable {

@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import VoltCLI
 internal import VoltCore
 internal import VoltStore
+internal import VoltSystem
 
 struct MountTree: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -31,8 +32,10 @@ struct MountTree: ParsableCommand {
     }
 
     func run() throws {
-        let (store, _) = try place.open()
+        let (store, context) = try place.open()
         var options = MountOptions()
+        options.runtime = context.paths.runtime
+        context.noteReadOnly(store)
         options.upper = upper
         options.isVolatile = volatile
         let result = try store.mount(try store.tree(tree), at: directory, options: options)

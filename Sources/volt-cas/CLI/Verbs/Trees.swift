@@ -13,7 +13,8 @@ struct AddTree: ParsableCommand {
             A tree has names, kinds, permissions, owners, times, extended attributes with capabilities and ACLs, \
             hard links and devices; the same tree has the same digest wherever it is made. Files that have not \
             changed since the last time are not read again. An archive, compressed or not, is unpacked first in the \
-            store: no name in it leads out of the tree.
+            store: no name in it leads out of the tree. A name that cannot be read, changes all the time, or is over a \
+            limit of trees is left out with a note: the tree is kept, marked as incomplete, and the exit code is 2.
 
             Examples:
               mmdebstrap bookworm - | volt cas add-tree - --bare --tag images/debian:12
@@ -31,6 +32,7 @@ struct AddTree: ParsableCommand {
             valueName: "glob"))
     var exclude: [String] = []
     @Flag(help: "Do not go into other file systems.") var oneFileSystem = false
+    @Flag(help: "Store nothing when something has to be left out.") var strict = false
     @Flag(inversion: .prefixedNo, help: "Keep the times of the last change.") var times = true
     @Option(help: ArgumentHelp("Give everything this owner, such as 0:0.", valueName: "user:group"))
     var owner: String?
@@ -48,6 +50,8 @@ struct AddTree: ParsableCommand {
         let newBlobs: Int
         let storedBytes: UInt64
         let notes: [String]
+        let leftOut: [LeftOut]
+        let leftOutCount: Int
     }
 
     func run() throws {
@@ -58,6 +62,7 @@ struct AddTree: ParsableCommand {
         options.staysOnFileSystem = oneFileSystem
         options.keepsTimes = times
         options.usesCache = cache
+        options.isStrict = strict
         if let owner {
             let parts = owner.split(separator: ":", omittingEmptySubsequences: false).map { part in
                 part.utf8.allSatisfy { (48...57).contains($0) } ? UInt32(part) : nil
@@ -79,21 +84,31 @@ struct AddTree: ParsableCommand {
             ? try addArchive(path, store, options) : try store.addTree(path, options: options, tag: tag)
         line.end()
         for note in result.notes { Output.note("\(context.displayName): note: \(note)") }
+        for name in result.leftOut.prefix(100) {
+            let what = name.attributesOnly ? "its extended attributes are left out" : "left out"
+            Output.note("\(context.displayName): note: \(what): \(name.reason)")
+        }
         if output.format == .json {
-            return try Output.put(
+            try Output.put(
                 Output.json(
                     Row(
                         digest: result.digest, entries: result.entries, bytes: result.bytes,
                         unchanged: result.unchanged, newBlobs: result.newBlobs,
-                        storedBytes: result.storedBytes,
-                        notes: result.notes)))
+                        storedBytes: result.storedBytes, notes: result.notes, leftOut: result.leftOut,
+                        leftOutCount: result.leftOutCount)))
+        } else {
+            try Output.put(result.digest)
         }
-        try Output.put(result.digest)
-        if !progress.quiet {
+        if !progress.quiet, output.format != .json {
             Output.note(
                 "\(result.entries) names, \(ByteSize(bytes: result.bytes)); \(result.unchanged) unchanged, "
                     + "\(result.newBlobs) new blobs, \(ByteSize(bytes: result.storedBytes)) stored")
         }
+        guard result.leftOutCount > 0 else { return }
+        Output.note(
+            "\(context.displayName): the tree is incomplete: \(result.leftOutCount) names are left out, or lack something"
+        )
+        throw ExitStatus(VoltCore.ExitCode.partial.rawValue)
     }
 }
 
@@ -126,6 +141,8 @@ extension AddTree {
             for example in unpacked.skippedExamples { Output.note("volt-cas: note: left out \(example)") }
             var options = options
             options.usesCache = false
+            // Nobody else writes to what was unpacked.
+            options.isStrict = true
             options.consumes = options.representation == .bare
             return try store.addTree(directory, options: options, tag: tag)
         }
@@ -159,13 +176,16 @@ struct Ls: ParsableCommand {
         let target: String?
         let seconds: Int64
         let nanoseconds: UInt32
+        /// Of the root of a tree that is incomplete: the names that it lacks.
+        let leftOut: [String]?
     }
 
     func run() throws {
-        let (store, _) = try place.open()
+        let (store, context) = try place.open()
         // A line a name at once: a tree may have millions.
         try store.eachEntry(of: try store.tree(tree)) { path, entry in
             let row = Self.row(path, entry)
+            if let names = row.leftOut { context.noteIncomplete(names) }
             if output.format == .json { return try Output.put(Output.json(row, pretty: false)) }
             let size = row.size.map { String($0) } ?? "-"
             let padding = String(repeating: " ", count: max(0, 12 - size.count))
@@ -194,8 +214,8 @@ struct Ls: ParsableCommand {
             path: path.isEmpty ? "." : String(shown: path), type: type(entry),
             mode: String(repeating: "0", count: max(0, 4 - octal.count)) + octal, user: entry.user,
             group: entry.group,
-            size: size, digest: digest, target: target, seconds: entry.seconds, nanoseconds: entry.nanoseconds
-        )
+            size: size, digest: digest, target: target, seconds: entry.seconds,
+            nanoseconds: entry.nanoseconds, leftOut: entry.leftOut)
     }
 
     private static func type(_ entry: TreeEntry) -> String {
@@ -233,7 +253,8 @@ struct CheckoutTree: ParsableCommand {
             the store: for reading only, with its owner and times.
 
             What is mounted below the directory is left as it is, also with --delete. A tree that has something for \
-            such a place is refused; --across-mounts writes it.
+            such a place is refused; --across-mounts writes it. An owner, a permission, a time or an attribute that \
+            cannot be set, and a device that cannot be made, is named; the rest is written, and the exit code is 2.
 
             Examples:
               volt cas checkout site /srv/site
@@ -247,6 +268,7 @@ struct CheckoutTree: ParsableCommand {
     @Flag(help: "Write into a directory that has files; those of the tree replace them.") var merge = false
     @Flag(help: "With --merge: remove what the tree does not have.") var delete = false
     @Flag(help: "With --merge: also write to what is mounted below the directory.") var acrossMounts = false
+    @Flag(help: "End with an error when something cannot be set.") var strict = false
     @Flag(inversion: .prefixedNo, help: "Set owners, which only root may.") var owners = HostPaths.runsAsRoot
     @OptionGroup var place: StoreOptions
     @OptionGroup var progress: ProgressOptions
@@ -256,6 +278,9 @@ struct CheckoutTree: ParsableCommand {
         let entries: Int
         let bytes: UInt64
         let notes: [String]
+        let losses: [String]
+        let lossCount: Int
+        let leftOut: [String]?
     }
 
     func validate() throws {
@@ -271,17 +296,23 @@ struct CheckoutTree: ParsableCommand {
         options.deletes = delete
         options.crossesMounts = acrossMounts
         options.setsOwners = owners
+        options.isStrict = strict
         let line = ProgressLine("checkout", quiet: progress.quiet)
         options.progress = { line.show($0.bytes, entries: $0.entries) }
         let result = try store.checkout(
             try store.tree(tree), to: Files.absolute(directory, from: Files.currentDirectory),
             options: options)
         line.end()
-        for note in result.notes { Output.note("\(context.displayName): note: \(note)") }
+        for note in result.notes + result.losses { Output.note("\(context.displayName): note: \(note)") }
+        if let names = result.leftOut { context.noteIncomplete(names) }
         if output.format == .json {
             try Output.put(
-                Output.json(Row(entries: result.entries, bytes: result.bytes, notes: result.notes)))
+                Output.json(
+                    Row(
+                        entries: result.entries, bytes: result.bytes, notes: result.notes,
+                        losses: result.losses, lossCount: result.lossCount, leftOut: result.leftOut)))
         }
+        if result.lossCount > 0 { throw ExitStatus(VoltCore.ExitCode.partial.rawValue) }
     }
 }
 
