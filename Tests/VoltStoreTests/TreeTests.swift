@@ -93,7 +93,7 @@ import VoltTestKit
         }
         #expect(names == ["", "sub", "sub/y"])
         var changes: [String] = []
-        try store.difference(from: first.digest, to: less.digest) { change in
+        try store.difference(from: TreePart(first.digest), to: TreePart(less.digest)) { change in
             changes.append("\(change.kind.rawValue) \(String(decoding: change.path, as: UTF8.self))")
         }
         #expect(changes == ["removed sub/x.o", "removed x"])

@@ -14,17 +14,21 @@ final class ErofsImage {
     }
 
     private let reader: BlobReader
-    private let tree: BinaryDigest
+    private let store: ContentStore
+    private let part: TreePart
     /// The inode numbers of the directories, in the order in which they begin.
     private var directoryNids: [UInt32] = []
     /// How many more names a file has, and where its inode is.
     private var linked: [[UInt8]: (count: UInt32, nid: UInt64)] = [:]
     private var metadataEnd = 0
     private var dataBlocks = 0
+    /// Character devices of number 0:0, which overlayfs takes for removed names.
+    private var hidden = 0
 
-    init(_ store: ContentStore, _ tree: BinaryDigest) {
+    init(_ store: ContentStore, _ part: TreePart) {
         reader = BlobReader(store)
-        self.tree = tree
+        self.store = store
+        self.part = part
     }
 
     /// Writes the image.
@@ -52,7 +56,9 @@ final class ErofsImage {
         writer.fixed(UInt64(0))
         writer.fixed(UInt32(0))
         writer.fixed(UInt32(blocks))
-        writer.raw(repeatElement(0, count: 8 + 16 + 16))
+        writer.raw(repeatElement(0, count: Erofs.volumeOffset - writer.count))
+        if hidden > 0 { writer.raw("hidden \(min(hidden, 99_999_999))".utf8) }
+        writer.raw(repeatElement(0, count: Erofs.volumeOffset + Erofs.volumeCount - writer.count))
         writer.fixed(Erofs.chunkedFile)
         writer.raw(repeatElement(0, count: Erofs.superblockCount - writer.count))
         return writer.bytes
@@ -72,7 +78,7 @@ final class ErofsImage {
         var blocks = 0
         var inodes = 0
         var directories = 0
-        try TreeWalk.each(tree, in: reader) { event in
+        try TreeWalk.each(part, in: store, reader) { event in
             guard case .entry(let entry) = event else {
                 guard var last = open.popLast() else { return }
                 last.directory.finish()
@@ -128,6 +134,7 @@ final class ErofsImage {
                 open[open.count - 1].directory.add(entry.name, first, 1)
                 return
             }
+            if isWriting, entry.kind == .characterDevice(major: 0, minor: 0) { self.hidden += 1 }
             if isWriting, case .file(let size, let digest) = entry.kind, size > 0 {
                 try each(entry, size, digest)
             }
@@ -157,7 +164,7 @@ final class ErofsImage {
         else {
             throw VoltError(
                 .refused,
-                "tree '\(tree.digest.short)' cannot be mounted: '\(entry.shownName)' has extended attributes of more than 64 KiB, or of more than 256 KiB together",
+                "tree '\(part.tree.short)' cannot be mounted: '\(entry.shownName)' has extended attributes of more than 64 KiB, or of more than 256 KiB together",
                 hint: "add the tree without --bare, or check it out")
         }
         return inode

@@ -6,6 +6,9 @@ enum Erofs {
     static let magic: UInt32 = 0xE0F5_E1E2
     static let superblockOffset = 1024
     static let superblockCount = 128
+    /// Where in the superblock the name of the volume is, 16 bytes: here `hidden N`, how many devices a mount does not show.
+    static let volumeOffset = 64
+    static let volumeCount = 16
     /// An inode begins at a multiple of this.
     static let slot = 32
     static let inodeCount = 64

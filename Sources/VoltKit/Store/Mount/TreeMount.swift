@@ -1,6 +1,7 @@
 internal import CVoltSystem
 internal import Glibc
 public import VoltCore
+internal import VoltCrypto
 internal import VoltSystem
 
 /// How a tree is mounted.
@@ -22,6 +23,8 @@ public struct MountResult: Sendable, Codable {
     public let image: String
     /// The lease that keeps the tree until `unmount`; nil in a store that is read-only, which loses nothing.
     public let lease: String?
+    /// Character devices of number 0:0 in the tree: overlayfs takes them for removed names and shows none.
+    public let hidden: Int
 }
 
 extension ContentStore {
@@ -31,7 +34,7 @@ extension ContentStore {
     /// - Parameters:
     ///   - directory: an existing directory.
     /// - Throws: `VoltError`; `missing` when the kernel cannot do it, with what to do instead.
-    public func mount(_ tree: Digest, at directory: String, options: MountOptions = MountOptions()) throws
+    public func mount(_ part: TreePart, at directory: String, options: MountOptions = MountOptions()) throws
         -> MountResult
     {
         let target = Files.absolute(directory, from: Files.currentDirectory)
@@ -45,17 +48,23 @@ extension ContentStore {
                 "a tree of '\(path)' is mounted at '\(target)', or was before the last start of the host",
                 hint: "run 'volt cas umount \(target)' first")
         }
+        guard try !TreeSelection(self, part).isFile else {
+            throw VoltError(
+                .usage, "'\(String(shown: part.path))' is not a directory",
+                hint: "write it to a file with 'volt cas get'")
+        }
         if isReadOnly {
-            let image = try TreeMount(self, BinaryDigest(tree)).mount(at: target, options)
-            return MountResult(image: image, lease: nil)
+            let (image, hidden) = try TreeMount(self, part).mount(at: target, options)
+            return MountResult(image: image, lease: nil, hidden: hidden)
         }
         // For as long as it is mounted: nobody else would say that the tree is needed.
         let lease = try takeLease(
-            on: tree, kind: .tree, holder: "mount \(target)", for: .seconds(10 * 365 * 86_400), durably: false
+            on: part.tree, kind: .tree, holder: "mount \(target)", for: .seconds(10 * 365 * 86_400),
+            durably: false
         )
         do {
-            let image = try TreeMount(self, BinaryDigest(tree)).mount(at: target, options)
-            return MountResult(image: image, lease: lease.id)
+            let (image, hidden) = try TreeMount(self, part).mount(at: target, options)
+            return MountResult(image: image, lease: lease.id, hidden: hidden)
         } catch {
             try? endLease(lease.id)
             throw error
@@ -104,7 +113,7 @@ extension ContentStore {
     /// - Returns: its path.
     @discardableResult
     public func prepareMount(of tree: Digest) throws -> String {
-        try TreeMount(self, BinaryDigest(tree)).image(durably: true)
+        try TreeMount(self, TreePart(tree)).image(durably: true)
     }
 
     /// Makes the files of a tree bare, and the image of its names; they stay packed too until nothing else needs that.
@@ -141,11 +150,17 @@ extension ContentStore {
 /// The mount of one tree.
 struct TreeMount {
     private let store: ContentStore
-    private let tree: BinaryDigest
+    private let part: TreePart
 
-    init(_ store: ContentStore, _ tree: BinaryDigest) {
+    init(_ store: ContentStore, _ part: TreePart) {
         self.store = store
-        self.tree = tree
+        self.part = part
+    }
+
+    /// The name of the image: the digest of the tree, and of a part of it that of its path.
+    private var name: String {
+        let place = part.path.isEmpty ? "" : "-\(SHA256Hasher.digest(of: part.path).hex.prefix(16))"
+        return part.tree.hex + place
     }
 
     /// The image of the names, made when it is not there.
@@ -155,13 +170,13 @@ struct TreeMount {
     ///   of the host in its name and is never used after another.
     ///   - directory: for the image of a store that is read-only.
     func image(durably: Bool, in directory: String? = nil) throws -> String {
-        let durable = "\(store.layout.cache)/\(tree.hex).erofs"
+        let durable = "\(store.layout.cache)/\(name).erofs"
         if Files.exists(durable) { return durable }
         var path = durable
         if !durably {
             let boot = try Files.read("/proc/sys/kernel/random/boot_id", limit: 64)
             path =
-                "\(store.layout.cache)/\(tree.hex)-\(String(decoding: boot.prefix(8), as: UTF8.self)).erofs"
+                "\(store.layout.cache)/\(name)-\(String(decoding: boot.prefix(8), as: UTF8.self)).erofs"
             if Files.exists(path) { return path }
         }
         if let directory { path = "\(directory)/names.erofs" }
@@ -170,13 +185,13 @@ struct TreeMount {
         do {
             let directory = volt_open(store.layout.objects, O_RDONLY | O_DIRECTORY, 0)
             defer { close(directory) }
-            try ErofsImage(store, tree).write(to: file) { entry, size, digest in
+            try ErofsImage(store, part).write(to: file) { entry, size, digest in
                 let hex = digest.hex
                 var information = stat()
                 guard fstatat(directory, "\(hex.prefix(2))/\(hex.dropFirst(2))", &information, 0) == 0 else {
                     throw VoltError(
                         .failed,
-                        "tree '\(tree.digest.short)' has files that are not whole in the store, such as '\(digest.digest)'",
+                        "tree '\(part.tree.short)' has files that are not whole in the store, such as '\(digest.digest)'",
                         hint: "add the tree with --bare, or check it out")
                 }
                 guard UInt64(information.st_size) == size else {
@@ -194,8 +209,8 @@ struct TreeMount {
         }
     }
 
-    /// - Returns: `file` or `loop`.
-    func mount(at target: String, _ options: MountOptions) throws -> String {
+    /// - Returns: `file` or `loop`, and how many devices the mount does not show.
+    func mount(at target: String, _ options: MountOptions) throws -> (image: String, hidden: Int) {
         // A place for the names, which is out of sight when the overlay stands on it.
         let name = "mount-\(StoreLayout.name(UInt64.random(in: 1...UInt64.max)))"
         let place = "\(store.isReadOnly ? options.runtime : store.layout.sessions)/\(name)"
@@ -223,7 +238,17 @@ struct TreeMount {
                 .missing, "cannot mount '\(target)': this kernel has no overlayfs with data-only layers",
                 hint: "use Linux 6.5 or later, or 'volt cas checkout'")
         }
-        return source.rawValue
+        return (source.rawValue, try Self.hidden(image))
+    }
+
+    private static func hidden(_ image: String) throws -> Int {
+        var bytes = [UInt8](repeating: 0, count: Erofs.volumeCount)
+        let file = try StoreFile(reading: image)
+        _ = try bytes.withUnsafeMutableBytes {
+            try file.read(at: Erofs.superblockOffset + Erofs.volumeOffset, into: $0)
+        }
+        let words = String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self).split(separator: " ")
+        return words.count == 2 && words[0] == "hidden" ? Int(words[1]) ?? 0 : 0
     }
 
     /// A path in the options of overlayfs, where a comma ends an option and a colon a layer.

@@ -10,9 +10,22 @@ extension ContentStore {
     /// - Throws: `VoltError`; `conflict` when the directory is not empty and may not be merged into, `notFound` or
     ///   `failed` for a blob that is missing or damaged.
     public func checkout(_ tree: Digest, to directory: String, options: CheckoutOptions = CheckoutOptions())
-        throws
-        -> CheckoutResult
+        throws -> CheckoutResult
     {
+        try checkout(TreePart(tree), to: directory, options: options)
+    }
+
+    /// The same for a part of a tree; of a file only the file is written, into the directory.
+    public func checkout(_ part: TreePart, to directory: String, options: CheckoutOptions = CheckoutOptions())
+        throws -> CheckoutResult
+    {
+        let isFile = try TreeSelection(self, part).isFile
+        guard !isFile || !options.deletes else {
+            throw VoltError(
+                .usage, "'\(String(shown: part.path))' is a file, and all others would be removed",
+                hint: "leave --delete out")
+        }
+        let isMade = !Files.exists(directory)
         if Files.exists(directory) {
             guard Files.isDirectory(directory) else {
                 throw VoltError(.conflict, "'\(directory)' is not a directory")
@@ -24,7 +37,10 @@ extension ContentStore {
         } else {
             try Files.makeDirectory(directory, mode: 0o700)
         }
-        return try Checkout(self, BinaryDigest(tree), directory, options).run()
+        let result = try Checkout(self, part, directory, options, keepsRoot: isFile).run()
+        // Nothing says what the directory of the file is to be.
+        if isFile, isMade { chmod(directory, 0o755) }
+        return result
     }
 }
 
@@ -39,7 +55,9 @@ final class Checkout {
     }
 
     private let store: ContentStore
-    private let tree: BinaryDigest
+    private let part: TreePart
+    /// Whether the directory keeps the attributes that it has.
+    private let keepsRoot: Bool
     private let directory: String
     private let options: CheckoutOptions
     private let root: StoreFile
@@ -56,10 +74,13 @@ final class Checkout {
     private var jobBytes: UInt64 = 0
     private var leftOut: [String]?
 
-    init(_ store: ContentStore, _ tree: BinaryDigest, _ directory: String, _ options: CheckoutOptions) throws
-    {
+    init(
+        _ store: ContentStore, _ part: TreePart, _ directory: String, _ options: CheckoutOptions,
+        keepsRoot: Bool
+    ) throws {
         self.store = store
-        self.tree = tree
+        self.part = part
+        self.keepsRoot = keepsRoot
         self.directory = directory
         self.options = options
         root = try StoreFile(reading: directory)
@@ -73,6 +94,12 @@ final class Checkout {
         var isFinished = false
         defer { if !isFinished { workers.finish() } }
         let reader = BlobReader(store)
+        leftOut = try store.leftOut(of: part.tree)
+        if let first = leftOut?.first, options.deletes {
+            throw VoltError(
+                .conflict, "the tree is incomplete, and '\(first)' that it lacks would be removed",
+                hint: "leave --delete out")
+        }
         try walk(reader) { entry, parent in
             try self.first(entry, parent) {
                 let batch = self.jobs
@@ -119,7 +146,7 @@ final class Checkout {
             descriptors = []
         }
         var names: [[[UInt8]]] = []
-        try TreeWalk.each(tree, in: reader) { event in
+        try TreeWalk.each(part, in: store, reader) { event in
             guard case .entry(let entry) = event else {
                 let descriptor = descriptors.removeLast()
                 defer { if !descriptors.isEmpty, descriptor >= 0 { close(descriptor) } }
@@ -129,13 +156,6 @@ final class Checkout {
             }
             entries += 1
             if descriptors.isEmpty {
-                leftOut = entry.leftOut
-                if let first = leftOut?.first, options.deletes {
-                    throw VoltError(
-                        .conflict,
-                        "the tree is incomplete, and '\(first)' that it lacks would be removed",
-                        hint: "leave --delete out")
-                }
                 descriptors.append(root.descriptor)
                 lengths.append(0)
                 names.append([])
@@ -210,11 +230,11 @@ final class Checkout {
     private func second(_ reader: BlobReader) throws {
         var open: [TreeEntry] = []
         var count = 0
-        try TreeWalk.each(tree, in: reader) { event in
+        try TreeWalk.each(part, in: store, reader) { event in
             guard case .entry(let entry) = event else {
                 guard let entry = open.popLast() else { return }
                 defer { path.removeLast(path.count - (lengths.popLast() ?? 0)) }
-                if mountPoints.contains(path) { return }
+                if mountPoints.contains(path) || (keepsRoot && path.isEmpty) { return }
                 let descriptor = writer.open(
                     (path.isEmpty ? [46] : path) + [0], in: root.descriptor, O_RDONLY | O_DIRECTORY)
                 guard descriptor >= 0 else { throw failure("cannot open") }

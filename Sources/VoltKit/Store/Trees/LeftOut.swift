@@ -82,7 +82,7 @@ extension TreeEntry {
 extension ContentStore {
     /// The names that a tree lacks, the first of them, as `String(shown:)` gives them; nil when it is complete.
     public func leftOut(of tree: Digest) throws -> [String]? {
-        try TreeStream(self, BinaryDigest(tree)).head?.entry.leftOut
+        try TreeStream(self, TreePart(tree)).head?.entry.leftOut
     }
 
     /// Writes a tree once more, with the mark at its root; call it when the tree can be read.

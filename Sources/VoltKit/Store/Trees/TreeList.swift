@@ -5,9 +5,15 @@ extension ContentStore {
     ///
     /// - Throws: `VoltError` when it is missing, damaged, or no tree.
     public func eachEntry(of tree: Digest, _ body: (_ path: [UInt8], TreeEntry) throws -> Void) throws {
+        try eachEntry(of: TreePart(tree), body)
+    }
+
+    /// The same for a part of a tree, with paths from there; of a file there is only that, with its name.
+    public func eachEntry(of part: TreePart, _ body: (_ path: [UInt8], TreeEntry) throws -> Void) throws {
         var path: [UInt8] = []
         var lengths: [Int] = []
-        try TreeWalk.each(BinaryDigest(tree), in: BlobReader(self)) { event in
+        let selection = try TreeSelection(self, part)
+        func each(_ event: TreeDecoder.Event) throws {
             guard case .entry(let entry) = event else {
                 if let length = lengths.popLast() { path.removeLast(path.count - length) }
                 return
@@ -15,9 +21,10 @@ extension ContentStore {
             let length = path.count
             if length > 0 { path.append(UInt8(ascii: "/")) }
             path.append(contentsOf: entry.name)
-            try body(path, entry)
+            if !selection.isFile || !entry.name.isEmpty { try body(path, entry) }
             if entry.isDirectory { lengths.append(length) } else { path.removeLast(path.count - length) }
         }
+        try TreeWalk.each(BinaryDigest(part.tree), in: BlobReader(self)) { try selection.each($0, each) }
     }
 
     /// The same, but a second name of a file has the attributes of the first one, for archives: whoever unpacks one gives the
@@ -85,11 +92,11 @@ extension ContentStore {
     ///
     /// - Parameter ignoresTimes: whether a different time alone is no change.
     public func difference(
-        from old: Digest, to new: Digest, ignoresTimes: Bool = false, _ body: (TreeChange) throws -> Void
+        from old: TreePart, to new: TreePart, ignoresTimes: Bool = false, _ body: (TreeChange) throws -> Void
     ) throws {
-        if old == new { return }
-        let left = try TreeStream(self, BinaryDigest(old))
-        let right = try TreeStream(self, BinaryDigest(new))
+        if old.tree == new.tree, old.path == new.path { return }
+        let left = try TreeStream(self, old)
+        let right = try TreeStream(self, new)
         while left.head != nil || right.head != nil {
             let order = TreeStream.order(left.head?.path, right.head?.path)
             if order < 0 {
@@ -124,21 +131,29 @@ final class TreeStream {
     private let size: UInt64
     private var offset: UInt64 = 0
     private var decoder = TreeDecoder()
+    private let selection: TreeSelection
+    /// What comes next, the last one first.
+    private var pending: [TreeDecoder.Event] = []
     private var path: [UInt8] = []
     private var lengths: [Int] = []
     private(set) var head: (path: [UInt8], entry: TreeEntry)?
 
-    init(_ store: ContentStore, _ digest: BinaryDigest) throws {
+    init(_ store: ContentStore, _ part: TreePart) throws {
         reader = BlobReader(store)
-        self.digest = digest
-        size = try store.size(of: digest.digest)
+        selection = try TreeSelection(store, part)
+        digest = BinaryDigest(part.tree)
+        size = try store.size(of: part.tree)
         try advance()
     }
 
     func advance() throws {
         do {
             while true {
-                if let event = try decoder.next() {
+                if pending.isEmpty, let event = try decoder.next() {
+                    try selection.each(event) { pending.insert($0, at: 0) }
+                    continue
+                }
+                if let event = pending.popLast() {
                     guard case .entry(let entry) = event else {
                         if let length = lengths.popLast() { path.removeLast(path.count - length) }
                         continue

@@ -30,7 +30,7 @@ private final class TreeMerge {
         var hidden: [UInt8]?
 
         init(_ store: ContentStore, _ tree: BinaryDigest) throws {
-            stream = try TreeStream(store, tree)
+            stream = try TreeStream(store, TreePart(tree.digest))
             try TreeWalk.each(tree, in: BlobReader(store)) { event in
                 if case .entry(let entry) = event, case .hardLink(let path) = entry.kind {
                     linked[path] = .some(nil)

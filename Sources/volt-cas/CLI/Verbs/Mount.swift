@@ -17,7 +17,7 @@ struct MountTree: ParsableCommand {
               volt cas mount images/site /mnt --upper /srv/changes
             """)
 
-    @Argument(help: "A tree: a digest or a tag.") var tree: String
+    @Argument(help: "A tree: a digest, a tag, or TREE:PATH.") var tree: String
     @Argument(help: "An existing directory.") var directory: String
     @Option(
         help: ArgumentHelp(
@@ -38,7 +38,12 @@ struct MountTree: ParsableCommand {
         context.noteReadOnly(store)
         options.upper = upper
         options.isVolatile = volatile
-        let result = try store.mount(try store.tree(tree), at: directory, options: options)
+        let result = try store.mount(try store.part(tree), at: directory, options: options)
+        if result.hidden > 0 {
+            Output.note(
+                "\(context.displayName): note: \(result.hidden) character devices of number 0:0 cannot be seen: overlayfs takes them for removed names"
+            )
+        }
         if output.format == .json { try Output.put(Output.json(result)) }
     }
 }

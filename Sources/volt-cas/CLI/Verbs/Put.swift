@@ -126,6 +126,21 @@ extension ContentStore {
         return try resolve(text).digest
     }
 
+    /// The tree that a person means, or the part of one, as `TREE:PATH`.
+    func part(_ text: String) throws -> TreePart {
+        var end = text.endIndex
+        // A tag may have colons too: the longest name that there is counts.
+        while (try? resolve(String(text[..<end]))) == nil {
+            guard let colon = text[..<end].lastIndex(of: ":") else { return TreePart(try tree(text)) }
+            end = colon
+        }
+        let names = String(text[end...].dropFirst()).shownBytes.split(separator: UInt8(ascii: "/")).filter {
+            $0 != [46]
+        }
+        return TreePart(
+            try tree(String(text[..<end])), path: Array(names.joined(separator: [UInt8(ascii: "/")])))
+    }
+
     /// The tree that a person means.
     func tree(_ text: String) throws -> Digest {
         let found = try resolve(text)

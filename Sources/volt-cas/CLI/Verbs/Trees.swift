@@ -158,10 +158,11 @@ struct Ls: ParsableCommand {
 
             Examples:
               volt cas ls site
+              volt cas ls site:etc
               volt cas ls site -o json
             """)
 
-    @Argument(help: "A tree: a digest or a tag.") var tree: String
+    @Argument(help: "A tree: a digest, a tag, or TREE:PATH.") var tree: String
     @OptionGroup var place: StoreOptions
     @OptionGroup var output: OutputOptions
 
@@ -183,7 +184,7 @@ struct Ls: ParsableCommand {
     func run() throws {
         let (store, context) = try place.open()
         // A line a name at once: a tree may have millions.
-        try store.eachEntry(of: try store.tree(tree)) { path, entry in
+        try store.eachEntry(of: try store.part(tree)) { path, entry in
             let row = Self.row(path, entry)
             if let names = row.leftOut { context.noteIncomplete(names) }
             if output.format == .json { return try Output.put(Output.json(row, pretty: false)) }
@@ -259,10 +260,11 @@ struct CheckoutTree: ParsableCommand {
             Examples:
               volt cas checkout site /srv/site
               volt cas checkout site /srv/site --merge --delete
+              volt cas checkout backups/host:etc/nginx /etc/nginx --merge
               volt cas checkout images/site rootfs --link
             """)
 
-    @Argument(help: "A tree: a digest or a tag.") var tree: String
+    @Argument(help: "A tree: a digest, a tag, or TREE:PATH of a directory or a file.") var tree: String
     @Argument(help: "The directory; it is made when it is not there.") var directory: String
     @Flag(help: "Link the files of the store instead of copying them.") var link = false
     @Flag(help: "Write into a directory that has files; those of the tree replace them.") var merge = false
@@ -300,7 +302,7 @@ struct CheckoutTree: ParsableCommand {
         let line = ProgressLine("checkout", quiet: progress.quiet)
         options.progress = { line.show($0.bytes, entries: $0.entries) }
         let result = try store.checkout(
-            try store.tree(tree), to: Files.absolute(directory, from: Files.currentDirectory),
+            try store.part(tree), to: Files.absolute(directory, from: Files.currentDirectory),
             options: options)
         line.end()
         for note in result.notes + result.losses { Output.note("\(context.displayName): note: \(note)") }
@@ -326,8 +328,8 @@ struct Diff: ParsableCommand {
               volt cas diff backups/host-monday backups/host-tuesday
             """)
 
-    @Argument(help: "The old tree: a digest or a tag.") var old: String
-    @Argument(help: "The new tree: a digest or a tag.") var new: String
+    @Argument(help: "The old tree: a digest, a tag, or TREE:PATH.") var old: String
+    @Argument(help: "The new tree: a digest, a tag, or TREE:PATH.") var new: String
     @Flag(help: "A different time alone is no change.") var ignoreTimes = false
     @OptionGroup var place: StoreOptions
     @OptionGroup var output: OutputOptions
@@ -340,7 +342,7 @@ struct Diff: ParsableCommand {
     func run() throws {
         let (store, _) = try place.open()
         var differs = false
-        try store.difference(from: try store.tree(old), to: try store.tree(new), ignoresTimes: ignoreTimes) {
+        try store.difference(from: try store.part(old), to: try store.part(new), ignoresTimes: ignoreTimes) {
             change in
             differs = true
             let path = change.path.isEmpty ? "." : String(shown: change.path)
