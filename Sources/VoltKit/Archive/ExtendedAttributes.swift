@@ -34,7 +34,8 @@ public enum ExtendedAttributes {
     /// The attributes that are worth keeping in a copy.
     static func kept(of descriptor: Int32, _ path: String) throws(VoltError) -> [[UInt8]: [UInt8]] {
         var values: [[UInt8]: [UInt8]] = [:]
-        for name in try names(of: descriptor, path) where FileAttributes.isKept(name) {
+        for name in try names(of: descriptor, path)
+        where FileAttributes.isKept(name) && !FileAttributes.isAccessList(name) {
             var buffer = [UInt8](repeating: 0, count: 65536)
             let count = withCString(name) { volt_fgetxattr(descriptor, $0, &buffer, buffer.count) }
             if count < 0, errno == ENODATA { continue }

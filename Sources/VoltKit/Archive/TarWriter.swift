@@ -92,9 +92,6 @@ public final class TarWriter {
         if let modified = attributes.modified {
             archive_entry_set_mtime(entry, time_t(modified.seconds), Int(modified.nanoseconds))
         }
-        for (name, value) in attributes.extended.sorted(by: { $0.key.lexicographicallyPrecedes($1.key) }) {
-            withCString(name) { archive_entry_xattr_add_entry(entry, $0, value, value.count) }
-        }
         var size: UInt64 = 0
         switch kind {
         case .directory: archive_entry_set_filetype(entry, S_IFDIR)
@@ -114,6 +111,7 @@ public final class TarWriter {
         case .pipe: archive_entry_set_filetype(entry, S_IFIFO)
         }
         archive_entry_set_perm(entry, mode_t(attributes.mode))
+        try add(attributes.extended, path)
         archive_entry_set_size(entry, la_int64_t(size))
         // A name that is not UTF-8 is written as it is, with a warning.
         let result = archive_write_header(archive, entry)
@@ -128,6 +126,22 @@ public final class TarWriter {
         guard written == size else {
             throw VoltError(
                 .failed, "'\(String(shown: path))' has \(written) bytes and not \(size)")
+        }
+    }
+
+    /// Behind the permissions, of which a list has a part.
+    private func add(_ extended: [[UInt8]: [UInt8]], _ path: [UInt8]) throws {
+        // libarchive writes each twice, and reads a header of 1 MiB at most.
+        let count = extended.reduce(0) { $0 + 8 * $1.key.count + 3 * $1.value.count }
+        guard count < 1 << 20 else {
+            throw VoltError(
+                .refused,
+                "'\(String(shown: path))' has more extended attributes than a tar archive may have for a file",
+                hint: "take some from it with 'setfattr -x'")
+        }
+        for (name, value) in extended.sorted(by: { $0.key.lexicographicallyPrecedes($1.key) })
+        where !AccessLists.add(name, value, to: entry) {
+            withCString(name) { archive_entry_xattr_add_entry(entry, $0, value, value.count) }
         }
     }
 

@@ -13,7 +13,8 @@ public struct FileAttributes: Sendable, Equatable {
     public var group: UInt32
     /// Seconds and nanoseconds of the last change; nil leaves the time of writing.
     public var modified: (seconds: Int64, nanoseconds: Int64)?
-    /// Extended attributes by name, any bytes; only `user.*` and `security.capability` are written.
+    /// Extended attributes by name, any bytes; only `user.*`, `security.capability` and access control
+    /// lists are written.
     public var extended: [[UInt8]: [UInt8]]
 
     /// - Parameters: see the properties.
@@ -40,6 +41,12 @@ public struct FileAttributes: Sendable, Equatable {
     /// `trusted.*` would steer overlayfs, and labels of a security module belong to the host.
     public static func isKept(_ name: [UInt8]) -> Bool {
         name.starts(with: "user.".utf8) || name.elementsEqual("security.capability".utf8)
+            || isAccessList(name)
+    }
+
+    /// Whether an attribute is an access control list: its users are those of a host.
+    static func isAccessList(_ name: [UInt8]) -> Bool {
+        name == AccessLists.access || name == AccessLists.standard
     }
 }
 
@@ -160,7 +167,20 @@ public final class TreeWriter {
         let (parent, name) = try place(path)
         guard withCString(name, { mkfifoat(parent, $0, 0o600) }) == 0 else { throw failure(path) }
         try setWithoutFollowing(attributes, parent, name, path)
+        try setMode(attributes, parent, name, path)
+    }
+
+    /// The permissions and the access control list of what cannot be opened.
+    private func setMode(_ attributes: FileAttributes, _ parent: Int32, _ name: [UInt8], _ path: TreePath)
+        throws(VoltError)
+    {
         _ = withCString(name) { fchmodat(parent, $0, attributes.mode, 0) }
+        guard let list = attributes.extended[AccessLists.access] else { return }
+        let place = Array("/proc/self/fd/\(parent)/".utf8) + name
+        let result = withCString(place) { place in
+            withCString(AccessLists.access) { volt_lsetxattr(place, $0, list, list.count) }
+        }
+        guard result == 0 || errno == EOPNOTSUPP else { throw failure(path) }
     }
 
     /// Makes a device node; it needs root.
@@ -175,7 +195,7 @@ public final class TreeWriter {
             throw failure(path)
         }
         try setWithoutFollowing(attributes, parent, name, path)
-        _ = withCString(name) { fchmodat(parent, $0, attributes.mode, 0) }
+        try setMode(attributes, parent, name, path)
     }
 
     /// Marks a name as removed from the layers below, unless this layer has it.

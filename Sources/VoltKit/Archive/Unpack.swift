@@ -258,6 +258,7 @@ private final class Unpacker {
                 Int64(min(max(archive_entry_mtime_nsec(entry), 0), 999_999_999))
             )
         }
+        var found: [(name: [UInt8], value: [UInt8])] = []
         archive_entry_xattr_reset(entry)
         var key: UnsafePointer<CChar>?
         var value: UnsafeRawPointer?
@@ -271,7 +272,13 @@ private final class Unpacker {
                 throw VoltError(
                     .refused, "'\(path.text)' has an extended attribute of more than 65536 bytes")
             }
-            attributes.extended[name] = Array(UnsafeRawBufferPointer(start: value, count: count))
+            found.append((name, Array(UnsafeRawBufferPointer(start: value, count: count))))
+        }
+        attributes.extended = AttributeNames.withoutEncoded(found)
+        if let lists = AccessLists.attributes(of: entry) {
+            attributes.extended.merge(lists) { $1 }
+        } else if examples.count < 5 {
+            examples.append("\(path.text): its access control list, which has no numbers of users")
         }
         return attributes
     }

@@ -57,8 +57,9 @@ final class FileIngest {
         guard file >= 0 else { throw failure("cannot open", item) }
         defer { close(file) }
         do {
+            item.place = Array(item.path.dropLast())
             entry.extended = try Attributes.read(
-                file, overlay: options.keepsOverlayMarks, Array(item.path.dropLast()))
+                .open(file), overlay: options.keepsOverlayMarks, item.place, &item.dropped)
         } catch let error as VoltError { item.attributesFailure = error }
         guard size <= Chunker.whole, end + size < buffer.count, try fill(end, size, from: file, item) else {
             try stream(file, &entry, &item)

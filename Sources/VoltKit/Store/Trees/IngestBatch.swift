@@ -22,6 +22,10 @@ final class IngestBatch: @unchecked Sendable {
         var failure: VoltError?
         /// Why its extended attributes cannot be.
         var attributesFailure: VoltError?
+        /// Names of its extended attributes that a tree does not have.
+        var dropped: [[UInt8]] = []
+        /// The path of what has them.
+        var place: [UInt8] = []
         /// Of a second name of a file: that file, for when the first name is left out.
         var file: TreeEntry?
         /// The path of that file.

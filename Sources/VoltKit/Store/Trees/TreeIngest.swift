@@ -78,6 +78,8 @@ final class TreeIngest {
     private let leftOut: LeftOutNames
     /// Files that were left out, and for each of them the second name that is the first one now.
     private var lost: [[UInt8]: [UInt8]?] = [:]
+    /// Attributes that are not kept: how many names have each, and the first of them.
+    private var dropped: [[UInt8]: (count: Int, first: [UInt8])] = [:]
     /// Reads files of which another name was left out.
     private lazy var files = FileIngest(session, options, root: scanner.descriptor)
     private var inFlight: [IngestBatch] = []
@@ -124,8 +126,16 @@ final class TreeIngest {
         let (bareBytes, bareCount) = session.bare.written
         return IngestResult(
             digest: digest.digest, entries: entries, bytes: bytes, unchanged: unchanged,
-            newBlobs: count + bareCount, storedBytes: stored + bareBytes, notes: scanner.notes,
+            newBlobs: count + bareCount, storedBytes: stored + bareBytes, notes: scanner.notes + droppedNotes,
             leftOut: leftOut.names, leftOutCount: leftOut.count)
+    }
+
+    private var droppedNotes: [String] {
+        dropped.sorted { $0.key.lexicographicallyPrecedes($1.key) }.prefix(100).map { name, names in
+            let first = names.first.isEmpty ? "." : String(shown: names.first)
+            return
+                "the attribute '\(String(shown: name))' belongs to the host and is not kept: \(names.count) names have it, such as \(first)"
+        }
     }
 
     private func add(_ item: IngestBatch.Item) throws {
@@ -189,12 +199,16 @@ final class TreeIngest {
                 if let failure = item.attributesFailure {
                     try leftOut.add(item.path.dropLast(), failure, attributesOnly: true)
                 }
+                for name in item.dropped {
+                    dropped[name, default: (0, item.place)].count += 1
+                }
                 try write(entry)
                 entries += 1
                 if case .file(let size, let digest) = entry.kind {
                     bytes += size
                     if item.isKnown { unchanged += 1 }
-                    if item.attributesFailure == nil {
+                    // What is to be said of a file is said the next time too.
+                    if item.attributesFailure == nil, item.dropped.isEmpty {
                         try cache?.add(item.path.dropLast(), item.stamp, digest, entry.extended)
                     }
                 }

@@ -90,10 +90,14 @@ final class TreeScanner {
         _ body: (IngestBatch.Item) throws -> Void
     ) throws -> Bool {
         var entry = entry(name, .directory, information)
+        var item = IngestBatch.Item(event: .up)
         do {
-            entry.extended = try Attributes.read(descriptor, overlay: options.keepsOverlayMarks, path)
+            entry.extended = try Attributes.read(
+                .open(descriptor), overlay: options.keepsOverlayMarks, path, &item.dropped)
         } catch let error as VoltError { try leftOut.add(path, error, attributesOnly: true) }
-        try body(.init(event: .entry(entry)))
+        item.event = .entry(entry)
+        item.place = path
+        try body(item)
         if options.staysOnFileSystem, information.st_dev != device {
             try body(.init(event: .up))
             return false
@@ -183,6 +187,7 @@ final class TreeScanner {
                 try leaveOut("cannot read")
                 return false
             }
+            noteSecondName(information)
             try body(.init(event: .entry(entry(plain, .link(target), information))))
         case S_IFCHR, S_IFBLK:
             let number = UInt64(information.st_rdev)
@@ -194,12 +199,36 @@ final class TreeScanner {
             let kind: TreeEntry.Kind =
                 information.st_mode & S_IFMT == S_IFCHR
                 ? .characterDevice(major: major, minor: minor) : .blockDevice(major: major, minor: minor)
-            try body(.init(event: .entry(entry(plain, kind, information))))
-        case S_IFIFO: try body(.init(event: .entry(entry(plain, .pipe, information))))
-        case S_IFSOCK: try body(.init(event: .entry(entry(plain, .socket, information))))
+            try addSpecial(entry(plain, kind, information), in: parent, information, body)
+        case S_IFIFO: try addSpecial(entry(plain, .pipe, information), in: parent, information, body)
+        case S_IFSOCK: try addSpecial(entry(plain, .socket, information), in: parent, information, body)
         default: note("is no file of a known kind")
         }
         return false
+    }
+
+    /// A device, pipe or socket, with its access control list.
+    private func addSpecial(
+        _ entry: TreeEntry, in parent: Int32, _ information: stat, _ body: (IngestBatch.Item) throws -> Void
+    ) throws {
+        noteSecondName(information)
+        var entry = entry
+        var item = IngestBatch.Item(event: .up)
+        do {
+            entry.extended = try Attributes.read(
+                .named(entry.name, in: parent), overlay: options.keepsOverlayMarks, path, &item.dropped)
+        } catch let error as VoltError { try leftOut.add(path, error, attributesOnly: true) }
+        item.event = .entry(entry)
+        item.place = path
+        try body(item)
+    }
+
+    /// Only files have second names in a tree.
+    private func noteSecondName(_ information: stat) {
+        guard information.st_nlink > 1 else { return }
+        let key = InodeKey(device: UInt64(information.st_dev), inode: UInt64(information.st_ino))
+        guard let first = firstNames[key] else { return firstNames[key] = path }
+        note("is another name of \(String(shown: first)), and becomes one of its own")
     }
 
     private func entry(_ name: [UInt8], _ kind: TreeEntry.Kind, _ information: stat) -> TreeEntry {
@@ -289,12 +318,50 @@ enum Attributes {
         return true
     }
 
-    /// The attributes of an open file or directory, sorted.
-    static func read(_ descriptor: Int32, overlay: Bool, _ path: [UInt8]) throws -> [TreeEntry.Attribute] {
-        let size = volt_flistxattr(descriptor, nil, 0)
+    /// What has attributes.
+    enum Source {
+        case open(Int32)
+        /// What is not opened, since that may do something: a device, a pipe or a socket.
+        case named([UInt8], in: Int32)
+
+        private func withPath<Result>(
+            _ parent: Int32, _ name: [UInt8], _ body: (UnsafePointer<CChar>) -> Result
+        )
+            -> Result
+        {
+            withCharacters(Array("/proc/self/fd/\(parent)/".utf8) + name + [0], body)
+        }
+
+        func list(_ buffer: UnsafeMutablePointer<CChar>?, _ count: Int) -> Int {
+            switch self {
+            case .open(let descriptor): volt_flistxattr(descriptor, buffer, count)
+            case .named(let name, let parent): withPath(parent, name) { volt_llistxattr($0, buffer, count) }
+            }
+        }
+
+        func value(_ name: [UInt8], _ buffer: UnsafeMutablePointer<UInt8>, _ count: Int) -> Int {
+            withCharacters(name + [0]) { attribute in
+                switch self {
+                case .open(let descriptor): volt_fgetxattr(descriptor, attribute, buffer, count)
+                case .named(let name, let parent):
+                    withPath(parent, name) { volt_lgetxattr($0, attribute, buffer, count) }
+                }
+            }
+        }
+    }
+
+    /// The attributes of a file or directory, sorted.
+    ///
+    /// - Parameter dropped: gets the names of `trusted.*` that a tree does not have.
+    static func read(_ source: Source, overlay: Bool, _ path: [UInt8], _ dropped: inout [[UInt8]]) throws
+        -> [TreeEntry.Attribute]
+    {
+        let size = source.list(nil, 0)
+        // Removed meanwhile, or something that has none.
+        if case .named = source, size < 0, errno == ENOENT { return [] }
         if size == 0 || (size < 0 && errno == ENOTSUP) { return [] }
         var buffer = [CChar](repeating: 0, count: max(0, size) + 1024)
-        let count = size < 0 ? size : volt_flistxattr(descriptor, &buffer, buffer.count)
+        let count = size < 0 ? size : source.list(&buffer, buffer.count)
         // The kernel does not list names of more than 64 KiB together: without them the tree would be another one.
         if count < 0, errno == E2BIG {
             throw TreeScanner.refused(path, "has extended attributes with names of more than 64 KiB together")
@@ -305,9 +372,12 @@ enum Attributes {
         var attributes: [TreeEntry.Attribute] = []
         for part in buffer[..<count].split(separator: 0) {
             let name = part.map { UInt8(bitPattern: $0) }
-            guard isKept(name, overlay: overlay) else { continue }
+            guard isKept(name, overlay: overlay) else {
+                if name.starts(with: "trusted.".utf8) { dropped.append(name) }
+                continue
+            }
             var value = [UInt8](repeating: 0, count: 65536)
-            let length = withCharacters(name + [0]) { volt_fgetxattr(descriptor, $0, &value, value.count) }
+            let length = source.value(name, &value, value.count)
             if length < 0, errno == ENODATA { continue }
             guard length >= 0 else {
                 throw SystemError.current.during("cannot read the attributes of '\(String(shown: path))'")
