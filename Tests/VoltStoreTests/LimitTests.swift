@@ -165,7 +165,7 @@ import VoltTestKit
     func acknowledged(kind: String, count: Int, size: Int, status: Int32) throws {
         try onTmpfs { () throws -> Void in
             try bench.shell("cd mem; python3 make.py \(kind) \(count) \(size)")
-            let result = try run("add-tree src --owner 0:0 --tag t")
+            let result = try run("add-tree src --strict --owner 0:0 --tag t")
             #expect(result.status == status, "\(result)")
             #expect(try run("gc --grace 0s").status == 0)
             #expect(try run("verify --read-data").status == 0)
