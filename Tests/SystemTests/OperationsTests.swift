@@ -17,7 +17,8 @@ private let isCapable =
 private let root = Files.parent(of: Files.parent(of: Files.parent(of: #filePath)))
 
 @Suite(
-    .serialized, .enabled(if: isCapable, "needs root, systemd-nspawn and mmdebstrap"), .timeLimit(.minutes(5))
+    .serialized, .enabled(if: isCapable, "needs root, systemd-nspawn and mmdebstrap"),
+    .timeLimit(.minutes(10))
 )
 struct OperationsTests {
     /// Runs a script on a host whose PID 1 is systemd and gives its points.

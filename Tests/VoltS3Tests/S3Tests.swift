@@ -7,7 +7,7 @@ import VoltTestKit
 @testable import VoltS3
 
 @Suite(
-    .timeLimit(.minutes(3)),
+    .timeLimit(.minutes(6)),
     .enabled(if: S3Server.isThere, "needs moto, which 'scripts/setup test' installs with pip"))
 final class S3Tests {
     private let scratch: ScratchDirectory

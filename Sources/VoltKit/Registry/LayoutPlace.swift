@@ -114,7 +114,8 @@ public final class LayoutPlace: ContentPlace {
             return FetchedManifest(digest: digest, mediaType: type, bytes: bytes, document: document)
         } catch {
             throw VoltError(
-                error.code == .refused ? .refused : .failed, "'\(digest)' in '\(name)' cannot be used: \(error.message)",
+                error.code == .refused ? .refused : .failed,
+                "'\(digest)' in '\(name)' cannot be used: \(error.message)",
                 hint: "make the layout again")
         }
     }
