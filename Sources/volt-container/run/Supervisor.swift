@@ -284,8 +284,9 @@ struct Supervisor {
                         continue
                     }
                     stopped = true
-                    // Process 1 itself, where there is one: nspawn would say something about it in the output.
-                    kill(runningLeader(of: child) ?? child, SIGTERM)
+                    // To process 1 itself, once there is one: nspawn would say something about it in the output, and
+                    // hand it to a process 1 that cannot catch it yet.
+                    passed.append(SIGTERM)
                     if killAt == nil { killAt = .now + .milliseconds(grace) }
                     continue
                 }
