@@ -88,23 +88,40 @@ enum AccessLists {
 /// Names of extended attributes as libarchive gives them.
 enum AttributeNames {
     /// libarchive writes each attribute twice, and in one of both with a name in which each byte that is not plain is `%XX`:
-    /// read back, those would be attributes of their own.
-    static func withoutEncoded(_ all: [(name: [UInt8], value: [UInt8])]) -> [[UInt8]: [UInt8]] {
+    /// read back, those would be attributes of their own. GNU tar writes each once, with `%25` and `%3D` for `%` and `=`.
+    static func decoded(_ all: [(name: [UInt8], value: [UInt8])]) -> [[UInt8]: [UInt8]] {
         var counts: [[UInt8]: Int] = [:]
         var values: [[UInt8]: [UInt8]] = [:]
         for (name, value) in all {
             counts[name, default: 0] += 1
             values[name] = value
         }
+        var found: [[UInt8]: [UInt8]] = [:]
         // A name with codes is longer than the one it stands for.
-        for name in counts.keys.sorted(by: { $0.count < $1.count }) where (counts[name] ?? 0) > 0 {
+        for name in counts.keys.sorted(by: { $0.count < $1.count }) {
+            guard let count = counts[name], count > 0, let value = values[name] else { continue }
             let code = encoded(name)
-            guard code != name, let count = counts[code], count > 0, values[code] == values[name] else {
-                continue
+            if code != name, let other = counts[code], other > 0, values[code] == value {
+                counts[code] = other - 1
+                found[name] = value
+            } else {
+                found[count == 1 ? withoutCodes(name) : name] = value
             }
-            counts[code] = count - 1
         }
-        return values.filter { (counts[$0.key] ?? 0) > 0 }
+        return found
+    }
+
+    /// As GNU tar writes it.
+    private static func withoutCodes(_ name: [UInt8]) -> [UInt8] {
+        var result: [UInt8] = []
+        var rest = name[...]
+        while let first = rest.first {
+            let code = rest.prefix(3)
+            let byte: UInt8? = code == [37, 50, 53] ? 37 : code == [37, 51, 68] ? 61 : nil
+            result.append(byte ?? first)
+            rest = rest.dropFirst(byte == nil ? 1 : 3)
+        }
+        return result
     }
 
     /// As url_encode of libarchive does it.

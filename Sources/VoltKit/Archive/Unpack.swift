@@ -274,7 +274,7 @@ private final class Unpacker {
             }
             found.append((name, Array(UnsafeRawBufferPointer(start: value, count: count))))
         }
-        attributes.extended = AttributeNames.withoutEncoded(found)
+        attributes.extended = AttributeNames.decoded(found)
         if let lists = AccessLists.attributes(of: entry) {
             attributes.extended.merge(lists) { $1 }
         } else if examples.count < 5 {
