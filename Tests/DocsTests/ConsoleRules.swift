@@ -210,6 +210,9 @@ struct ConsoleRule {
             "volt cas checkout", "volt cas checkout images/site", .prepared("rm -rf rootfs"),
             "the name is free"),
         ConsoleRule(
+            "volt cas checkout", "volt cas checkout backups/host:etc/nginx",
+            .prepared("volt cas tag images/site backups/host"), "a backup of a host"),
+        ConsoleRule(
             "volt cas mount", "volt cas mount images/site /mnt --upper",
             .prepared("volt cas umount /mnt"), "nothing is mounted there"),
         ConsoleRule(

@@ -36,7 +36,8 @@ import VoltTestKit
         let list = try bench.cas("ls", "t")
         #expect(list.status == 0 && list.stdout.contains("d/x") && !list.stdout.contains("secret"))
         #expect(list.stderr.contains("the tree is incomplete: it lacks"), "\(list.stderr)")
-        #expect(try bench.cas("ls", "t", "-o", "json").stdout.contains("\"leftOut\":[\"d/secret\""))
+        let rows = try bench.cas("ls", "t", "-o", "json").stdout
+        #expect(rows.contains("\"leftOut\":[") && rows.contains("\"d/secret\""), "\(rows)")
         #expect(try bench.cas("tags").stdout.contains("tree, incomplete"))
         #expect(try bench.cas("push", "\(bench.path)/other", "t", "-q").status == 3)
         try bench.shell("volt-cas init --store other > /dev/null")
@@ -53,7 +54,7 @@ import VoltTestKit
         try bench.shell("volt-cas untag t --store store > /dev/null")
         let strict = try bench.runner("sh", "-c", "\(Self.nobody) \(words) --strict")
         #expect(strict.status == 5 && strict.stdout.isEmpty, "\(strict)")
-        #expect(try bench.cas("tags", "-o", "json").stdout == "[]\n")
+        #expect(try bench.cas("tags", "-o", "json").stdout.filter { !$0.isWhitespace } == "[]")
         // A complete one has no mark.
         try bench.shell("rm -r src/0*; volt-cas add-tree src --tag t --store store -q")
         #expect(try bench.cas("ls", "t").stderr.isEmpty)

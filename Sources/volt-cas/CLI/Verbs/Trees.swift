@@ -158,7 +158,7 @@ struct Ls: ParsableCommand {
 
             Examples:
               volt cas ls site
-              volt cas ls site:etc
+              volt cas ls images/site:etc
               volt cas ls site -o json
             """)
 
