@@ -219,6 +219,8 @@ struct TreeMount {
         let image = try image(durably: false, in: store.isReadOnly ? place : nil)
         // The kernel goes on reading it.
         defer { if image.hasPrefix(place) { unlink(image) } }
+        // The names are mounted over it.
+        let hidden = try Self.hidden(image)
         let source = try NamesImage.mount(image, at: place)
         defer { umount2(place, Int32(MNT_DETACH)) }
         var data =
@@ -238,7 +240,7 @@ struct TreeMount {
                 .missing, "cannot mount '\(target)': this kernel has no overlayfs with data-only layers",
                 hint: "use Linux 6.5 or later, or 'volt cas checkout'")
         }
-        return (source.rawValue, try Self.hidden(image))
+        return (source.rawValue, hidden)
     }
 
     private static func hidden(_ image: String) throws -> Int {
