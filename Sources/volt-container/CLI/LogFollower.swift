@@ -24,24 +24,26 @@ struct LogFollower {
         }
     }
 
+    /// Says that lines are missing, where they are.
+    static func noteLoss(_ log: inout LogReader, _ name: Name) {
+        guard log.takeLoss() else { return }
+        Output.note("note: '\(name)' prints faster than this is read: lines are missing here")
+    }
+
     /// - Parameter log: what of it was not read yet is shown.
     func follow(_ log: consuming LogReader) throws(VoltError) {
         if isForeground {
             Self.asked.initialize(repeating: 0, count: 65)
             for number in runtime.passedSignals { signal(number) { LogFollower.asked[Int($0)] = 1 } }
         }
-        var hasLost = false
         while true {
             let ended = try hasEnded()
             while let lines = try log.next() {
+                Self.noteLoss(&log, name)
                 for line in lines {
                     do throws(VoltError) { try Self.show(line) } catch  where isForeground {
                         // A container that runs in the foreground goes on, and its log is whole; the exit code says it.
                     }
-                }
-                if log.hasLost, !hasLost {
-                    hasLost = true
-                    Output.note("note: '\(name)' prints faster than this is read: lines are missing")
                 }
                 try answerSignals()
             }

@@ -40,6 +40,7 @@ struct Logs: ParsableCommand {
         var log = try runtime.log(container)
         var last: [LogLine] = []
         while let lines = try log.next() {
+            LogFollower.noteLoss(&log, container)
             for line in lines where from.map({ line.at >= $0 }) ?? true {
                 if tail == nil { try LogFollower.show(line) } else { last.append(line) }
             }

@@ -33,12 +33,18 @@ public struct LogReader: ~Copyable {
     private var file: Int32 = -1
     private var rest: [UInt8] = []
     private var buffer = [UInt8](repeating: 0, count: 1 << 18)
-    /// Whether the container printed faster than this was read, so that lines are gone.
-    public private(set) var hasLost = false
+    private var hasLost = false
 
     init(directory: String) { self.directory = directory }
 
     deinit { if file >= 0 { close(file) } }
+
+    /// Whether lines are missing before those that were read last: the container printed faster than this was read. Said
+    /// once for each gap.
+    public mutating func takeLoss() -> Bool {
+        defer { hasLost = false }
+        return hasLost
+    }
 
     /// The next whole lines; nil when there are none now.
     public mutating func next() throws(VoltError) -> [LogLine]? {
