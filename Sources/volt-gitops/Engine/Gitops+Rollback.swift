@@ -64,8 +64,11 @@ extension Gitops {
             try journal.release(target.commit, origin: target.origin, of: name)
             let poll = try journal.poll(of: name)
             let last = try journal.lastTracked(of: name)
+            // A tip that was seen before the last attempt followed the branch is older than that one.
+            let isTip = last.map { last in poll.at.map { $0 >= last.acceptedAt } ?? false } ?? true
             let behind = [
-                (deployed?.commit, deployed?.origin), (poll.seen, poll.origin), (last?.commit, last?.origin),
+                (deployed?.commit, deployed?.origin), isTip ? (poll.seen, poll.origin) : (nil, nil),
+                (last?.commit, last?.origin),
             ]
             for case (let commit?, let origin) in behind
             where commit != target.commit || origin != nil && target.origin != nil && origin != target.origin
