@@ -88,6 +88,23 @@ struct ImageContentTests {
         #expect(inside.stdout == "mysqld\npostgresql\n")
     }
 
+    @Test("an image runs that has what is mounted below /run, or more there than is kept in memory")
+    func tooMuchRun() throws {
+        let made = try host.run.run(
+            [
+                "sh", "-c",
+                "cd busybox; mkdir -p run/host/evil run/a; echo x >run/a/x; truncate -s 300M run/big",
+            ])
+        try #require(made.status == 0)
+        try #require(try host.volt("import", "--name", "full", "\(host.scratch.path)/busybox").status == 0)
+        let result = try host.volt(
+            "run", "--rm", "full", "sh", "-c", "ls /run/host; cat /run/a/x; ls /run/big")
+        #expect(!result.stdout.contains("evil"), "\(result)")
+        #expect(
+            result.stderr.contains("the image has more than 256M below '/run'; the rest is left out"),
+            "\(result)")
+    }
+
     @Test("a link in the place of /run leads nowhere out of the image")
     func linkedRun() throws {
         let outside = "\(host.scratch.path)/outside"

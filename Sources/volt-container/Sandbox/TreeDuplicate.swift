@@ -32,6 +32,7 @@ public struct TreeDuplicate {
     private let root: Int32
     private let device: dev_t
     private let name: String
+    private let most: Limits
     private var limits: Limits
     private var links: [Inode: [CChar]] = [:]
     private var buffer = [UInt8](repeating: 0, count: 1 << 17)
@@ -43,6 +44,7 @@ public struct TreeDuplicate {
         self.root = root
         self.name = name
         self.limits = limits
+        most = limits
         var information = stat()
         guard fstat(root, &information) == 0 else {
             throw SystemError.current.during("cannot copy '\(name)'")
@@ -58,7 +60,7 @@ public struct TreeDuplicate {
     private mutating func directory(_ source: Int32, _ target: Int32, _ path: [CChar], _ depth: Int)
         throws(VoltError)
     {
-        guard depth > 0 else { throw tooMuch("directories in each other") }
+        guard depth > 0 else { throw tooMuch("\(most.depth) directories in each other") }
         for entry in try names(in: source, path) {
             try self.entry(entry, source, target, path.isEmpty ? entry : path + [47] + entry, depth)
         }
@@ -70,7 +72,7 @@ public struct TreeDuplicate {
     private mutating func entry(
         _ entry: [CChar], _ source: Int32, _ target: Int32, _ path: [CChar], _ depth: Int
     ) throws(VoltError) {
-        guard limits.entries > 0 else { throw tooMuch("files") }
+        guard limits.entries > 0 else { throw tooMuch("\(most.entries) files") }
         limits.entries -= 1
         let name = entry + [0]
         var information = stat()
@@ -122,8 +124,11 @@ public struct TreeDuplicate {
         }
         defer { close(to) }
         var information = stat()
-        guard fstat(to, &information) == 0 else { throw failure(path) }
-        if information.st_dev == device { try directory(from, to, path, depth - 1) }
+        var system = statvfs()
+        guard fstat(to, &information) == 0, fstatvfs(to, &system) == 0 else { throw failure(path) }
+        // Something is mounted there.
+        if information.st_dev != device || system.f_flag & UInt(ST_RDONLY) != 0 { return }
+        try directory(from, to, path, depth - 1)
     }
 
     private mutating func file(_ name: [CChar], _ source: Int32, _ target: Int32, _ path: [CChar])
@@ -136,6 +141,9 @@ public struct TreeDuplicate {
         guard fstat(from, &information) == 0, information.st_mode & S_IFMT == S_IFREG else {
             throw failure(path)
         }
+        guard UInt64(clamping: information.st_size) <= limits.bytes else {
+            throw tooMuch("\(ByteSize(bytes: most.bytes))")
+        }
         let to = volt_openat(target, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600)
         guard to >= 0 else { return try unlessThere(path) }
         defer { close(to) }
@@ -146,7 +154,7 @@ public struct TreeDuplicate {
             if count < 0, errno == EINTR { continue }
             guard count >= 0 else { throw failure(path) }
             if count == 0 { break }
-            guard limits.bytes >= UInt64(count) else { throw tooMuch("bytes") }
+            guard limits.bytes >= UInt64(count) else { throw tooMuch("\(ByteSize(bytes: most.bytes))") }
             limits.bytes -= UInt64(count)
             size += off_t(count)
             // Holes stay holes.
@@ -204,7 +212,7 @@ public struct TreeDuplicate {
                 bytes.prefix { $0 != 0 }.map { CChar(bitPattern: $0) }
             }
             if name == [46] || name == [46, 46] { continue }
-            guard names.count <= limits.entries else { throw tooMuch("files") }
+            guard names.count <= limits.entries else { throw tooMuch("\(most.entries) files") }
             names.append(name)
         }
         return names
@@ -216,7 +224,7 @@ public struct TreeDuplicate {
     }
 
     private func tooMuch(_ what: String) -> VoltError {
-        VoltError(.refused, "the image has too many \(what) below '\(name)'")
+        VoltError(.refused, "the image has more than \(what) below '\(name)'")
     }
 
     private func failure(_ path: [CChar]) -> VoltError {
