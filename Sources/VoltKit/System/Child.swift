@@ -90,7 +90,12 @@ public struct Child: ~Copyable {
         var readers = [
             LineReader(stream: .stdout, descriptor: output), LineReader(stream: .stderr, descriptor: errors),
         ]
+        var status: Int32 = 0
+        var exited: ContinuousClock.Instant?
         while readers.contains(where: \.isOpen) {
+            // What it started may hold the pipes open, and is not what was waited for.
+            if exited == nil, waitpid(pid, &status, WNOHANG) == pid { exited = clock.now }
+            if let exited, clock.now >= exited + .seconds(2) { break }
             if !asked, !killed, stop() {
                 asked = true
                 kill(pid, SIGTERM)
@@ -111,9 +116,8 @@ public struct Child: ~Copyable {
             for index in readers.indices where polls[index].revents != 0 { readers[index].read(line) }
         }
         for index in readers.indices { readers[index].end(line) }
-        var status: Int32 = 0
         // The pipes may be closed before the process ends.
-        while true {
+        while exited == nil {
             let result = waitpid(pid, &status, WNOHANG)
             if result == pid { break }
             if result < 0, errno != EINTR { return .exited(255) }
