@@ -153,6 +153,13 @@ import VoltTestKit
         }
     }
 
+    @Test("an error of another store is one, whatever code it gives", arguments: [0, 1, 3, 200] as [UInt8])
+    func foreignError(code: UInt8) {
+        let error = ([code] + Array("no room".utf8) + [0]).withUnsafeBytes { Wire.error($0) }
+        #expect(error.code == (code == 3 ? .notFound : .failed))
+        #expect(error.message.contains("no room"))
+    }
+
     @Test("a blob of more pieces than one recipe has comes back")
     func manyPieces() throws {
         let bench = try Bench()

@@ -89,7 +89,9 @@ enum Wire {
                     !$0.properties.isNoncharacterCodePoint && $0.value >= 32
                 })
         }
-        let code = ExitCode(rawValue: Int32(bytes.first ?? 1)) ?? .failed
+        // An error is no success, whatever the other side says.
+        let said = ExitCode(rawValue: Int32(bytes.first ?? 1)) ?? .failed
+        let code = said == .ok ? .failed : said
         let hint = texts.count > 1 && !texts[1].isEmpty ? texts[1] : nil
         return VoltError(code, "the other store says: \(texts.first ?? "")", hint: hint)
     }
