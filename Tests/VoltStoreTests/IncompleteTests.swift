@@ -46,6 +46,17 @@ import VoltTestKit
         let out = try bench.cas("checkout", "t", "out", "-q")
         #expect(out.status == 0 && out.stderr.contains("the tree is incomplete"), "\(out)")
         #expect(try bench.shell("cat out/d/x; ls out/shut; getfattr -dm - out") == "x\n")
+        // Nor does the mark get lost on the way through a layout of OCI.
+        try bench.shell("rm -rf layout")
+        let exported = try bench.cas("export", "t", "--to", "layout", "-q")
+        #expect(exported.status == 0 && exported.stderr.contains("the tree is incomplete"), "\(exported)")
+        let imported = try bench.cas("import", "layout", "--as", "back")
+        #expect(imported.status == 0 && imported.stderr.contains("the tree is incomplete"), "\(imported)")
+        #expect(
+            try bench.shell(
+                "volt-cas tags --store store | grep -c incomplete")
+                == "2\n")
+        try bench.shell("volt-cas untag back --store store > /dev/null")
         // What the tree lacks is not removed since the tree lacks it.
         let delete = try bench.cas("checkout", "t", "src", "--merge", "--delete", "-q")
         #expect(delete.status == 4 && delete.stderr.contains("leave --delete out"), "\(delete)")

@@ -87,11 +87,23 @@ public enum LayoutExport {
         }
     }
 
+    /// As many of the names in a mark as an attribute of a directory has room for, whatever its file system.
+    private static func short(_ mark: [UInt8]) -> [UInt8] {
+        var room = 2000
+        let lines = mark.split(separator: 10).filter { line in
+            guard line.count < room else { return false }
+            room -= line.count + 1
+            return true
+        }
+        return lines.flatMap { $0 + [10] }
+    }
+
     private static func attributes(_ entry: TreeEntry) -> FileAttributes {
         var extended: [[UInt8]: [UInt8]] = [:]
         for attribute in entry.extended where FileAttributes.isKept(attribute.name) {
             extended[attribute.name] = attribute.value
         }
+        if let mark = entry.incompleteMark { extended[LayoutImport.mark] = short(mark) }
         return FileAttributes(
             mode: entry.mode, user: entry.user, group: entry.group,
             modified: (entry.seconds, Int64(entry.nanoseconds)), extended: extended)

@@ -8,6 +8,9 @@ internal import VoltSystem
 
 /// Takes an OCI image layout into a store.
 public enum LayoutImport {
+    /// The attribute by which the directory of a layer says what its tree lacks.
+    static let mark = Array("user.volt.incomplete".utf8)
+
     /// What came in.
     public struct Outcome: Sendable {
         /// The tags.
@@ -109,6 +112,7 @@ public enum LayoutImport {
                 options.keepsOverlayMarks = !isAlone
                 options.usesCache = false
                 options.consumes = representation == .bare
+                if isAlone { options.mark = try takeMark(of: directory) }
                 return try store.addTree(directory, options: options, tag: isAlone ? tag : nil).digest
             }
             trees.append(tree)
@@ -117,6 +121,18 @@ public enum LayoutImport {
         }
         if !isAlone { _ = try store.mergeTrees(trees, representation: representation, tag: tag) }
         return try named(tag, store)
+    }
+
+    /// The mark of a tree that was incomplete when it was exported, which is no attribute of the directory.
+    private static func takeMark(of directory: String) throws -> [UInt8]? {
+        let descriptor = volt_open(directory, O_RDONLY | O_DIRECTORY, 0)
+        guard descriptor >= 0 else { throw SystemError.current.during("cannot open '\(directory)'") }
+        defer { close(descriptor) }
+        var value = [UInt8](repeating: 0, count: 65536)
+        let name = mark.map { CChar(bitPattern: $0) } + [0]
+        let count = volt_fgetxattr(descriptor, name, &value, value.count)
+        guard count >= 0, volt_fremovexattr(descriptor, name) == 0 else { return nil }
+        return Array(value[..<count])
     }
 
     private static func named(_ tag: String, _ store: ContentStore) throws -> Tag {

@@ -31,6 +31,8 @@ public struct IngestOptions: Sendable {
     /// Whether a name that cannot be read, or that a tree cannot have, is an error. Without, it is left out, and the tree
     /// is marked as incomplete.
     public var isStrict = true
+    /// The mark of the incomplete tree that the directory was made of, which the new one has, too.
+    public var mark: [UInt8]?
     /// Told of each file before it is opened, on the thread that reads it.
     var willRead: (@Sendable ([UInt8]) -> Void)?
     /// Threads that read and compress; 0 is one for each processor.

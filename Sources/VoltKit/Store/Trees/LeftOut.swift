@@ -55,7 +55,7 @@ extension SystemError {
 enum IncompleteMark {
     static let name = Array("volt.incomplete".utf8)
     /// The most bytes of names in it.
-    private static let longest = 60_000
+    static let longest = 60_000
 
     /// The names, one a line, as many as fit.
     static func value(_ names: [LeftOut]) -> [UInt8] {
@@ -77,6 +77,11 @@ enum IncompleteMark {
 extension TreeEntry {
     /// Of the root of a tree that lacks names of its directory: the first of them, as `String(shown:)` gives them.
     public var leftOut: [String]? { name.isEmpty ? IncompleteMark.names(self) : nil }
+
+    /// Of the root of such a tree: the bytes of its mark.
+    public var incompleteMark: [UInt8]? {
+        name.isEmpty ? extended.first { $0.name == IncompleteMark.name }?.value : nil
+    }
 }
 
 extension ContentStore {
@@ -87,7 +92,7 @@ extension ContentStore {
 
     /// Writes a tree once more, with the mark at its root; call it when the tree can be read.
     func markIncomplete(
-        _ tree: BinaryDigest, _ names: [LeftOut], _ session: WriteSession, _ representation: Representation
+        _ tree: BinaryDigest, _ mark: [UInt8], _ session: WriteSession, _ representation: Representation
     ) throws -> BinaryDigest {
         let output = try TreeOutput(session, representation)
         var bytes = ByteWriter(capacity: 1 << 17)
@@ -100,7 +105,7 @@ extension ContentStore {
             case .entry(var entry):
                 if isRoot {
                     entry.extended.append(
-                        .init(name: IncompleteMark.name, value: IncompleteMark.value(names)))
+                        .init(name: IncompleteMark.name, value: Array(mark.prefix(IncompleteMark.longest))))
                     entry.extended.sort { $0.name.lexicographicallyPrecedes($1.name) }
                     isRoot = false
                 }

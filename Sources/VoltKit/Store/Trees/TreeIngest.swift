@@ -20,9 +20,9 @@ extension ContentStore {
         defer { session.end() }
         var result = try TreeIngest(session, directory, options).run()
         try session.finish()
-        if result.leftOutCount > 0 {
+        if let mark = result.leftOutCount > 0 ? IncompleteMark.value(result.leftOut) : options.mark {
             let marked = try markIncomplete(
-                BinaryDigest(result.digest), result.leftOut, session, options.representation)
+                BinaryDigest(result.digest), mark, session, options.representation)
             try session.finish()
             result.digest = marked.digest
         }

@@ -221,7 +221,7 @@ extension ToolContext {
             "'\(name.prefix(200))\(name.count > 200 ? "…" : "")'"
         }.joined(separator: ", ")
         Output.note(
-            "\(displayName): note: the tree is incomplete: it lacks \(shown)\(names.count > 5 ? " and others" : "")"
+            "\(displayName): note: the tree is incomplete: it lacks \(names.isEmpty ? "names that are too long to be shown" : shown)\(names.count > 5 ? " and others" : "")"
         )
     }
 

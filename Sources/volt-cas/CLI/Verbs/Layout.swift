@@ -30,6 +30,12 @@ struct Export: ParsableCommand {
         let notes = try LayoutExport.run(store, tags, to: directory) { line.show($0) }
         line.end()
         for note in notes { Output.note("\(context.displayName): note: left out \(note)") }
+        for name in tags {
+            guard let tag = try store.tag(name), tag.kind == .tree,
+                let names = try store.leftOut(of: tag.digest)
+            else { continue }
+            context.noteIncomplete(names)
+        }
     }
 }
 
@@ -59,6 +65,9 @@ struct ImportLayout: ParsableCommand {
             store, Files.absolute(layout, from: Files.currentDirectory), names, as: asName,
             representation: bare ? .bare : .packed)
         for note in outcome.notes { Output.note("\(context.displayName): note: left out \(note)") }
+        for tag in outcome.tags where tag.kind == .tree {
+            if let names = try store.leftOut(of: tag.digest) { context.noteIncomplete(names) }
+        }
         try Output.render(outcome.tags, as: output.format) {
             var table = Table(["TAG", "KIND", "DIGEST"])
             for tag in outcome.tags { table.add([tag.name, tag.kind.rawValue, "\(tag.digest)"]) }
