@@ -141,6 +141,13 @@ struct ImageContentTests {
         #expect(try Files.list(volumes) == ["data"])
     }
 
+    @Test("a mount has its place below the root", arguments: ["/", "//", "/srv/..", "/./srv"])
+    func target(_ target: String) throws {
+        let result = try host.volt("run", "--rm", "-v", "data:\(target)", "busybox", "true")
+        #expect(result.status == 64, "\(result)")
+        #expect(!Files.exists("\(host.scratch.path)/root/lib/container/volumes/data"))
+    }
+
     @Test("with nocopy a new volume is empty, and so is one that is mounted where the image has nothing")
     func emptyVolume() throws {
         try image("/srv/data")

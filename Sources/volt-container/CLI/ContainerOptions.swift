@@ -157,7 +157,11 @@ struct ContainerOptions: ParsableArguments {
             guard let said = VolumeMode(parts.removeLast()) else { throw failure }
             mode = said
         }
-        guard parts.count == 2, parts[1].hasPrefix("/"), parts[1] != "/" else { throw failure }
+        // Along '..' it would be another directory of the image that a new volume begins with, or all of it.
+        guard parts.count == 2, parts[1].hasPrefix("/"),
+            case let names = parts[1].split(separator: "/"), !names.isEmpty,
+            !names.contains(where: { $0 == ".." || $0 == "." })
+        else { throw failure }
         let isPath = parts[0].hasPrefix("/") || parts[0].hasPrefix(".")
         if !isPath { _ = try Name(parts[0], of: "volume") }
         guard !isPath || !mode.isForVolumes else {
