@@ -36,7 +36,7 @@ struct LogTests {
         #expect(try Files.read("\(log)/log").starts(with: "# 2\n".utf8))
     }
 
-    @Test("where lines are gone before they are read, logs and logs -f say so", arguments: ["logs -f", "logs"])
+    @Test("where lines are gone before they are read, logs says so", arguments: ["logs -f", "logs"])
     func gap(verb: String) throws {
         let print = #"awk 'BEGIN { for (i = 0; i < 30000; i++) printf "%01000d\n", i }'"#
         try start("echo first; while ! test -e /go; do sleep 0.01; done; busybox \(print)")

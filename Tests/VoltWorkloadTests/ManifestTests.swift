@@ -148,7 +148,7 @@ private func manifest(_ spec: String) throws -> ContainerManifest {
             ("image: x\nvolumes: ['a:/b:ro,rw']", "5:13: 'ro,rw' is not a mode of a volume"),
             (
                 "image: x\nvolumes: ['./a:/b:suid']",
-                "5:13: './a' is a part of the source: 'suid' and 'dev' are for volumes by name"
+                "5:13: './a' is a part of the source: 'suid', 'dev' and 'nocopy' are for volumes by name"
             ),
             ("image: x\nvolumes: ['./../a:/b']", "5:13: './../a' leads out of the source"),
             ("image: x\nvolumes: ['data:b']", "5:13: 'b' is not an absolute path below '/'"),
