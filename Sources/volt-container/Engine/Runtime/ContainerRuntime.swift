@@ -383,7 +383,9 @@ public final class ContainerRuntime: Sendable {
         while true {
             let payload = PayloadStatus(decoding: (try? Files.read("\(directory)/status")) ?? [])
             switch payload?.phase {
-            case .running, .exited: return
+            case .running, .exited:
+                // The supervisor has its record on the disk first: without one this is a container that never ran.
+                if RunRecord(in: directory) != nil || !Files.exists(directory) { return }
             case .failed:
                 let code = ExitCode(rawValue: payload?.code ?? 125) ?? .runtimeFailed
                 throw VoltError(code, "cannot start container '\(name)': \(payload?.message ?? "")")
