@@ -170,16 +170,16 @@ public final class TreeWriter {
         try setMode(attributes, parent, name, path)
     }
 
-    /// The permissions and the access control list of what cannot be opened.
+    /// The permissions and the access control list of what is not opened for its bytes.
     private func setMode(_ attributes: FileAttributes, _ parent: Int32, _ name: [UInt8], _ path: TreePath)
         throws(VoltError)
     {
-        _ = withCString(name) { fchmodat(parent, $0, attributes.mode, 0) }
+        let node = withCString(name) { volt_openat(parent, $0, volt_o_path | O_NOFOLLOW, 0) }
+        guard node >= 0 else { throw failure(path) }
+        defer { close(node) }
+        guard volt_path_mode(node, attributes.mode) == 0 else { throw failure(path) }
         guard let list = attributes.extended[AccessLists.access] else { return }
-        let place = Array("/proc/self/fd/\(parent)/".utf8) + name
-        let result = withCString(place) { place in
-            withCString(AccessLists.access) { volt_lsetxattr(place, $0, list, list.count) }
-        }
+        let result = withCString(AccessLists.access) { volt_path_attribute(node, $0, list, list.count) }
         guard result == 0 || errno == EOPNOTSUPP else { throw failure(path) }
     }
 

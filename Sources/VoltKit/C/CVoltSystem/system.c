@@ -64,6 +64,12 @@ int volt_path_time(int file, int64_t seconds, int64_t nanoseconds) {
     return utimensat(file, "", times, AT_EMPTY_PATH);
 }
 
+int volt_path_attribute(int file, const char *name, const void *value, size_t size) {
+    char path[32];
+    path_of(file, path);
+    return setxattr(path, name, value, size, 0);
+}
+
 const int volt_o_path = O_PATH;
 
 int volt_open(const char *path, int flags, mode_t mode) { return open(path, flags | O_CLOEXEC, mode); }
@@ -95,10 +101,6 @@ ssize_t volt_llistxattr(const char *path, char *names, size_t size) { return lli
 
 ssize_t volt_lgetxattr(const char *path, const char *name, void *value, size_t size) {
     return lgetxattr(path, name, value, size);
-}
-
-int volt_lsetxattr(const char *path, const char *name, const void *value, size_t size) {
-    return lsetxattr(path, name, value, size, 0);
 }
 
 uint64_t volt_device(uint32_t major, uint32_t minor) { return makedev(major, minor); }

@@ -204,32 +204,19 @@ final class CheckoutWriter: Sendable {
             if volt_path_mode(node, job.entry.mode) != 0 {
                 try lose(failure("cannot set the permissions of", job))
             }
-            try accessList(job, parent, name, node)
+            try accessList(job, node)
         }
     }
 
-    /// The access control list of what cannot be opened, by its name: afterwards it has to be what was made.
-    private func accessList(_ job: Checkout.Job, _ parent: Int32, _ name: [UInt8], _ node: Int32) throws {
+    /// The access control list of what is not opened for its bytes.
+    private func accessList(_ job: Checkout.Job, _ node: Int32) throws {
         for attribute in job.entry.extended where attribute.name.elementsEqual("system.posix_acl_access".utf8)
         {
-            let result = withCharacters(Array("/proc/self/fd/\(parent)/".utf8) + name) { place in
-                withCharacters(attribute.name + [0]) {
-                    volt_lsetxattr(place, $0, attribute.value, attribute.value.count)
-                }
+            let result = withCharacters(attribute.name + [0]) {
+                volt_path_attribute(node, $0, attribute.value, attribute.value.count)
             }
             if result != 0 { try lose(failure("cannot set the access control list of", job)) }
-            var (made, named) = (stat(), stat())
-            guard fstat(node, &made) == 0,
-                withCharacters(name, { fstatat(parent, $0, &named, AT_SYMLINK_NOFOLLOW) }) == 0,
-                made.st_ino == named.st_ino, made.st_dev == named.st_dev
-            else { throw replaced(job) }
         }
-    }
-
-    private func replaced(_ job: Checkout.Job) -> VoltError {
-        VoltError(
-            .failed, "'\(root.path)/\(shown(job))' was replaced while it was written",
-            hint: "let nobody else write to the directory meanwhile")
     }
 
     /// Opens what was just made and is not opened for its bytes. Somebody else may write to the directory: what gets the
@@ -244,7 +231,9 @@ final class CheckoutWriter: Sendable {
             UInt64(information.st_rdev) == device
         else {
             close(file)
-            throw replaced(job)
+            throw VoltError(
+                .failed, "'\(root.path)/\(shown(job))' was replaced while it was written",
+                hint: "let nobody else write to the directory meanwhile")
         }
         return file
     }

@@ -27,10 +27,12 @@ int volt_open_on_mount(int directory, const char *path, int flags, mode_t mode);
 // Gives an open file, also one that was opened with O_PATH, another name (linkat(2)). Returns 0, or -1 with errno.
 int volt_link(int file, int directory, const char *name);
 
-// Mode, owner and time of what was opened with O_PATH, a link among them but for its mode. Returns 0, or -1 with errno.
+// Mode, owner, time and an extended attribute of what was opened with O_PATH; a link has no mode and no attribute. Returns 0,
+// or -1 with errno.
 int volt_path_mode(int file, mode_t mode);
 int volt_path_owner(int file, uid_t user, gid_t group);
 int volt_path_time(int file, int64_t seconds, int64_t nanoseconds);
+int volt_path_attribute(int file, const char *name, const void *value, size_t size);
 
 // O_PATH of open(2), which the headers have for GNU sources only.
 extern const int volt_o_path;
@@ -53,10 +55,9 @@ void volt_start_writeback(int descriptor, int64_t offset, int64_t count);
 // lseek(2) with SEEK_DATA (1) or SEEK_HOLE (0). Returns the offset, or -1 with errno.
 int64_t volt_seek_data(int descriptor, int64_t offset, int data);
 
-// Extended attributes of a path, links not followed (llistxattr(2), lgetxattr(2), lsetxattr(2)).
+// Extended attributes of a path, links not followed (llistxattr(2), lgetxattr(2)).
 ssize_t volt_llistxattr(const char *path, char *names, size_t size);
 ssize_t volt_lgetxattr(const char *path, const char *name, void *value, size_t size);
-int volt_lsetxattr(const char *path, const char *name, const void *value, size_t size);
 
 // makedev(3), major(3) and minor(3).
 uint64_t volt_device(uint32_t major, uint32_t minor);
