@@ -57,18 +57,6 @@ int volt_wait_signal(int64_t milliseconds) {
     return result < 0 ? (errno == EAGAIN || errno == EINTR ? 0 : -1) : result;
 }
 
-static volatile pid_t forward_to;
-static void forward(int number) { kill(forward_to, number); }
-
-int volt_forward_signals(pid_t pid) {
-    forward_to = pid;
-    struct sigaction action = {.sa_handler = forward, .sa_flags = SA_RESTART};
-    const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
-    for (size_t i = 0; i < 4; i++)
-        if (sigaction(numbers[i], &action, NULL) != 0) return -1;
-    return 0;
-}
-
 int volt_epoll(void) { return epoll_create1(EPOLL_CLOEXEC); }
 
 int volt_epoll_control(int epoll, int operation, int descriptor, uint32_t events, uint64_t data) {

@@ -78,8 +78,6 @@ int volt_block_all_signals(void);
 int volt_reset_signals(void);
 // Waits for one of all signals; 0 when the time is over. Milliseconds; -1 is for ever.
 int volt_wait_signal(int64_t milliseconds);
-// SIGINT, SIGTERM, SIGHUP and SIGQUIT of this process go to another one.
-int volt_forward_signals(pid_t pid);
 
 int volt_epoll(void);
 // operation: 1 add, 2 delete, 3 modify (EPOLL_CTL_*).
