@@ -1,47 +1,41 @@
 internal import FoundationEssentials
 public import VoltCore
 
-/// What a registry takes, and what a client believes: one document with one meaning, whoever reads it.
+/// The check of documents that come from outside, the same for servers and clients.
 extension OCIDocument {
     /// Reads a document that comes from outside. Two programs must not see two things in it: the one that looks for
     /// signatures another image than the one that runs it (CVE-2021-41190).
     ///
-    /// - Parameter type: what was said that it is.
-    /// - Throws: `VoltError` with code `usage` that says what is wrong.
+    /// - Parameter type: the media type that came with it.
+    /// - Throws: `VoltError`; code `usage` when it is not a document, `refused` when it could be read as two.
     public init(checking bytes: [UInt8], type: String? = nil) throws(VoltError) {
         try Self.checkText(bytes)
         try self.init(bytes)
-        if let fault = DocumentMembers.fault(in: bytes) {
-            throw VoltError(.usage, "the manifest \(fault)", hint: Self.remedy)
+        if let fault = DocumentMembers.fault(in: bytes) { throw Self.ambiguous(fault) }
+        let present: Presence
+        do { present = try JSONDecoder().decode(Presence.self, from: Data(bytes)) } catch {
+            throw VoltError(.usage, "the manifest is not a JSON object")
         }
-        let present: [String: Presence]
-        do { present = try JSONDecoder().decode([String: Presence].self, from: Data(bytes)) } catch {
-            throw VoltError(.usage, "the manifest is no JSON object")
-        }
-        if present["config"]?.isNull == true {
-            throw VoltError(.usage, "the manifest has 'config' with null", hint: Self.remedy)
-        }
-        func has(_ name: String) -> Bool { present[name].map { !$0.isNull } ?? false }
-        let ofImages = ["layers", "config", "blobs"].first(where: has)
-        if has("manifests"), let ofImages {
-            throw VoltError(
-                .usage, "the manifest has both '\(ofImages)' and 'manifests', and is an image or an index",
-                hint: Self.remedy)
+        if present.hasNullConfig { throw Self.ambiguous("has 'config' with null") }
+        if present.hasManifests, let ofImages = present.ofImages {
+            throw Self.ambiguous("has both '\(ofImages)' and 'manifests', and is an image or an index")
         }
         guard let type = mediaType ?? type else { return }
-        if OCIMediaType.manifests.contains(type), has("manifests") {
-            throw VoltError(
-                .usage, "the manifest is of type '\(type)' and has 'manifests'", hint: Self.remedy)
+        if OCIMediaType.manifests.contains(type), present.hasManifests {
+            throw Self.ambiguous("is of type '\(type)' and has 'manifests'")
         }
-        if OCIMediaType.indexes.contains(type), let ofImages {
-            throw VoltError(
-                .usage, "the manifest is of type '\(type)' and has '\(ofImages)'", hint: Self.remedy)
+        if OCIMediaType.indexes.contains(type), let ofImages = present.ofImages {
+            throw Self.ambiguous("is of type '\(type)' and has '\(ofImages)'")
         }
     }
 
-    private static let remedy = "push it anew with the tool that made it, in a version of these days"
+    private static func ambiguous(_ fault: String) -> VoltError {
+        VoltError(
+            .refused, "the manifest \(fault)",
+            hint: "push it again with a current version of the tool that made it")
+    }
 
-    /// JSON of other than its own programs is UTF-8 without a mark of the byte order (RFC 8259, section 8.1).
+    /// JSON between programs is UTF-8 without a byte order mark (RFC 8259, section 8.1).
     private static func checkText(_ bytes: [UInt8]) throws(VoltError) {
         let fault: String? =
             if bytes.starts(with: [0xef, 0xbb, 0xbf]) {
@@ -50,28 +44,39 @@ extension OCIDocument {
                 || bytes.prefix(4).contains(0)
             {
                 "is in UTF-16 or UTF-32"
-            } else if String(validating: bytes, as: UTF8.self) == nil {
-                "is not UTF-8"
             } else {
                 nil
             }
-        if let fault {
-            throw VoltError(.usage, "the manifest \(fault), and is to be plain UTF-8", hint: remedy)
+        if let fault { throw ambiguous("\(fault), and must be plain UTF-8") }
+        guard String(validating: bytes, as: UTF8.self) != nil else {
+            throw VoltError(.usage, "the manifest is not UTF-8")
         }
     }
 
+    /// The members that a document has, null or not.
     private struct Presence: Decodable {
-        let isNull: Bool
+        private enum Key: String, CodingKey { case config, layers, blobs, manifests }
+
+        let hasNullConfig: Bool
+        let hasManifests: Bool
+        /// The first member that only a manifest of an image has.
+        let ofImages: String?
 
         init(from decoder: any Decoder) throws {
-            isNull = try decoder.singleValueContainer().decodeNil()
+            let members = try decoder.container(keyedBy: Key.self)
+            func has(_ key: Key) throws -> Bool {
+                try members.contains(key) && !members.decodeNil(forKey: key)
+            }
+            hasNullConfig = try members.contains(.config) && members.decodeNil(forKey: .config)
+            hasManifests = try has(.manifests)
+            ofImages = try [Key.layers, .config, .blobs].first(where: has)?.rawValue
         }
     }
 }
 
 /// Looks at the names of the members of a document that is known to be JSON.
 private struct DocumentMembers {
-    /// What an object is: its names are known, or anybody's.
+    /// The kind of an object; the names of members of a free one are not defined.
     private enum Kind {
         case document
         case descriptor
@@ -86,13 +91,19 @@ private struct DocumentMembers {
         var isAtName: Bool
     }
 
-    private static let ofDocuments: Set<String> = [
+    private static let ofDocuments = byFoldedName([
         "schemaVersion", "mediaType", "artifactType", "config", "layers", "blobs", "manifests", "subject",
         "annotations",
-    ]
-    private static let ofDescriptors: Set<String> = [
+    ])
+    private static let ofDescriptors = byFoldedName([
         "mediaType", "digest", "size", "urls", "annotations", "data", "artifactType", "platform",
-    ]
+    ])
+    /// No longer name is taken for one of these.
+    private static let longestName = 32
+
+    private static func byFoldedName(_ names: [String]) -> [String: String] {
+        Dictionary(uniqueKeysWithValues: names.map { (folded($0), $0) })
+    }
     private static let descriptors: Set<String> = ["config", "layers", "blobs", "manifests", "subject"]
 
     /// A name that stands twice in one object, or one that others read as a name that they know; nil when all is well.
@@ -149,15 +160,14 @@ private struct DocumentMembers {
 
     /// The name that a reader takes it for that does not tell small letters from capitals, as programs in Go do.
     private static func misspelt(_ name: String, _ kind: Kind) -> String? {
-        let names: Set<String>
+        let names: [String: String]
         switch kind {
         case .document: names = ofDocuments
         case .descriptor: names = ofDescriptors
         case .free: return nil
         }
-        if names.contains(name) { return nil }
-        let folded = folded(name)
-        return names.first { Self.folded($0) == folded }
+        guard name.utf8.count <= longestName, let known = names[folded(name)] else { return nil }
+        return known == name ? nil : known
     }
 
     /// Also the long s and the sign of Kelvin are letters to them.

@@ -109,7 +109,7 @@ public final class LayoutPlace: ContentPlace {
         let bytes = try Files.read(beneath: directory, path(digest), limit: OCIDocument.longest)
         guard OCIDigest.of(bytes, digest.algorithm) == digest else { throw damaged(digest) }
         do throws(VoltError) {
-            let document = try FetchedManifest.document(bytes, type: entry?.mediaType)
+            let document = try OCIDocument(checking: bytes, type: entry?.mediaType)
             let type = document.mediaType ?? entry?.mediaType ?? OCIMediaType.manifest
             return FetchedManifest(digest: digest, mediaType: type, bytes: bytes, document: document)
         } catch {

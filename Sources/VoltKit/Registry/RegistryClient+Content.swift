@@ -24,11 +24,12 @@ public struct FetchedManifest: Sendable {
     }
 
     /// - Parameters: see the properties.
-    /// - Throws: `VoltError` with code `refused` for what is no manifest, or could be read as two.
+    /// - Throws: `VoltError`; code `usage` for bytes that are not a manifest, `refused` for a manifest that could be read as
+    ///   two.
     public init(digest: OCIDigest, mediaType: String, bytes: [UInt8]) throws(VoltError) {
         try self.init(
             digest: digest, mediaType: mediaType, bytes: bytes,
-            document: Self.document(bytes, type: mediaType))
+            document: OCIDocument(checking: bytes, type: mediaType))
     }
 
     init(digest: OCIDigest, mediaType: String, bytes: [UInt8], document: OCIDocument) {
@@ -36,16 +37,6 @@ public struct FetchedManifest: Sendable {
         self.mediaType = mediaType
         self.bytes = bytes
         self.document = document
-    }
-
-    /// What bytes of somebody else say.
-    ///
-    /// - Throws: `VoltError`; code `usage` for what is no manifest, `refused` for one that could be read as two.
-    static func document(_ bytes: [UInt8], type: String?) throws(VoltError) -> OCIDocument {
-        _ = try OCIDocument(bytes)
-        do throws(VoltError) { return try OCIDocument(checking: bytes, type: type) } catch {
-            throw VoltError(.refused, error.message, hint: error.hint)
-        }
     }
 }
 
@@ -78,7 +69,7 @@ extension RegistryClient {
         }
         let said = answer["content-type"]?.prefix { $0 != ";" }.trimmingBlanks
         let document = try reading(what, type: said) { () throws(VoltError) in
-            do throws(VoltError) { return try FetchedManifest.document(answer.body, type: said) } catch {
+            do throws(VoltError) { return try OCIDocument(checking: answer.body, type: said) } catch {
                 guard error.code == .refused else { throw error }
                 throw VoltError(
                     .refused, "'\(endpoint.host)' has a bad '\(name):\(reference)': \(error.message)",
@@ -94,7 +85,7 @@ extension RegistryClient {
                 hint: "push it again with the media type that it has")
         }
         if own == nil, said?.hasPrefix("application/vnd.") != true, !document.saysWhatItIs {
-            throw wrong(what, type: said, "it is no manifest")
+            throw wrong(what, type: said, "it is not a manifest")
         }
         let type =
             own ?? (said?.hasPrefix("application/vnd.") == true ? said : nil)
