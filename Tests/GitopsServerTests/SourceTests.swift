@@ -55,11 +55,18 @@ import VoltTestKit
         }
         let base = "svn://127.0.0.1:\(LoopbackPort.free())/site"
         for (name, url, branch) in [
-            ("a", "\(base)/trunk", "trunk"), ("b", "\(base)/trunk", "main"), ("c", "\(base)/tags/1", "main"),
-            ("d", "\(base)/branches/x", "branches/x"),
+            ("a", "\(base)/trunk", "trunk"), ("b", "\(base)/tags/1", "1"),
+            ("c", "\(base)/branches/x", "branches/x"),
         ] {
             let made = try create(name, url, branch)
             #expect(made.status == 0 && made.stderr.contains(" of '\(url)' to "), "\(made.stderr)")
+        }
+        for (url, branch, own) in [
+            ("\(base)/trunk", "main", "trunk"), ("\(base)/trunk/", "branches/x", "trunk"),
+            ("\(base)/branches/x", "y", "branches/x"),
+        ] {
+            let made = try create("d", url, branch)
+            #expect(made.status == 64 && made.stderr.contains("write '--branch \(own)'"), "\(made.stderr)")
         }
         guard Self.hasSubversion else { return }
         let made = try create("e", base, "trunk")

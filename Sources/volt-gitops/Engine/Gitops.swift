@@ -83,7 +83,17 @@ public struct Gitops: Sendable {
         let url = try RepositoryURL(
             pipeline.repo, system: .svn,
             policy: RepositoryURL.Policy(allowsHTTP: pipeline.allowHTTP, allowsFile: pipeline.allowFile))
-        if let location = SubversionCommand.location(url: url.text, branch: branch) { return location }
+        if let location = SubversionCommand.location(url: url.text, branch: branch) {
+            // The branch would be ignored.
+            guard location.hasSuffix("/\(branch)") else {
+                let last = location.hasSuffix("/trunk") ? 1 : 2
+                let own = location.split(separator: "/").suffix(last).joined(separator: "/")
+                throw VoltError(
+                    .usage, "'\(pipeline.repo)' is the URL of '\(own)', and the branch is '\(branch)'",
+                    hint: "write '--branch \(own)', or a URL without '/\(own)'")
+            }
+            return location
+        }
         do throws(VoltError) { return try reader().location(of: pipeline, limit: .seconds(30)) } catch {
             guard error.code != .notFound, error.hint == nil else { throw error }
             throw VoltError(
