@@ -37,6 +37,8 @@ extension ContainerRuntime {
             try Files.syncTree(path)
             try Files.move(path, to: volume(name))
         }
+        // Before the payload writes to them.
+        try Files.syncDirectory(volumes)
         lock.keep()
     }
 
