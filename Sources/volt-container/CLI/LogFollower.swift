@@ -12,7 +12,8 @@ struct LogFollower {
     /// payload gets others as they are.
     let isForeground: Bool
 
-    // Set by a handler, which may do no more than that.
+    // A byte for each signal, 1 to 64. Its handler sets it, and may do no more than that; the one thread that follows
+    // reads it and takes it back. A byte is written whole, and a signal that comes between both counts the next time.
     nonisolated(unsafe) private static let asked = UnsafeMutablePointer<UInt8>.allocate(capacity: 65)
 
     /// Prints a line on the stream it was printed on.

@@ -7,6 +7,9 @@ internal import VoltSystem
 /// links, links by their targets. No link is followed, on either side.
 ///
 /// What the destination has already stays: files, and all of what is mounted in it.
+///
+/// `TreeCopy` of VoltArchive does the same for images in a store, and needs libarchive, which process 1 and the helpers do
+/// not link.
 public struct TreeDuplicate {
     /// What a copy may come to.
     public struct Limits: Sendable {
