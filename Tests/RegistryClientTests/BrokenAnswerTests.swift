@@ -61,7 +61,7 @@ import VoltTestKit
             "a wrong content type", "and it calls itself", [5],
             answer: manifests(manifest(), OCIMediaType.index)),
         Answers(
-            "no digest where one must be", "is no digest",
+            "no digest where one must be", "is not a digest",
             answer: manifests(manifest(config: "../../x", layer: "../../x"))),
         Answers("other bytes", "sends other bytes than blob", [5], answer: manifests(manifest())),
     ]

@@ -23,7 +23,7 @@ enum AccessLists {
 
     /// Gives an entry of an archive the list that an attribute has.
     ///
-    /// - Returns: false when the attribute is no list.
+    /// - Returns: false when the attribute is not a list.
     static func add(_ name: [UInt8], _ value: [UInt8], to entry: OpaquePointer) -> Bool {
         guard let type = type(name), value.count >= 4, (value.count - 4) % entryCount == 0 else {
             return false

@@ -1,7 +1,7 @@
 public import VoltCore
 public import VoltOCI
 
-/// What a registry says is its affair: when it is not of the form it must have, nobody used this program wrongly.
+/// Errors for answers that are not of the form they must have. They are a fault of the registry, and no wrong usage.
 extension RegistryClient {
     /// For messages, such as `registry.example/team/web:1.4`.
     func subject(_ reference: String, _ name: OCIRepositoryName) -> String {
@@ -38,7 +38,7 @@ extension RegistryClient {
         guard OCIDigest(parsing: reference) == nil, OCITagName(parsing: reference) == nil else { return }
         throw wrong(
             "\(endpoint.host)/\(name)",
-            "a manifest names '\(RegistryText.plain(reference, longest: 200))', which is no digest")
+            "a manifest names '\(RegistryText.plain(reference, longest: 200))', which is not a digest")
     }
 }
 
@@ -50,7 +50,7 @@ extension OCIDescriptor {
         if let digest = OCIDigest(parsing: digest) { return digest }
         throw VoltError(
             .failed,
-            "a manifest of '\(place.name)' names '\(RegistryText.plain(digest, longest: 200))', which is no digest",
+            "a manifest of '\(place.name)' names '\(RegistryText.plain(digest, longest: 200))', which is not a digest",
             hint: "the manifest is broken: push it again from where it was built")
     }
 }
