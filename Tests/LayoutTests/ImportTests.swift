@@ -3,7 +3,7 @@ import VoltSystem
 import VoltTestKit
 
 /// A source file, and the module that its folder makes it a part of.
-private struct Source {
+private struct Source: Sendable {
     let path: String
     let lines: [Substring]
     let module: Module?
@@ -29,43 +29,78 @@ private struct Import {
 
 @Suite struct ImportTests {
     private let sources: [Source]
+    /// With the tests.
+    private let all: [Source]
 
     init() throws {
-        let root = Golden.root()
-        func files(_ folder: String) throws -> [String] {
-            try Files.list("\(root)/Sources/\(folder)").flatMap { name in
-                let path = folder.isEmpty ? name : "\(folder)/\(name)"
-                if Files.isDirectory("\(root)/Sources/\(path)") { return try files(path) }
-                return name.hasSuffix(".swift") ? [path] : []
-            }
-        }
-        sources = try files("").map { path in
-            let text = String(decoding: try Files.read("\(root)/Sources/\(path)"), as: UTF8.self)
-            return Source(
-                path: path, lines: text.split(separator: "\n", omittingEmptySubsequences: false),
-                module: Layout.modules.first { path.hasPrefix($0.folder + "/") })
-        }
+        all = try Self.read.get()
+        sources = all.filter { $0.path.hasPrefix("Sources/") }
         try #require(sources.count > 50)
     }
 
-    @Test("every file belongs to a module of the table, and every module has files")
-    func complete() {
-        for source in sources where source.module == nil {
-            Issue.record("Sources/\(source.path) is in no module of Tests/LayoutTests/Layout.swift")
+    /// Read once for all tests.
+    private static let read = Result {
+        let root = Golden.root()
+        func files(_ folder: String) throws -> [String] {
+            try Files.list("\(root)/\(folder)").flatMap { name in
+                let path = "\(folder)/\(name)"
+                if Files.isDirectory("\(root)/\(path)") { return try files(path) }
+                return name.hasSuffix(".swift") ? [path] : []
+            }
         }
-        for module in Layout.modules where !sources.contains(where: { $0.module?.folder == module.folder }) {
-            Issue.record(
-                "Sources/\(module.folder) has no files: take it out of Tests/LayoutTests/Layout.swift")
+        return try (files("Sources") + files("Tests")).map { path in
+            let text = String(decoding: try Files.read("\(root)/\(path)"), as: UTF8.self)
+            return Source(
+                path: path, lines: text.split(separator: "\n", omittingEmptySubsequences: false),
+                module: Layout.module(of: path))
         }
     }
 
-    @Test("a module imports only what the table allows")
-    func directions() {
-        for source in sources {
-            for line in source.lines.compactMap(Import.init) {
-                let allowed = source.module?.imports ?? []
-                if !allowed.contains(line.module), !Layout.anywhere.contains(line.module) {
-                    Issue.record("Sources/\(source.path) imports \(line.module)")
+    @Test("every file belongs to a module of Package.swift, and every module has files")
+    func complete() {
+        for source in all where source.module == nil && !source.path.hasPrefix("Tests/volt-fuzz/") {
+            Issue.record("\(source.path) is in no module of Package.swift")
+        }
+        for module in Layout.modules where !all.contains(where: { $0.module?.name == module.name }) {
+            Issue.record("\(module.folder) has no Swift files")
+        }
+    }
+
+    @Test("a module imports what it declares, and declares what it imports", arguments: Layout.modules)
+    func declared(module: Module) {
+        let lines = all.filter { $0.module?.name == module.name }.flatMap(\.lines)
+        let imports = Set(lines.compactMap(Import.init).map(\.module))
+        let outside = Layout.anywhere.union(Layout.runtimeModules).union(module.isTest ? ["Testing"] : [])
+        for name in imports.subtracting(outside).subtracting(module.needs).sorted() {
+            Issue.record("\(module.folder) imports \(name), which Package.swift does not name")
+        }
+        // A program that is named is built, and is not imported.
+        let programs = Layout.programs.map(\.name)
+        for name in module.needs.subtracting(imports).subtracting(programs).sorted() {
+            Issue.record("\(module.folder) does not import \(name), which Package.swift names")
+        }
+    }
+
+    @Test("VoltKit needs no tool, and a tool's modules need no other tool", arguments: Layout.modules)
+    func directions(module: Module) {
+        guard !module.isTest else { return }
+        let tool = module.folder.split(separator: "/")[1]
+        for other in Layout.modules where module.needs.contains(other.name) {
+            let owner = other.folder.split(separator: "/")[1]
+            if owner != tool, owner != "VoltKit" {
+                Issue.record("\(module.folder) needs \(other.name) of \(owner)")
+            }
+        }
+    }
+
+    @Test("what a static program links does without FoundationEssentials and Dispatch")
+    func staticPrograms() {
+        for program in Layout.programs where program.isStatic {
+            let linked = Layout.closure(of: program.name)
+            for source in sources where linked.contains(source.module?.name ?? "") {
+                for line in source.lines.compactMap(Import.init)
+                where Layout.runtimeModules.contains(line.module) {
+                    Issue.record("\(source.path) imports \(line.module), and \(program.name) links it")
                 }
             }
         }
@@ -76,11 +111,10 @@ private struct Import {
     func libraries() {
         var users: [String: Set<String>] = [:]
         for source in sources {
-            for line in source.lines.compactMap(Import.init) where line.module.first == "C" {
-                guard line.module.dropFirst().first?.isUppercase == true else { continue }
+            for line in source.lines.compactMap(Import.init) where Layout.isLibrary(line.module) {
                 users[line.module, default: []].insert(source.module?.folder ?? source.path)
                 if !["internal", "import"].contains(line.words.first) {
-                    Issue.record("Sources/\(source.path): import \(line.module) is not internal")
+                    Issue.record("\(source.path): import \(line.module) is not internal")
                 }
             }
         }
@@ -96,7 +130,7 @@ private struct Import {
         ]
         for source in sources {
             for line in source.lines.compactMap(Import.init) where refused.contains(line.module) {
-                Issue.record("Sources/\(source.path) imports \(line.module): use FoundationEssentials")
+                Issue.record("\(source.path) imports \(line.module): use FoundationEssentials")
             }
         }
     }
@@ -109,7 +143,7 @@ private struct Import {
                 let code = line.drop(while: \.isWhitespace)
                 if code.hasPrefix("//") { continue }
                 for word in refused where code.hasPrefix(word) || code.contains(" \(word)") {
-                    Issue.record("Sources/\(source.path):\(number + 1) has '\(word)'")
+                    Issue.record("\(source.path):\(number + 1) has '\(word)'")
                 }
             }
         }
@@ -131,9 +165,11 @@ private struct Import {
                         let before = code[code.index(before: place.lowerBound)]
                         let after = place.upperBound < code.endIndex ? code[place.upperBound] : " "
                         if before.isLetter || before.isNumber || before == "." || after.isNumber { continue }
-                        if source.path == "volt-container/run/Terminal.swift", word == "to: 1" { continue }
+                        if source.path == "Sources/volt-container/run/Terminal.swift", word == "to: 1" {
+                            continue
+                        }
                         Issue.record(
-                            "Sources/\(source.path):\(number + 1) writes to stdout: use Output.put or Output.line"
+                            "\(source.path):\(number + 1) writes to stdout: use Output.put or Output.line"
                         )
                     }
                 }
@@ -144,7 +180,7 @@ private struct Import {
     @Test("no file is longer than 450 lines")
     func length() {
         for source in sources where source.lines.count > Layout.longestFile + 1 {
-            Issue.record("Sources/\(source.path) has \(source.lines.count - 1) lines")
+            Issue.record("\(source.path) has \(source.lines.count - 1) lines")
         }
     }
 }

@@ -1,208 +1,39 @@
+import FoundationEssentials
 import Testing
+import VoltSystem
+import VoltTestKit
 
-/// A module and what its files may import; see docs/architecture.md for the directions between them.
+/// A target of Package.swift.
 struct Module: Sendable, CustomTestStringConvertible {
-    let folder: String
-    let imports: Set<String>
-    /// An engine decides and acts, and leaves printing and the environment to its command line.
-    var isEngine = false
-
-    init(_ folder: String, _ imports: [String], isEngine: Bool = false) {
-        self.folder = folder
-        self.imports = Set(imports)
-        self.isEngine = isEngine
-    }
-
-    var testDescription: String { folder }
-}
-
-/// A program and the shared libraries it may load beside those of `Layout.runtime`.
-struct Program: Sendable, CustomTestStringConvertible {
     let name: String
-    let libraries: Set<String>
-    /// A fully static program loads nothing at all.
+    /// From the root of the repository.
+    let folder: String
+    /// The modules and programs that Package.swift says it needs.
+    let needs: Set<String>
+    let isProgram: Bool
+    /// Whether it is linked fully static.
     let isStatic: Bool
-
-    init(_ name: String, _ libraries: [String] = [], isStatic: Bool = false) {
-        self.name = name
-        self.libraries = Set(libraries)
-        self.isStatic = isStatic
-    }
+    let isTest: Bool
 
     var testDescription: String { name }
+
+    /// An engine decides and acts, and leaves printing and the environment to its command line.
+    var isEngine: Bool {
+        !isTest && (folder.hasPrefix("Sources/volt-") && !isProgram && !Layout.spoken.contains(name))
+            || Layout.engines.contains(name)
+    }
 }
 
+/// The package as `swift package dump-package` shows it, and what no manifest can say.
 enum Layout {
-    /// What any module may import. FoundationEssentials is not among them: volt and the static helpers
-    /// do without.
+    /// What any module may import; FoundationEssentials and Dispatch only where nothing static links it.
     static let anywhere: Set<String> = ["Glibc", "Synchronization"]
+    static let runtimeModules: Set<String> = ["FoundationEssentials", "Dispatch"]
 
-    // A module that is not here fails the test: add it with what it needs, and nothing more.
-    static let modules = [
-        // VoltKit
-        Module("VoltKit/Core", []),
-        Module("VoltKit/System", ["VoltCore", "CVoltSystem"]),
-        Module("VoltKit/Plugin", ["VoltCore", "CVoltSystem"]),
-        Module(
-            "VoltKit/CLI", ["VoltCore", "VoltSystem", "ArgumentParser", "Dispatch", "FoundationEssentials"]),
-        Module("VoltKit/YAML", ["VoltCore", "CYAML"]),
-        Module("VoltKit/Crypto", ["VoltCore", "CCrypto"]),
-        Module("VoltKit/Password", ["VoltCore", "VoltCrypto", "CCrypt"]),
-        Module("VoltKit/Git", ["VoltCore", "VoltSystem", "CGit2", "CVoltSystem"]),
-        Module("VoltKit/Archive", ["VoltCore", "VoltSystem", "VoltCrypto", "CVoltSystem", "CArchive"]),
-        Module("VoltKit/OCI", ["VoltCore", "VoltSystem", "VoltCrypto", "FoundationEssentials"]),
-        Module(
-            "VoltKit/Signing", ["VoltOCI", "VoltCore", "VoltCrypto", "FoundationEssentials"], isEngine: true),
-        Module(
-            "VoltKit/Trust", ["VoltSigning", "VoltOCI", "VoltYAML", "VoltCore", "VoltSystem"], isEngine: true),
-        Module(
-            "VoltKit/Registry",
-            [
-                "VoltOCI", "VoltSigning", "VoltHTTP", "VoltPlugin", "VoltArchive", "VoltCore", "VoltCrypto",
-                "VoltSystem",
-                "CVoltSystem",
-                "Dispatch", "FoundationEssentials",
-            ], isEngine: true),
-        Module("VoltKit/S3", ["VoltHTTP", "VoltCore", "VoltCrypto", "VoltSystem"], isEngine: true),
-        Module("VoltKit/SQLite", ["VoltCore", "CSQLite"]),
-        Module("VoltKit/HTTP", ["VoltCore", "VoltSystem", "CVoltSystem", "CCurl"]),
-        Module("VoltKit/Pages", ["VoltServer", "VoltCore", "VoltCrypto"]),
-        Module("VoltKit/Server", ["VoltCore", "CTLS", "CVoltSystem", "NIOCore", "NIOPosix", "NIOHTTP1"]),
-        Module(
-            "VoltKit/Store",
-            [
-                "VoltCore", "VoltSystem", "VoltCrypto", "CVoltSystem", "CZstd", "Dispatch",
-                "FoundationEssentials",
-            ],
-            isEngine: true),
-        Module("VoltKit/Workload", ["VoltCore", "VoltYAML", "FoundationEssentials"]),
-        Module("VoltKit/Kit", ["VoltCore", "VoltSystem", "VoltPlugin", "VoltCLI"]),
-        Module(
-            "VoltKit/TestKit", ["VoltCore", "VoltSystem", "CVoltSystem", "Dispatch", "FoundationEssentials"]),
-
-        // volt
-        Module("volt", ["VoltCore", "VoltPlugin", "CVoltSystem"]),
-
-        // volt-container
-        Module(
-            "volt-container/Engine",
-            [
-                "ContainerSandbox", "ContainerSecrets", "ContainerTransfer", "VoltCore", "VoltSystem",
-                "VoltCrypto", "VoltArchive",
-                "VoltOCI", "VoltSigning", "VoltStore", "VoltTrust",
-                "VoltWorkload", "CVoltSystem", "FoundationEssentials", "Dispatch",
-            ], isEngine: true),
-        Module(
-            "volt-container/Secrets", ["VoltCore", "VoltSystem", "VoltCrypto", "VoltYAML"], isEngine: true),
-        Module(
-            "volt-container/decrypt",
-            [
-                "ContainerSecrets", "ContainerSandbox", "VoltCore", "VoltSystem", "CVoltSystem",
-                "FoundationEssentials",
-            ]),
-        Module(
-            "volt-container/CLI",
-            [
-                "ContainerEngine", "VoltCLI", "VoltCore", "VoltSystem", "VoltWorkload", "ArgumentParser",
-                "FoundationEssentials",
-            ]),
-        Module("volt-container/Sandbox", ["VoltCore", "VoltSystem", "CVoltSystem"]),
-        Module("volt-container/init", ["ContainerSandbox", "VoltCore", "VoltSystem", "CVoltSystem"]),
-        Module(
-            "volt-container/registry",
-            [
-                "ContainerTransfer", "VoltOCI", "VoltRegistry", "VoltSigning", "VoltCore", "VoltSystem",
-                "FoundationEssentials",
-            ]),
-        Module("volt-container/Transfer", ["VoltOCI"]),
-        Module("volt-container/port", ["ContainerSandbox", "VoltCore", "VoltSystem", "CVoltSystem"]),
-        Module("volt-container/run", ["ContainerSandbox", "VoltCore", "VoltSystem", "CVoltSystem"]),
-
-        // volt-gitops
-        Module(
-            "volt-gitops/Source",
-            ["VoltCore", "VoltSystem", "VoltCrypto", "CVoltSystem", "FoundationEssentials"],
-            isEngine: true),
-        Module(
-            "volt-gitops/Message",
-            ["GitopsSource", "VoltCore", "VoltCrypto", "FoundationEssentials"], isEngine: true),
-        Module(
-            "volt-gitops/Engine",
-            [
-                "GitopsMessage",
-                "VoltCore", "VoltSystem", "VoltCrypto", "VoltSQLite", "VoltServer", "VoltPages", "VoltPlugin",
-                "VoltTrust", "VoltWorkload", "VoltYAML",
-                "GitopsSource", "CVoltSystem", "FoundationEssentials", "Dispatch",
-            ], isEngine: true),
-        Module(
-            "volt-gitops/CLI",
-            [
-                "GitopsEngine", "GitopsMessage", "GitopsSource", "VoltCLI", "VoltCore", "VoltSystem",
-                "ArgumentParser",
-                "FoundationEssentials",
-            ]),
-        Module(
-            "volt-gitops/worker",
-            [
-                "GitopsSource", "VoltCrypto", "VoltGit", "VoltHTTP", "VoltCore", "VoltSystem", "CVoltSystem",
-                "FoundationEssentials",
-            ]),
-        Module(
-            "volt-gitops/notify",
-            ["GitopsMessage", "VoltHTTP", "VoltCore", "VoltCrypto", "VoltSystem", "CVoltSystem"]),
-
-        // volt-service
-        Module(
-            "volt-service/Engine", ["VoltCore", "VoltSystem", "VoltPlugin", "FoundationEssentials"],
-            isEngine: true),
-        Module("volt-service/CLI", ["ServiceEngine", "VoltCLI", "VoltCore", "VoltSystem", "ArgumentParser"]),
-
-        // volt-cas
-        Module(
-            "volt-cas/CLI",
-            [
-                "CasExchange", "VoltStore", "VoltArchive", "VoltCLI", "VoltCore", "VoltSystem",
-                "ArgumentParser",
-            ]),
-        Module(
-            "volt-cas/Exchange",
-            ["VoltOCI", "VoltArchive", "VoltStore", "VoltCore", "VoltSystem", "CVoltSystem"], isEngine: true),
-
-        // volt-registry
-        Module(
-            "volt-registry/Access",
-            [
-                "VoltCore", "VoltSystem", "VoltCrypto", "VoltPassword", "VoltPlugin", "VoltOCI", "VoltYAML",
-                "Dispatch",
-            ], isEngine: true),
-        Module(
-            "volt-registry/Engine",
-            [
-                "RegistryAccess", "VoltOCI", "VoltRegistry", "VoltS3", "VoltStore", "VoltServer", "VoltPages",
-                "VoltCore", "VoltSystem", "VoltYAML", "CVoltSystem", "Dispatch",
-                "FoundationEssentials",
-            ], isEngine: true),
-        Module(
-            "volt-registry/CLI",
-            [
-                "RegistryAccess", "RegistryEngine", "VoltOCI", "VoltRegistry", "VoltS3", "VoltServer",
-                "VoltSigning",
-                "VoltStore",
-                "VoltCLI",
-                "VoltCore", "VoltCrypto",
-                "VoltSystem",
-                "ArgumentParser", "FoundationEssentials",
-            ]),
-
-        // What the demo and the tests on other hosts need
-        Module(
-            "volt-demo",
-            [
-                "VoltCLI", "VoltCore", "VoltCrypto", "VoltSystem", "VoltTestKit", "ArgumentParser",
-                "Dispatch",
-                "FoundationEssentials",
-            ]),
-    ]
+    /// Modules of VoltKit that are engines.
+    static let engines: Set<String> = ["VoltRegistry", "VoltS3", "VoltSigning", "VoltStore", "VoltTrust"]
+    /// Modules of tools that are part of a program which speaks for itself.
+    static let spoken: Set<String> = ["ContainerSandbox", "ContainerTransfer"]
 
     /// The longest file, in lines.
     static let longestFile = 450
@@ -210,23 +41,19 @@ enum Layout {
     /// System calls rather than a library: whoever makes one may import it.
     static let systemCalls = "CVoltSystem"
 
-    static let programs = [
-        Program("volt", isStatic: true),
-        Program("volt-container--init", isStatic: true),
-        Program("volt-container--port", isStatic: true),
-        Program("volt-container--run", isStatic: true),
-        Program("volt-container--decrypt", ["libcrypto", "libyaml-0"]),
-        Program("volt-container--registry", ["libarchive", "libcrypto", "libcurl"]),
-        Program("volt-container", ["libarchive", "libcrypto", "libyaml-0", "libzstd"]),
-        Program("volt-gitops", ["libcrypto", "libssl", "libsqlite3", "libyaml-0"]),
-        Program("volt-gitops--worker", ["libcrypto", "libcurl", "libgit2"]),
-        Program("volt-gitops--notify", ["libcrypto", "libcurl"]),
-        Program("volt-service"),
-        Program("volt-cas", ["libarchive", "libcrypto", "libzstd"]),
-        Program(
-            "volt-registry",
-            ["libarchive", "libcrypt", "libcrypto", "libcurl", "libssl", "libyaml-0", "libzstd"]),
-        Program("volt-demo", ["libcrypto"]),
+    /// The shared libraries that a program loads beside those of the runtime; one that is not here loads none.
+    static let libraries: [String: Set<String>] = [
+        "volt-container--decrypt": ["libcrypto", "libyaml-0"],
+        "volt-container--registry": ["libarchive", "libcrypto", "libcurl"],
+        "volt-container": ["libarchive", "libcrypto", "libyaml-0", "libzstd"],
+        "volt-gitops": ["libcrypto", "libssl", "libsqlite3", "libyaml-0"],
+        "volt-gitops--worker": ["libcrypto", "libcurl", "libgit2"],
+        "volt-gitops--notify": ["libcrypto", "libcurl"],
+        "volt-cas": ["libarchive", "libcrypto", "libzstd"],
+        "volt-registry": [
+            "libarchive", "libcrypt", "libcrypto", "libcurl", "libssl", "libyaml-0", "libzstd",
+        ],
+        "volt-demo": ["libcrypto"],
     ]
 
     /// glibc and the C++ runtime, and in a debug build the parts of Swift that are no Foundation. ICU, which
@@ -238,5 +65,75 @@ enum Layout {
             "lib_FoundationCShims", "lib_FoundationCollections",
         ]
         return names.contains(library) || library.hasPrefix("libswift") || library.hasPrefix("ld-linux")
+    }
+
+    /// The targets of Package.swift that have Swift files.
+    static let modules: [Module] = {
+        do { return try read() } catch { fatalError("swift package dump-package: \(error)") }
+    }()
+
+    static var programs: [Module] { modules.filter { $0.isProgram && !$0.isTest } }
+
+    /// Whether a name is of a C library, such as CArchive.
+    static func isLibrary(_ name: String) -> Bool {
+        name.first == "C" && name.dropFirst().first?.isUppercase == true
+    }
+
+    /// The module that a file belongs to: the one with the longest folder.
+    static func module(of path: String) -> Module? {
+        modules.filter { path.hasPrefix($0.folder + "/") }.max { $0.folder.count < $1.folder.count }
+    }
+
+    /// What a module links, itself among it.
+    static func closure(of name: String) -> Set<String> {
+        var found: Set<String> = []
+        var left = [name]
+        while let next = left.popLast() {
+            if found.insert(next).inserted { left += modules.first { $0.name == next }?.needs ?? [] }
+        }
+        return found
+    }
+
+    private struct Dump: Decodable {
+        struct Target: Decodable {
+            struct Setting: Decodable {
+                struct Kind: Decodable {
+                    struct Flags: Decodable { let _0: [String] }
+                    let unsafeFlags: Flags?
+                }
+                let kind: Kind
+            }
+            struct Dependency: Decodable {
+                let byName: [String?]?
+                let product: [String?]?
+            }
+            let name: String
+            let path: String
+            let type: String
+            let dependencies: [Dependency]
+            let settings: [Setting]
+        }
+        let targets: [Target]
+    }
+
+    private static func read() throws -> [Module] {
+        let scratch = try ScratchDirectory()
+        var runner = ToolRunner(scratch: scratch.path)
+        runner.environment["PATH"] = Environment.current["PATH"]
+        let result = try runner.run([
+            "swift", "package", "--package-path", Golden.root(), "--ignore-lock", "dump-package",
+        ])
+        guard result.status == 0 else { throw CocoaError(.fileReadUnknown) }
+        let dump = try JSONDecoder().decode(Dump.self, from: Data(result.stdout.utf8))
+        return dump.targets.filter { !isLibrary($0.name) }.map { target in
+            Module(
+                name: target.name, folder: target.path,
+                needs: Set(target.dependencies.compactMap { ($0.byName ?? $0.product)?.first ?? nil }),
+                isProgram: target.type == "executable",
+                isStatic: target.settings.contains {
+                    $0.kind.unsafeFlags?._0.contains("-static-executable") == true
+                },
+                isTest: target.path.hasPrefix("Tests/"))
+        }
     }
 }
