@@ -14,7 +14,9 @@ private struct Import {
     let words: [Substring]
     var module: String { String(words.last ?? "") }
 
+    /// Nil for another line; what is indented is text in a string.
     init?(_ line: Substring) {
+        guard line.first?.isWhitespace == false else { return nil }
         let words = line.split(whereSeparator: \.isWhitespace)
         let before: Set<Substring> = [
             "public", "internal", "private", "fileprivate", "package", "@_exported", "@testable",

@@ -55,7 +55,8 @@ import VoltTestKit
         Answers(
             "JSON that ends in its middle", "cannot be", answer: manifests(#"{"schemaVersion":2,"config":{"#)),
         Answers(
-            "JSON of something else", "no manifest", answer: manifests(#"{"error":"no"}"#, "application/json")
+            "JSON of something else", "not a manifest",
+            answer: manifests(#"{"error":"no"}"#, "application/json")
         ),
         Answers(
             "a wrong content type", "and it calls itself", [5],
