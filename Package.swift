@@ -13,6 +13,7 @@ let modules = """
     module  Sources/VoltKit/Git              VoltGit                   VoltCore VoltSystem CGit2 CVoltSystem
     module  Sources/VoltKit/HTTP             VoltHTTP                  VoltCore VoltSystem CCurl CVoltSystem
     module  Sources/VoltKit/Kit              VoltKit                   VoltCLI VoltCore VoltPlugin VoltSystem
+    module  Sources/VoltKit/Manifest         VoltManifest              VoltCore VoltWorkload VoltYAML
     module  Sources/VoltKit/OCI              VoltOCI                   VoltCore VoltCrypto VoltSystem
     module  Sources/VoltKit/Pages            VoltPages                 VoltCore VoltCrypto VoltServer
     module  Sources/VoltKit/Password         VoltPassword              VoltCore VoltCrypto CCrypt
@@ -26,25 +27,25 @@ let modules = """
     module  Sources/VoltKit/System           VoltSystem                VoltCore CVoltSystem
     module  Sources/VoltKit/TestKit          VoltTestKit               VoltCore VoltSystem CVoltSystem
     module  Sources/VoltKit/Trust            VoltTrust                 VoltCore VoltOCI VoltSigning VoltSystem VoltYAML
-    module  Sources/VoltKit/Workload         VoltWorkload              VoltCore VoltYAML
+    module  Sources/VoltKit/Workload         VoltWorkload              VoltCore
     module  Sources/VoltKit/YAML             VoltYAML                  VoltCore CYAML
 
     static  Sources/volt                     volt                      VoltCore VoltPlugin CVoltSystem
     program Sources/volt-cas/CLI             volt-cas                  CasExchange VoltArchive VoltCLI VoltCore VoltStore VoltSystem ArgumentParser
     module  Sources/volt-cas/Exchange        CasExchange               VoltArchive VoltCore VoltOCI VoltStore VoltSystem CVoltSystem
     program Sources/volt-container/CLI       volt-container            ContainerEngine VoltCLI VoltCore VoltSystem VoltWorkload ArgumentParser
-    module  Sources/volt-container/Engine    ContainerEngine           ContainerSandbox ContainerSecrets ContainerTransfer VoltArchive VoltCore VoltCrypto VoltOCI VoltSigning VoltStore VoltSystem VoltTrust VoltWorkload CVoltSystem
+    module  Sources/volt-container/Engine    ContainerEngine           ContainerSandbox ContainerSecrets ContainerTransfer VoltArchive VoltCore VoltCrypto VoltManifest VoltOCI VoltSigning VoltStore VoltSystem VoltTrust VoltWorkload CVoltSystem
     module  Sources/volt-container/Sandbox   ContainerSandbox          VoltCore VoltSystem CVoltSystem
-    module  Sources/volt-container/Secrets   ContainerSecrets          VoltCore VoltCrypto VoltSystem VoltYAML
+    module  Sources/volt-container/Secrets   ContainerSecrets          VoltCore VoltCrypto VoltSystem VoltWorkload VoltYAML
     module  Sources/volt-container/Transfer  ContainerTransfer         VoltOCI
-    program Sources/volt-container/decrypt   volt-container--decrypt   ContainerSandbox ContainerSecrets VoltCore VoltSystem CVoltSystem
+    program Sources/volt-container/decrypt   volt-container--decrypt   ContainerSandbox ContainerSecrets VoltCore VoltSystem VoltWorkload CVoltSystem
     static  Sources/volt-container/init      volt-container--init      ContainerSandbox VoltCore VoltSystem CVoltSystem
     static  Sources/volt-container/port      volt-container--port      ContainerSandbox VoltCore VoltSystem CVoltSystem
     program Sources/volt-container/registry  volt-container--registry  ContainerTransfer VoltCore VoltOCI VoltRegistry VoltSigning VoltSystem
     static  Sources/volt-container/run       volt-container--run       ContainerSandbox VoltCore VoltSystem CVoltSystem
     program Sources/volt-demo                volt-demo                 VoltCLI VoltCore VoltCrypto VoltSystem VoltTestKit ArgumentParser
     program Sources/volt-gitops/CLI          volt-gitops               GitopsEngine GitopsMessage GitopsSource VoltCLI VoltCore VoltSystem ArgumentParser
-    module  Sources/volt-gitops/Engine       GitopsEngine              GitopsMessage GitopsSource VoltCore VoltCrypto VoltPages VoltPlugin VoltSQLite VoltServer VoltSystem VoltTrust VoltWorkload VoltYAML CVoltSystem
+    module  Sources/volt-gitops/Engine       GitopsEngine              GitopsMessage GitopsSource VoltCore VoltCrypto VoltManifest VoltPages VoltPlugin VoltSQLite VoltServer VoltSystem VoltTrust VoltWorkload VoltYAML CVoltSystem
     module  Sources/volt-gitops/Message      GitopsMessage             GitopsSource VoltCore VoltCrypto
     module  Sources/volt-gitops/Source       GitopsSource              VoltCore VoltCrypto VoltSystem
     program Sources/volt-gitops/notify       volt-gitops--notify       GitopsMessage VoltCore VoltCrypto VoltHTTP VoltSystem CVoltSystem
@@ -54,7 +55,7 @@ let modules = """
     module  Sources/volt-registry/Engine     RegistryEngine            RegistryAccess VoltCore VoltOCI VoltPages VoltRegistry VoltS3 VoltServer VoltStore VoltSystem VoltYAML CVoltSystem
     program Sources/volt-service/CLI         volt-service              ServiceEngine VoltCLI VoltCore VoltSystem ArgumentParser
     module  Sources/volt-service/Engine      ServiceEngine             VoltCore VoltPlugin VoltSystem
-    module  Tests/FuzzTargets                FuzzTargets               ContainerSecrets GitopsEngine GitopsSource RegistryAccess RegistryEngine VoltArchive VoltCore VoltCrypto VoltOCI VoltRegistry VoltS3 VoltSigning VoltStore VoltSystem VoltTrust VoltWorkload VoltYAML
+    module  Tests/FuzzTargets                FuzzTargets               ContainerSecrets GitopsEngine GitopsSource RegistryAccess RegistryEngine VoltArchive VoltCore VoltCrypto VoltManifest VoltOCI VoltRegistry VoltS3 VoltSigning VoltStore VoltSystem VoltTrust VoltWorkload VoltYAML
     """
 
 /// Each test target in Tests/<name>, and the modules and programs it needs.
@@ -62,7 +63,7 @@ let tests = """
     ContainerApplyTests    ContainerEngine VoltCore VoltSystem VoltTestKit VoltWorkload
     ContainerImageTests    ContainerEngine VoltArchive VoltCore VoltCrypto VoltStore VoltSystem VoltTestKit
     ContainerRuntimeTests  ContainerEngine ContainerSandbox VoltCore VoltStore VoltSystem VoltTestKit
-    ContainerSecretsTests  ContainerSecrets VoltCore VoltCrypto VoltSystem VoltTestKit
+    ContainerSecretsTests  ContainerSecrets VoltCore VoltCrypto VoltSystem VoltTestKit VoltWorkload
     ContractTests          VoltSystem VoltTestKit CTestTerminal
     DocsTests              VoltSystem VoltTestKit
     FuzzTests              FuzzTargets VoltCore VoltSystem VoltTestKit
@@ -91,7 +92,7 @@ let tests = """
     VoltStoreTests         volt-cas VoltCore VoltCrypto VoltStore VoltSystem VoltTestKit CTestDisk
     VoltSystemTests        VoltCore VoltSystem VoltTestKit
     VoltTrustTests         VoltCore VoltCrypto VoltOCI VoltSigning VoltTrust
-    VoltWorkloadTests      VoltCore VoltWorkload
+    VoltWorkloadTests      VoltCore VoltManifest VoltWorkload
     VoltYAMLTests          VoltCore VoltYAML
     """
 

@@ -88,7 +88,11 @@ final class ApplyFixture {
             log: log)
         #expect(one.status == .deployed && one.generation == "web-1")
         let steps = await log.events.compactMap {
-            if case .step(let step, let state, _) = $0 { "\(step.rawValue) \(state.rawValue)" } else { nil }
+            if case .step(let step, let state, _, _) = $0 {
+                "\(step.rawValue) \(state.rawValue)"
+            } else {
+                nil
+            }
         }
         #expect(
             steps
@@ -104,7 +108,7 @@ final class ApplyFixture {
         #expect(await fixture.runtime.ports.mapValues(\.text) == [8080: "web-2"])
         #expect(await !fixture.runtime.wasEverDown)
         let status = try await fixture.applier.status(of: fixture.web)
-        #expect(status.state == "running" && status.health == "healthy" && status.actualRevision == "r2")
+        #expect(status.state == .running && status.health == .healthy && status.actualRevision == "r2")
     }
 
     @Test("what comes to the same is unchanged, whatever the revision and the times of the files")
@@ -257,7 +261,7 @@ final class ApplyFixture {
         let (stream, continuation) = AsyncStream.makeStream(of: ApplyEvent.self)
         let applier = fixture.applier
         let task = Task { try await applier.apply(next) { continuation.yield($0) } }
-        for await event in stream { if case .step(.check, .started, _) = event { break } }
+        for await event in stream { if case .step(.check, .started, _, _) = event { break } }
         task.cancel()
         await #expect(throws: CancellationError.self) { try await task.value }
         #expect(await fixture.runtime.containers.keys.map(\.text) == ["web-1"])
@@ -368,7 +372,7 @@ final class ApplyFixture {
         let (stream, continuation) = AsyncStream.makeStream(of: ApplyEvent.self)
         let applier = fixture.applier
         let task = Task { try await applier.apply(slow) { continuation.yield($0) } }
-        for await event in stream { if case .step(.check, .started, _) = event { break } }
+        for await event in stream { if case .step(.check, .started, _, _) = event { break } }
         let other = try fixture.source(
             "r2", ["volt-manifest.yaml": ApplyFixture.manifest(ApplyFixture.healthy)],
             timeout: .milliseconds(200))

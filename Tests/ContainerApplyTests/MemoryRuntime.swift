@@ -1,6 +1,7 @@
 import Glibc
 import VoltCore
 import VoltSystem
+import VoltWorkload
 
 @testable import ContainerEngine
 

@@ -3,6 +3,7 @@ import Testing
 import VoltCore
 import VoltSystem
 import VoltTestKit
+import VoltWorkload
 
 @testable import ContainerSecrets
 

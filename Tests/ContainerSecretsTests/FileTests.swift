@@ -3,6 +3,7 @@ import Testing
 import VoltCore
 import VoltSystem
 import VoltTestKit
+import VoltWorkload
 
 @testable import ContainerSecrets
 
@@ -29,7 +30,7 @@ final class Fixtures {
     }
 
     /// What the secrets of a container come to.
-    func secrets(_ name: String, _ use: Secret.Use) throws -> OpenedSecrets {
+    func secrets(_ name: String, _ use: SecretReference.Use) throws -> OpenedSecrets {
         let bytes = try Self.bytes(name)
         let path = "\(scratch.path)/\(name)"
         try Files.replace(path, with: bytes)

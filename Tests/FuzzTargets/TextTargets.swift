@@ -1,6 +1,7 @@
 internal import ContainerSecrets
 internal import GitopsSource
 internal import VoltCore
+internal import VoltManifest
 internal import VoltWorkload
 internal import VoltYAML
 
@@ -137,7 +138,7 @@ extension FuzzTarget {
             try require(!volume.target.split(separator: "/").contains(".."), "'..' in '\(volume.target)'")
         }
         for port in container.ports {
-            try require(port.host > 0 && port.container > 0, "port 0")
+            try require(port.hostPort > 0 && port.containerPort > 0, "port 0")
         }
     }
 

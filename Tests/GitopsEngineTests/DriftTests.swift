@@ -9,7 +9,7 @@ private let commit = "1111111111111111111111111111111111111111"
 
 @Suite struct DriftTests {
     private func status(
-        _ state: String = "running", health: String = "none",
+        _ state: RunState = .running, health: HealthState = .none,
         _ change: (inout WorkloadStatus) -> Void = { _ in }
     )
         -> WorkloadStatus
@@ -30,8 +30,8 @@ private let commit = "1111111111111111111111111111111111111111"
     @Test("a workload that runs as it was deployed has not drifted")
     func same() {
         #expect(texts(status()) == [])
-        #expect(texts(status(health: "healthy")) == [])
-        #expect(texts(status(health: "starting"), config: nil) == [])
+        #expect(texts(status(health: .healthy)) == [])
+        #expect(texts(status(health: .starting), config: nil) == [])
         // A kind that tells nothing about configurations, and a commit that changed nothing in the container.
         #expect(texts(status { ($0.desiredConfig, $0.actualConfig) = (nil, nil) }) == [])
         #expect(texts(status { $0.actualRevision = "older" }) == [])
@@ -40,15 +40,15 @@ private let commit = "1111111111111111111111111111111111111111"
 
     @Test("what differs is said")
     func differs() {
-        #expect(texts(status("absent") { $0.desiredRevision = nil }) == ["the workload is gone"])
-        #expect(texts(status("exited")) == ["the workload has stopped"])
-        #expect(texts(status("exited") { $0.stopped = .byHand }) == ["the workload was stopped by hand"])
+        #expect(texts(status(.absent) { $0.desiredRevision = nil }) == ["the workload is gone"])
+        #expect(texts(status(.exited)) == ["the workload has stopped"])
+        #expect(texts(status(.exited) { $0.stopped = .byHand }) == ["the workload was stopped by hand"])
         #expect(
-            texts(status("exited") { $0.stopped = .finished }) == [
+            texts(status(.exited) { $0.stopped = .finished }) == [
                 "the workload ended, and its definition says not to restart it"
             ])
-        #expect(texts(status("restarting")) == ["the workload keeps ending and being restarted"])
-        #expect(texts(status(health: "unhealthy")) == ["the workload is unhealthy"])
+        #expect(texts(status(.restarting)) == ["the workload keeps ending and being restarted"])
+        #expect(texts(status(health: .unhealthy)) == ["the workload is unhealthy"])
         #expect(
             texts(status { $0.desiredRevision = "manual" }) == [
                 "'manual' was applied by other means than this pipeline"

@@ -1,5 +1,6 @@
 import Testing
 import VoltCore
+import VoltManifest
 import VoltWorkload
 
 private func manifest(_ spec: String) throws -> ContainerManifest {
@@ -33,23 +34,21 @@ private func manifest(_ spec: String) throws -> ContainerManifest {
         expected.command = ["/usr/bin/web", "--port", "8080"]
         expected.environment = ["LOG_LEVEL": "info", "DEBUG": "false"]
         expected.ports = [
-            .init(address: "0.0.0.0", host: 8080, container: 80),
-            .init(address: "127.0.0.1", host: 9000, container: 9000),
-            .init(address: "::1", host: 70, container: 70),
+            .init(address: "0.0.0.0", hostPort: 8080, containerPort: 80),
+            .init(address: "127.0.0.1", hostPort: 9000, containerPort: 9000),
+            .init(address: "::1", hostPort: 70, containerPort: 70),
         ]
         expected.volumes = [
-            .init(source: .named(try Name("data")), target: "/var/lib/web", readOnly: false),
-            .init(source: .path("conf"), target: "/etc/web", readOnly: true),
-            .init(source: .named(try Name("data")), target: "/again", readOnly: true),
-            .init(source: .named(try Name("x")), target: "/x", readOnly: true),
+            .init(source: "data", isVolume: true, target: "/var/lib/web", readOnly: false),
+            .init(source: "conf", isVolume: false, target: "/etc/web", readOnly: true),
+            .init(source: "data", isVolume: true, target: "/again", readOnly: true),
+            .init(source: "x", isVolume: true, target: "/x", readOnly: true),
         ]
         expected.volumes[3].allowsSetuid = true
         expected.volumes[3].allowsDevices = true
-        expected.memory = 256 << 20
-        expected.cpus = 0.5
-        expected.pids = 200
+        expected.limits = ResourceLimits(memory: 256 << 20, cpus: 0.5, pids: 200)
         expected.restart = .always
-        var health = ContainerManifest.Health(probe: .http(port: 80, path: "/healthz"))
+        var health = HealthCheck(probe: .http(port: 80, path: "/healthz"))
         health.retries = 4
         expected.health = health
         expected.readOnly = true
@@ -62,11 +61,11 @@ private func manifest(_ spec: String) throws -> ContainerManifest {
     @Test(
         "health is http, tcp or a command",
         arguments: [
-            ("tcp: 80", ContainerManifest.Health.Probe.tcp(port: 80)), ("tcp: { port: 80 }", .tcp(port: 80)),
+            ("tcp: 80", HealthCheck.Probe.tcp(port: 80)), ("tcp: { port: 80 }", .tcp(port: 80)),
             ("http: { port: 80 }", .http(port: 80, path: "/")),
             ("exec: [/bin/check, -q]", .exec(["/bin/check", "-q"])),
         ])
-    func probes(text: String, probe: ContainerManifest.Health.Probe) throws {
+    func probes(text: String, probe: HealthCheck.Probe) throws {
         #expect(try manifest("image: x\nhealth: { \(text) }").health?.probe == probe)
     }
 
@@ -82,9 +81,9 @@ private func manifest(_ spec: String) throws -> ContainerManifest {
               - { file: s/all.yaml, key: d, target: /etc/d }
               - { file: s/all.yaml, key: e.f }
             """)
-        typealias File = ContainerManifest.Secret.File
+        typealias File = SecretReference.Placement
         #expect(
-            read.secrets.map(\.path) == [
+            read.secrets.map(\.file) == [
                 "s/app.env", "s/all.yaml", "s/tls.key.age", "s/all.yaml", "s/all.yaml",
             ])
         #expect(

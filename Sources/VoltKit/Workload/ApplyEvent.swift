@@ -60,10 +60,10 @@ public struct ServicePlan: Codable, Sendable, Equatable {
 
 /// One line of `volt-<kind> apply -o json`.
 public enum ApplyEvent: Sendable, Equatable {
-    /// A step begins or ends.
-    case step(ApplyStep, ApplyStepState, at: Timestamp)
+    /// A step begins or ends; the service is nil where the step is of the whole workload.
+    case step(ApplyStep, ApplyStepState, at: Timestamp, service: String? = nil)
     /// A line the workload or its build printed; the stream is `stdout` or `stderr`.
-    case log(stream: String, line: String)
+    case log(stream: String, line: String, service: String? = nil)
     /// What would become of a service; with `--dry-run` there is one line for each, and nothing else.
     case plan(ServicePlan)
     /// The last line. The images are those that names of the definition resolved to, digests by the name as it is
@@ -90,11 +90,13 @@ extension ApplyEvent: Codable {
             self = .step(
                 try values.decode(ApplyStep.self, forKey: .step),
                 try values.decode(ApplyStepState.self, forKey: .state),
-                at: try values.decode(Timestamp.self, forKey: .at))
+                at: try values.decode(Timestamp.self, forKey: .at),
+                service: Self.service(in: values))
         case "log":
             self = .log(
                 stream: try values.decode(String.self, forKey: .stream),
-                line: try values.decode(String.self, forKey: .line))
+                line: try values.decode(String.self, forKey: .line),
+                service: Self.service(in: values))
         case "plan":
             self = .plan(try ServicePlan(from: decoder))
         case "result":
@@ -107,6 +109,11 @@ extension ApplyEvent: Codable {
             throw DecodingError.dataCorruptedError(
                 forKey: .event, in: values, debugDescription: "'\(other)' is not an event")
         }
+    }
+
+    /// It only says what a line is about, so that anything but a text is no reason to lose the line.
+    private static func service(in values: KeyedDecodingContainer<Key>) -> String? {
+        (try? values.decodeIfPresent(String.self, forKey: .service)).flatMap { $0 }.map(cut)
     }
 
     /// A text or a number. It only names what was deployed, so that anything else is no reason to lose the result.
@@ -131,15 +138,17 @@ extension ApplyEvent: Codable {
     public func encode(to encoder: any Encoder) throws {
         var values = encoder.container(keyedBy: Key.self)
         switch self {
-        case .step(let step, let state, let at):
+        case .step(let step, let state, let at, let service):
             try values.encode("step", forKey: .event)
             try values.encode(step, forKey: .step)
             try values.encode(state, forKey: .state)
             try values.encode(at, forKey: .at)
-        case .log(let stream, let line):
+            try values.encodeIfPresent(service, forKey: .service)
+        case .log(let stream, let line, let service):
             try values.encode("log", forKey: .event)
             try values.encode(stream, forKey: .stream)
             try values.encode(line, forKey: .line)
+            try values.encodeIfPresent(service, forKey: .service)
         case .plan(let plan):
             try values.encode("plan", forKey: .event)
             try values.encode(plan.service, forKey: .service)
@@ -152,54 +161,5 @@ extension ApplyEvent: Codable {
             try values.encode(message, forKey: .message)
             try values.encodeIfPresent(images, forKey: .images)
         }
-    }
-}
-
-/// Why a workload that does not run is not meant to.
-public enum WorkloadStop: String, Codable, Sendable {
-    /// Somebody stopped it.
-    case byHand = "by-hand"
-    /// It ended, and its definition says that it is then not started again.
-    case finished
-}
-
-/// What `volt-<kind> status --workload NAME -o json` prints.
-public struct WorkloadStatus: Codable, Sendable, Equatable {
-    /// The name of the workload.
-    public var workload: String
-    /// The revision of the last successful apply.
-    public var desiredRevision: String?
-    /// The revision of what runs now, or nil when nothing runs.
-    public var actualRevision: String?
-    /// `running`, `restarting`, `exited` or `absent`.
-    public var state: String
-    /// `healthy`, `unhealthy`, `starting` or `none`.
-    public var health: String
-    /// Since when the state holds.
-    public var since: Timestamp?
-    /// How often the workload was restarted since the last apply.
-    public var restarts: Int
-    /// A digest of the configuration that was applied last: image, command, environment, files, limits.
-    public var desiredConfig: String?
-    /// The same of what is there now; another one when it was changed by other means.
-    public var actualConfig: String?
-    /// Why it is not meant to run; nil when it is.
-    public var stopped: WorkloadStop?
-    /// What names of images in the definition that was applied last resolved to: digests by the name as it is
-    /// written; nil when the tool does not say.
-    public var images: [String: String]?
-
-    /// - Parameters: see the properties.
-    public init(
-        workload: String, desiredRevision: String?, actualRevision: String?, state: String, health: String,
-        since: Timestamp?, restarts: Int
-    ) {
-        self.workload = workload
-        self.desiredRevision = desiredRevision
-        self.actualRevision = actualRevision
-        self.state = state
-        self.health = health
-        self.since = since
-        self.restarts = restarts
     }
 }

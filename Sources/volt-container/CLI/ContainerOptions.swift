@@ -84,7 +84,7 @@ struct ContainerOptions: ParsableArguments {
         spec.mounts = try volume.map(Self.mount)
         spec.ports = try publish.map(Self.port)
         spec.readOnly = readOnly
-        spec.limits = ContainerSpec.Limits(
+        spec.limits = ResourceLimits(
             memory: try memory.map { try ByteSize($0).bytes }, cpus: cpus, pids: pids)
         // The kernel counts in hundredths.
         if let cpus, !(cpus >= 0.01 && cpus <= 1024) {
@@ -94,7 +94,7 @@ struct ContainerOptions: ParsableArguments {
         if let pids, !(1...4_194_304).contains(pids) {
             throw VoltError(.usage, "'\(pids)' is not a number of processes", hint: "write 1 to 4194304")
         }
-        guard let policy = ContainerSpec.RestartPolicy(rawValue: restart) else {
+        guard let policy = RestartPolicy(rawValue: restart) else {
             throw VoltError(
                 .usage, "'\(restart)' is not a restart policy", hint: "use no, on-failure or always")
         }
@@ -106,10 +106,10 @@ struct ContainerOptions: ParsableArguments {
         return spec
     }
 
-    private func check(_ text: String) throws(VoltError) -> ContainerSpec.HealthCheck {
+    private func check(_ text: String) throws(VoltError) -> HealthCheck {
         let failure = VoltError(
             .usage, "'\(text)' is not a health check", hint: "write http:80/healthz, tcp:80 or a command")
-        var check = ContainerSpec.HealthCheck(probe: .exec(["/bin/sh", "-c", text]))
+        var check = HealthCheck(probe: .exec(["/bin/sh", "-c", text]))
         if text.hasPrefix("http:") {
             let digits = text.dropFirst(5).prefix { $0.isNumber }
             guard let port = UInt16(digits), port > 0 else { throw failure }
@@ -145,7 +145,7 @@ struct ContainerOptions: ParsableArguments {
         return name.isEmpty ? "container" : String(name.prefix(40))
     }
 
-    private static func mount(_ text: String) throws(VoltError) -> ContainerSpec.Mount {
+    private static func mount(_ text: String) throws(VoltError) -> VolumeMount {
         var parts = text.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
         let failure = VoltError(
             .usage, "'\(text)' is not a mount",
@@ -170,14 +170,14 @@ struct ContainerOptions: ParsableArguments {
                 "'\(text)': 'suid', 'dev' and 'nocopy' are for volumes, and a directory is mounted as the host has it",
                 hint: "write \(parts[0]):\(parts[1])")
         }
-        return ContainerSpec.Mount(
+        return VolumeMount(
             source: isPath ? Files.absolute(parts[0], from: Files.currentDirectory) : parts[0],
             isVolume: !isPath,
-            target: parts[1], readOnly: mode.readOnly, allowsSetuid: mode.allowsSetuid ? true : nil,
-            allowsDevices: mode.allowsDevices ? true : nil, staysEmpty: mode.staysEmpty ? true : nil)
+            target: parts[1], readOnly: mode.readOnly, allowsSetuid: mode.allowsSetuid,
+            allowsDevices: mode.allowsDevices, staysEmpty: mode.staysEmpty)
     }
 
-    private static func port(_ text: String) throws(VoltError) -> ContainerSpec.PublishedPort {
+    private static func port(_ text: String) throws(VoltError) -> PublishedPort {
         let failure = VoltError(.usage, "'\(text)' is not a port", hint: "write 8080:80 or 127.0.0.1:8080:80")
         var rest = text
         if rest.hasSuffix("/tcp") { rest.removeLast(4) }
@@ -189,7 +189,7 @@ struct ContainerOptions: ParsableArguments {
         else { throw failure }
         var address = parts.dropLast(2).joined(separator: ":")
         if address.hasPrefix("["), address.hasSuffix("]") { address = String(address.dropFirst().dropLast()) }
-        return ContainerSpec.PublishedPort(
+        return PublishedPort(
             address: address.isEmpty ? "0.0.0.0" : address, hostPort: host, containerPort: inner)
     }
 }

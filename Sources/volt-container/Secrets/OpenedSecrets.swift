@@ -1,6 +1,7 @@
 public import VoltCore
 internal import VoltCrypto
 internal import VoltSystem
+public import VoltWorkload
 internal import VoltYAML
 
 /// The secrets of a container in the clear. They are kept in memory only.
@@ -8,7 +9,7 @@ public struct OpenedSecrets: Sendable {
     /// A file of the container.
     public struct File: Sendable {
         /// Where it goes.
-        public let placement: Secret.Placement
+        public let placement: SecretReference.Placement
         /// What is in it.
         public let bytes: [UInt8]
     }

@@ -5,6 +5,7 @@ import FoundationEssentials
 import Glibc
 import VoltCore
 import VoltSystem
+import VoltWorkload
 
 // volt-container--decrypt: decrypts the secrets of a container. It reads settings from standard input:
 // `identity`, the file with the keys, and for each secret a `secret` as JSON. It prints settings: for each

@@ -101,9 +101,9 @@ struct EventPrinter: Sendable {
             return
         }
         switch event {
-        case .step(let step, .started, _): Output.note("\(step.rawValue) ...")
-        case .step(let step, let state, _): Output.note("\(step.rawValue) \(state.rawValue)")
-        case .log(_, let line): Output.note("  \(line)")
+        case .step(let step, .started, _, _): Output.note("\(step.rawValue) ...")
+        case .step(let step, let state, _, _): Output.note("\(step.rawValue) \(state.rawValue)")
+        case .log(_, let line, _): Output.note("  \(line)")
         case .plan(let plan):
             Output.note("\(plan.service): \(plan.change.rawValue): \(plan.reasons.joined(separator: "; "))")
         case .result(.failed, _, _, _): break

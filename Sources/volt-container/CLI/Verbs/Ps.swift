@@ -3,6 +3,7 @@ internal import ContainerEngine
 internal import VoltCLI
 internal import VoltCore
 internal import VoltSystem
+internal import VoltWorkload
 
 struct Ps: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -30,7 +31,7 @@ struct Ps: ParsableCommand {
                     shown += state.oomKilled == true ? " (\(code), out of memory)" : " (\(code))"
                 }
                 table.add([
-                    state.spec.name.text, state.spec.image, shown, state.health,
+                    state.spec.name.text, state.spec.image, shown, state.health.rawValue,
                     since.map { $0.relative(to: context.clock.now()) } ?? "-", "\(state.restarts)",
                     state.spec.ports.map { "\($0.address):\($0.hostPort)->\($0.containerPort)" }.joined(
                         separator: ", "),

@@ -3,6 +3,7 @@ internal import ContainerEngine
 internal import Glibc
 internal import VoltCLI
 internal import VoltCore
+internal import VoltWorkload
 
 struct Run: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -27,7 +27,7 @@ struct Status: AsyncParsableCommand {
         try Output.render(status, as: output.format) {
             var table = Table(["WORKLOAD", "STATE", "HEALTH", "DESIRED", "ACTUAL", "SINCE", "RESTARTS"])
             table.add([
-                status.workload, status.state, status.health, short(status.desiredRevision),
+                status.workload, status.state.rawValue, status.health.rawValue, short(status.desiredRevision),
                 short(status.actualRevision), status.since?.relative(to: context.clock.now()) ?? "-",
                 "\(status.restarts)",
             ])

@@ -1,4 +1,5 @@
 internal import VoltCore
+internal import VoltWorkload
 
 /// Waits until a container that was just started works.
 struct HealthGate {

@@ -23,7 +23,7 @@ extension WorkloadApplier {
             return plan(.replace, ["the image is to be built: the Voltfile or what it copies differs"])
         }
         guard wanted.fingerprint != record.fingerprint else {
-            let isWell = state.activity == .running && state.health != .unhealthy && state.health != .starting
+            let isWell = state.activity == .running && state.health.isWell
             return isWell
                 ? plan(.unchanged, ["'\(record.container)' is what the definition says"])
                 : plan(
@@ -92,8 +92,8 @@ enum SpecDifference {
         list(
             spec.mounts.map { mount in
                 let words =
-                    (mount.readOnly ? ["ro"] : []) + (mount.allowsSetuid == true ? ["suid"] : [])
-                    + (mount.allowsDevices == true ? ["dev"] : [])
+                    (mount.readOnly ? ["ro"] : []) + (mount.allowsSetuid ? ["suid"] : [])
+                    + (mount.allowsDevices ? ["dev"] : [])
                 let mode = words.isEmpty ? "" : ":\(words.joined(separator: ","))"
                 return "\(mount.isVolume ? mount.source : "source"):\(mount.target)\(mode)"
             })

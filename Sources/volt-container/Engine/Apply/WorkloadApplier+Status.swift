@@ -6,16 +6,10 @@ extension WorkloadApplier {
     /// What a workload is now.
     public func status(of workload: Name) async throws -> WorkloadStatus {
         guard let record = try records.read(workload) else {
-            return WorkloadStatus(
-                workload: workload.text, desiredRevision: nil, actualRevision: nil, state: "absent",
-                health: "none", since: nil,
-                restarts: 0)
+            return WorkloadStatus(workload: workload.text)
         }
         guard let state = try await runtime.state(of: record.container) else {
-            var status = WorkloadStatus(
-                workload: workload.text, desiredRevision: record.revision, actualRevision: nil,
-                state: "absent", health: "none",
-                since: nil, restarts: 0)
+            var status = WorkloadStatus(workload: workload.text, desiredRevision: record.revision)
             status.desiredConfig = record.fingerprint.description
             status.images = record.images?.mapValues(\.description)
             return status
@@ -23,8 +17,7 @@ extension WorkloadApplier {
         var status = WorkloadStatus(
             workload: workload.text, desiredRevision: record.revision,
             actualRevision: state.activity == .exited ? nil : state.spec.revision,
-            state: state.activity.rawValue,
-            health: state.health.rawValue, since: state.since, restarts: state.restarts)
+            state: state.activity, health: state.health, since: state.since, restarts: state.restarts)
         status.images = record.images?.mapValues(\.description)
         status.desiredConfig = record.fingerprint.description
         // Records of older versions have only the digest; its name is in the container, unless it was built.

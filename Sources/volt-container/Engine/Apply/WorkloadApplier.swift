@@ -1,6 +1,7 @@
 internal import ContainerSecrets
 internal import VoltArchive
 public import VoltCore
+internal import VoltManifest
 public import VoltSystem
 public import VoltWorkload
 
@@ -259,7 +260,7 @@ struct ApplyRun {
             manifest.ports = image.config.exposedPorts.filter { $0.hasSuffix("/tcp") }.compactMap {
                 UInt16($0.dropLast(4))
             }
-            .map { ContainerManifest.Port(host: $0, container: $0) }
+            .map { PublishedPort(hostPort: $0, containerPort: $0) }
         }
         let plan = try WorkloadPlan(
             manifest, image: image, workload: workload, source: request.source, revision: request.revision,
@@ -331,7 +332,7 @@ struct ApplyRun {
     {
         guard record.fingerprint == plan.fingerprint,
             let state = try await runtime.state(of: record.container),
-            state.activity == .running, state.health == .healthy || state.health == .none,
+            state.activity == .running, state.health.isWell,
             // Another container of this name, or one that was changed by hand, is replaced.
             try record.started == nil || record.started == WorkloadPlan.digest(of: state.spec)
         else { return nil }

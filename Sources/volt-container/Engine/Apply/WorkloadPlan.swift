@@ -2,6 +2,7 @@ internal import ContainerSecrets
 internal import VoltArchive
 internal import VoltCore
 internal import VoltCrypto
+internal import VoltManifest
 internal import VoltSystem
 internal import VoltWorkload
 
@@ -58,12 +59,10 @@ struct WorkloadPlan {
         spec.workingDirectory = config.workingDirectory.isEmpty ? "/" : config.workingDirectory
         spec.user = manifest.user ?? config.user
         try AccountNumber.check(spec.user)
-        spec.ports = manifest.ports.map {
-            .init(address: $0.address, hostPort: $0.host, containerPort: $0.container)
-        }
-        spec.limits = .init(memory: manifest.memory, cpus: manifest.cpus, pids: manifest.pids)
-        spec.restart = ContainerSpec.RestartPolicy(rawValue: manifest.restart.rawValue) ?? .no
-        spec.health = manifest.health.map(Self.health)
+        spec.ports = manifest.ports
+        spec.limits = manifest.limits
+        spec.restart = manifest.restart
+        spec.health = manifest.health
         spec.readOnly = manifest.readOnly
         spec.dropCapabilities = manifest.dropCapabilities
         spec.addCapabilities = manifest.addCapabilities
@@ -71,26 +70,20 @@ struct WorkloadPlan {
         spec.workload = workload
         var named = spec
         for volume in manifest.volumes {
-            switch volume.source {
-            case .named(let name):
+            var mount = volume
+            var content = volume
+            if volume.isVolume {
                 // A dot is in no name, so that no two workloads and volumes share a directory by accident.
-                // Nil where nothing is said: what earlier versions deployed is still the same.
-                let mount = ContainerSpec.Mount(
-                    source: "\(workload).\(name)", isVolume: true, target: volume.target,
-                    readOnly: volume.readOnly, allowsSetuid: volume.allowsSetuid ? true : nil,
-                    allowsDevices: volume.allowsDevices ? true : nil,
-                    staysEmpty: volume.staysEmpty ? true : nil)
-                spec.mounts.append(mount)
-                named.mounts.append(mount)
-            case .path(let path):
-                let tree = try TreePath(inRoot: path)
+                mount.source = "\(workload).\(volume.source)"
+                content = mount
+            } else {
+                let tree = try TreePath(inRoot: volume.source)
                 contents.append(try Self.digest(tree, source, file).description)
-                let absolute = tree.names.isEmpty ? source : "\(source)/\(tree.text)"
-                spec.mounts.append(
-                    .init(source: absolute, isVolume: false, target: volume.target, readOnly: true))
-                named.mounts.append(
-                    .init(source: "source", isVolume: false, target: volume.target, readOnly: true))
+                mount.source = tree.names.isEmpty ? source : "\(source)/\(tree.text)"
+                content.source = "source"
             }
+            spec.mounts.append(mount)
+            named.mounts.append(content)
         }
         if !manifest.secrets.isEmpty {
             spec.secrets = try manifest.secrets.map { secret throws(VoltError) in
@@ -140,43 +133,18 @@ struct WorkloadPlan {
     }
 
     /// An encrypted file of the source.
-    private static func secret(_ secret: ContainerManifest.Secret, _ source: String, _ file: String)
+    private static func secret(_ secret: SecretReference, _ source: String, _ file: String)
         throws(VoltError) -> Secret
     {
         let bytes: [UInt8]
         do throws(VoltError) {
-            bytes = try Files.read(beneath: source, secret.path, limit: SecretFile.limit)
+            bytes = try Files.read(beneath: source, secret.file, limit: SecretFile.limit)
         } catch {
             throw VoltError(
                 error.code == .notFound ? .failed : error.code, "\(file): \(error.message)", hint: error.hint)
         }
-        let use: Secret.Use =
-            switch secret.use {
-            case .variables: .variables
-            case .chosen(let keys): .chosen(keys)
-            case .file(let placement):
-                .file(
-                    Secret.Placement(
-                        key: placement.key, target: placement.target, mode: placement.mode,
-                        uid: placement.uid, gid: placement.gid))
-            }
         return Secret(
-            file: secret.path, path: "\(source)/\(secret.path)", digest: SHA256Hasher.digest(of: bytes),
-            use: use)
-    }
-
-    private static func health(_ health: ContainerManifest.Health) -> ContainerSpec.HealthCheck {
-        let probe: ContainerSpec.HealthCheck.Probe =
-            switch health.probe {
-            case .http(let port, let path): .http(port: port, path: path)
-            case .tcp(let port): .tcp(port: port)
-            case .exec(let words): .exec(words)
-            }
-        var check = ContainerSpec.HealthCheck(probe: probe)
-        check.intervalMilliseconds = health.interval.milliseconds
-        check.timeoutMilliseconds = health.timeout.milliseconds
-        check.retries = health.retries
-        check.startPeriodMilliseconds = health.startPeriod.milliseconds
-        return check
+            file: secret.file, path: "\(source)/\(secret.file)", digest: SHA256Hasher.digest(of: bytes),
+            use: secret.use)
     }
 }

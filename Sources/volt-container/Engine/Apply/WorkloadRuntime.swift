@@ -1,18 +1,14 @@
 public import VoltCore
+public import VoltWorkload
 
 /// A container of a workload as it is now.
 public struct GenerationState: Sendable, Equatable {
-    /// What the payload does.
-    public enum Activity: String, Sendable { case running, restarting, exited }
-    /// What the health check says.
-    public enum Health: String, Sendable { case none, starting, healthy, unhealthy }
-
     /// What it was started from.
     public var spec: ContainerSpec
-    /// What the payload does.
-    public var activity: Activity
-    /// What the health check says.
-    public var health: Health
+    /// How far its payload is: `running`, `restarting` or `exited`.
+    public var activity: RunState
+    /// The result of its health check.
+    public var health: HealthState
     /// Since when.
     public var since: Timestamp?
     /// How often the payload was started again.
@@ -26,7 +22,8 @@ public struct GenerationState: Sendable, Equatable {
 
     /// - Parameters: see the properties.
     public init(
-        spec: ContainerSpec, activity: Activity, health: Health, since: Timestamp? = nil, restarts: Int = 0,
+        spec: ContainerSpec, activity: RunState, health: HealthState, since: Timestamp? = nil,
+        restarts: Int = 0,
         exitCode: Int32? = nil
     ) {
         self.spec = spec

@@ -2,6 +2,7 @@ internal import ContainerSandbox
 internal import Glibc
 public import VoltCore
 internal import VoltSystem
+internal import VoltWorkload
 
 /// Commands that run in a container and end with it: in the foreground, as a step of a build, and in one that runs.
 extension ContainerRuntime {
@@ -14,7 +15,7 @@ extension ContainerRuntime {
         // The helper has them for the payload: one that came before would end half a container.
         PassedSignals.hold()
         // Where systemd owns the control groups, it sets the limits here as it does for a unit.
-        if usesSystemd, spec.limits != ContainerSpec.Limits() {
+        if usesSystemd, spec.limits != ResourceLimits() {
             try Units.enterScope(id(spec.name.text), limits: spec.limits)
         }
         try create(spec, settings: ["stdin": stdin ? "1" : "0"])

@@ -2,6 +2,7 @@ internal import ContainerSandbox
 internal import Glibc
 internal import VoltCore
 internal import VoltSystem
+internal import VoltWorkload
 
 /// Volumes: directories that outlive containers.
 extension ContainerRuntime {
@@ -42,7 +43,7 @@ extension ContainerRuntime {
         lock.keep()
     }
 
-    private func isMissing(_ mount: ContainerSpec.Mount) -> Bool {
+    private func isMissing(_ mount: VolumeMount) -> Bool {
         mount.isVolume && !Files.exists(volume(mount.source))
     }
 

@@ -3,6 +3,7 @@ internal import FoundationEssentials
 internal import Glibc
 public import VoltCore
 public import VoltSystem
+internal import VoltWorkload
 
 /// The containers of this host, on systemd-nspawn.
 ///
@@ -339,7 +340,7 @@ public final class ContainerRuntime: Sendable {
                 hint: "'volt container ps --all' shows those there are")
         }
         var state = ContainerState(
-            spec: spec, state: .created, health: "none", pid: nil, supervisor: nil,
+            spec: spec, state: .created, health: .none, pid: nil, supervisor: nil,
             supervisedBy: usesSystemd ? "systemd" : "volt", exitCode: nil, oomKilled: nil, message: "",
             startedAt: nil,
             finishedAt: nil, restarts: 0)
@@ -358,7 +359,7 @@ public final class ContainerRuntime: Sendable {
         if record.phase == .running {
             state.supervisor = record.supervisor
             state.pid = PassedSignals.leader(of: record.main)
-            state.health = payload?.health.rawValue ?? "none"
+            state.health = payload.map { HealthState(rawValue: $0.health.rawValue) } ?? .none
         }
         return state
     }

@@ -1,4 +1,5 @@
 public import VoltCore
+public import VoltWorkload
 
 /// A container as it is now.
 public struct ContainerState: Codable, Sendable, Equatable {
@@ -11,8 +12,8 @@ public struct ContainerState: Codable, Sendable, Equatable {
     public var spec: ContainerSpec
     /// Where it is.
     public var state: Phase
-    /// What the health check says: `none`, `starting`, `healthy` or `unhealthy`.
-    public var health: String
+    /// The result of its health check.
+    public var health: HealthState
     /// Process 1 of the container on the host, while it runs.
     public var pid: Int32?
     /// The process that keeps the container running.

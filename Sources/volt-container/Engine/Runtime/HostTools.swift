@@ -2,6 +2,7 @@ internal import ContainerSandbox
 internal import Glibc
 internal import VoltCore
 internal import VoltSystem
+internal import VoltWorkload
 
 /// Transient units of systemd, which outlive the unit of the command that makes them.
 enum Units {
@@ -32,7 +33,7 @@ enum Units {
     /// program's own error.
     ///
     /// - Throws: `VoltError` when the limits cannot be set.
-    static func enterScope(_ unit: String, limits: ContainerSpec.Limits) throws(VoltError) {
+    static func enterScope(_ unit: String, limits: ResourceLimits) throws(VoltError) {
         var properties = [
             "PIDs", "au", "1", String(getpid()), "Delegate", "b", "true", "Slice", "s", "volt.slice",
         ]
@@ -215,7 +216,7 @@ extension PayloadStatus {
     func write(toFile path: String) { try? Files.replaceUnsynced(path, with: encoded) }
 }
 
-extension ContainerSpec.Limits {
+extension ResourceLimits {
     /// The tasks of a unit or scope: also those that are not the payload's, and the supervisor.
     var unitTasks: Int? { pids.map { $0 + NspawnCommand.ownProcesses + 1 } }
 

@@ -1,6 +1,7 @@
 internal import ContainerSandbox
 internal import ContainerSecrets
 internal import VoltCore
+internal import VoltWorkload
 
 /// The settings of the static helpers, and the command line of systemd-nspawn, as pure values.
 struct NspawnCommand {
@@ -41,7 +42,7 @@ struct NspawnCommand {
     }
 
     /// The files of the container that secrets are in, in their order.
-    private var secretFiles: [Secret.Placement] {
+    private var secretFiles: [SecretReference.Placement] {
         (spec.secrets ?? []).compactMap { if case .file(let placement) = $0.use { placement } else { nil } }
     }
 

@@ -2,6 +2,7 @@ internal import ContainerSandbox
 internal import Glibc
 public import VoltCore
 internal import VoltSystem
+public import VoltWorkload
 
 /// Published ports. They belong to a workload, or to a container that is of none, and are owned by a
 /// process that outlives containers.
@@ -10,7 +11,7 @@ extension ContainerRuntime {
     /// these are closed.
     ///
     /// - Throws: `VoltError` with code `conflict` when a port is taken.
-    public func publish(workload: Name, ports: [ContainerSpec.PublishedPort], to container: Name)
+    public func publish(workload: Name, ports: [PublishedPort], to container: Name)
         throws(VoltError)
     {
         try point(key: workload.text, ports, to: container)
@@ -92,7 +93,7 @@ extension ContainerRuntime {
         }
     }
 
-    private func point(key: String, _ ports: [ContainerSpec.PublishedPort], to container: Name)
+    private func point(key: String, _ ports: [PublishedPort], to container: Name)
         throws(VoltError)
     {
         if ports.isEmpty { return try unpublish(key: key) }

@@ -1,6 +1,7 @@
 internal import ContainerSandbox
 public import VoltCore
 internal import VoltSystem
+internal import VoltWorkload
 
 extension ContainerRuntime: WorkloadRuntime {
     /// See `StepRunner`.
@@ -74,7 +75,7 @@ extension ContainerRuntime: WorkloadRuntime {
     }
 
     private func generation(_ state: ContainerState) -> GenerationState {
-        let activity: GenerationState.Activity =
+        let activity: RunState =
             switch state.state {
             case .running: .running
             case .restarting: .restarting
@@ -82,7 +83,7 @@ extension ContainerRuntime: WorkloadRuntime {
             }
         var generation = GenerationState(
             spec: state.spec, activity: activity,
-            health: GenerationState.Health(rawValue: state.health) ?? .none,
+            health: state.health,
             since: state.state == .running ? state.startedAt : state.finishedAt, restarts: state.restarts,
             exitCode: state.exitCode)
         if state.oomKilled == true { generation.outOfMemory = state.message }

@@ -61,19 +61,19 @@ enum DriftRules {
             )
         }
         switch (status.state, status.stopped) {
-        case ("absent", _): return [Difference(text: "the workload is gone")]
-        case ("exited", .byHand?):
+        case (.absent, _): return [Difference(text: "the workload is gone")]
+        case (.exited, .byHand?):
             found.append(Difference(text: "the workload was stopped by hand", isRepaired: false))
-        case ("exited", .finished?):
+        case (.exited, .finished?):
             found.append(
                 Difference(
                     text: "the workload ended, and its definition says not to restart it", isRepaired: false))
-        case ("exited", nil): found.append(Difference(text: "the workload has stopped"))
-        case ("restarting", _):
+        case (.exited, nil): found.append(Difference(text: "the workload has stopped"))
+        case (.restarting, _):
             found.append(Difference(text: "the workload keeps ending and being restarted", mayPass: true))
         default: break
         }
-        if status.health == "unhealthy" {
+        if status.health == .unhealthy {
             found.append(Difference(text: "the workload is unhealthy", mayPass: true))
         }
         if let desired = status.desiredConfig, let actual = status.actualConfig, desired != actual {

@@ -58,10 +58,8 @@ struct WorkloadReader: Sendable {
     func health(of pipeline: Pipeline, _ journal: Journal) -> Gate.Neighbour.Health {
         do throws(VoltError) {
             guard let status = try status(of: pipeline, journal) else { return .unknown }
-            guard status.state == "running" else { return .unhealthy("is \(status.state)") }
-            guard ["healthy", "none"].contains(status.health) else {
-                return .unhealthy("is \(status.health)")
-            }
+            guard status.state == .running else { return .unhealthy("is \(status.state)") }
+            guard status.health.isWell else { return .unhealthy("is \(status.health)") }
             return .healthy
         } catch { return .unhealthy("cannot be looked at: \(error.message)") }
     }

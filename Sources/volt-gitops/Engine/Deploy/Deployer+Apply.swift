@@ -97,9 +97,9 @@ private struct ApplyReport {
             return line.isEmpty ? nil : .log(line)
         }
         switch event {
-        case .step(let step, .started, _): return .step(step)
+        case .step(let step, .started, _, _): return .step(step)
         case .step, .plan: return nil
-        case .log(_, let text): return .log(text)
+        case .log(_, let text, _): return .log(text)
         case .result(let result, _, let text, let resolved):
             status = result
             images = resolved

@@ -177,8 +177,8 @@ extension Deployer {
         // A kind that has no 'status' is believed: the contract says that the old one goes on.
         guard let status else { return nil }
         switch status.state {
-        case "running", "restarting": return nil
-        case "absent" where work.deployed == nil: return nil
+        case .running, .restarting, .starting: return nil
+        case .absent where work.deployed == nil: return nil
         default: return "the workload \(status.state)"
         }
     }

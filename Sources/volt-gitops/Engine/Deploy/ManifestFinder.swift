@@ -1,6 +1,6 @@
 internal import VoltCore
+internal import VoltManifest
 internal import VoltSystem
-internal import VoltWorkload
 
 /// What a snapshot asks for.
 struct FoundManifest: Equatable {

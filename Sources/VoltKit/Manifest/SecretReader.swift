@@ -1,4 +1,5 @@
 internal import VoltCore
+internal import VoltWorkload
 internal import VoltYAML
 
 /// Reads the `secrets` section.
@@ -6,10 +7,10 @@ enum SecretReader {
     /// The directory of the files whose place is not said; Compose has them there too.
     static let directory = "/run/secrets"
 
-    static func read(_ node: YAMLNode, volumes: [ContainerManifest.Volume]) throws(VoltError)
-        -> [ContainerManifest.Secret]
+    static func read(_ node: YAMLNode, volumes: [VolumeMount]) throws(VoltError)
+        -> [SecretReference]
     {
-        var secrets: [ContainerManifest.Secret] = []
+        var secrets: [SecretReference] = []
         for item in try node.items() {
             let secret = try read(item)
             if case .file(let file) = secret.use {
@@ -25,7 +26,7 @@ enum SecretReader {
         return secrets
     }
 
-    private static func read(_ node: YAMLNode) throws(VoltError) -> ContainerManifest.Secret {
+    private static func read(_ node: YAMLNode) throws(VoltError) -> SecretReference {
         let fields = try node.fields(["file", "env", "key", "target", "mode", "uid", "gid"])
         guard let file = fields["file"] else {
             throw node.failure("'file' is missing", hint: "write the path of an encrypted file of the source")
@@ -33,7 +34,7 @@ enum SecretReader {
         let path = try SpecReader.relative(file, try file.string())
         guard !path.isEmpty else { throw file.failure("'file' is empty") }
         guard let environment = fields["env"] else {
-            return .init(path: path, use: .file(try placement(node, fields, path)))
+            return .init(file: path, use: .file(try placement(node, fields, path)))
         }
         for key in ["key", "target", "mode", "uid", "gid"] {
             if let field = fields[key] {
@@ -51,22 +52,22 @@ enum SecretReader {
                 chosen[entry.key] = try entry.value.string()
             }
             guard !chosen.isEmpty else { throw environment.failure("'env' names no variable") }
-            return .init(path: path, use: .chosen(chosen))
+            return .init(file: path, use: .chosen(chosen))
         }
         guard (try? environment.boolean()) == true else {
             throw environment.failure(
                 "expected true or a mapping",
                 hint: "write 'env: true' for every key of the file, or {NAME: key} for some")
         }
-        return .init(path: path, use: .variables)
+        return .init(file: path, use: .variables)
     }
 
     private static func placement(_ node: YAMLNode, _ fields: [String: YAMLNode], _ path: String)
-        throws(VoltError) -> ContainerManifest.Secret.File
+        throws(VoltError) -> SecretReference.Placement
     {
         var name = path.split(separator: "/").last.map(String.init) ?? path
         if name.hasSuffix(".age") { name.removeLast(4) }
-        var placement = ContainerManifest.Secret.File(target: "\(directory)/\(name)")
+        var placement = SecretReference.Placement(target: "\(directory)/\(name)")
         if let key = fields["key"] {
             let text = try key.string()
             guard !text.isEmpty else { throw key.failure("'key' is empty") }

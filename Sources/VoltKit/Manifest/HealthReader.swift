@@ -1,9 +1,10 @@
 internal import VoltCore
+internal import VoltWorkload
 internal import VoltYAML
 
 /// Reads the `health` section.
 enum HealthReader {
-    static func read(_ node: YAMLNode) throws(VoltError) -> ContainerManifest.Health {
+    static func read(_ node: YAMLNode) throws(VoltError) -> HealthCheck {
         let fields = try node.fields(["http", "tcp", "exec", "interval", "timeout", "retries", "startPeriod"])
         let given = ["http", "tcp", "exec"].filter { fields[$0] != nil }
         guard given.count == 1, let key = given.first, let probe = fields[key] else {
@@ -12,7 +13,7 @@ enum HealthReader {
                     ? "one of http, tcp and exec is missing"
                     : "\(given.joined(separator: " and ")) exclude each other")
         }
-        var health: ContainerManifest.Health
+        var health: HealthCheck
         switch key {
         case "http": health = .init(probe: try http(probe))
         case "tcp":
@@ -24,12 +25,14 @@ enum HealthReader {
         default: health = .init(probe: .exec(try command(probe)))
         }
         if let interval = fields["interval"] {
-            health.interval = try duration(interval, atLeast: .milliseconds(10))
+            health.intervalMilliseconds = try duration(interval, atLeast: .milliseconds(10))
         }
         if let timeout = fields["timeout"] {
-            health.timeout = try duration(timeout, atLeast: .milliseconds(10))
+            health.timeoutMilliseconds = try duration(timeout, atLeast: .milliseconds(10))
         }
-        if let start = fields["startPeriod"] { health.startPeriod = try duration(start, atLeast: .zero) }
+        if let start = fields["startPeriod"] {
+            health.startPeriodMilliseconds = try duration(start, atLeast: .zero)
+        }
         if let retries = fields["retries"] {
             health.retries = try retries.integer()
             guard (1...1000).contains(health.retries) else {
@@ -39,7 +42,7 @@ enum HealthReader {
         return health
     }
 
-    private static func http(_ node: YAMLNode) throws(VoltError) -> ContainerManifest.Health.Probe {
+    private static func http(_ node: YAMLNode) throws(VoltError) -> HealthCheck.Probe {
         let fields = try node.fields(["port", "path"])
         let path = try fields["path"]?.string() ?? "/"
         guard path.hasPrefix("/"), path.utf8.allSatisfy({ $0 > 32 && $0 < 127 }) else {
@@ -65,11 +68,11 @@ enum HealthReader {
         return port
     }
 
-    private static func duration(_ node: YAMLNode, atLeast least: Duration) throws(VoltError) -> Duration {
+    private static func duration(_ node: YAMLNode, atLeast least: Duration) throws(VoltError) -> Int64 {
         let value = try node.parsed { text throws(VoltError) in try DurationText.parse(text) }
         guard value >= least, value <= .seconds(86400) else {
             throw node.failure("'\(try node.string())' is not between \(DurationText.format(least)) and 1d")
         }
-        return value
+        return value.milliseconds
     }
 }

@@ -1,4 +1,5 @@
 internal import VoltCore
+internal import VoltWorkload
 internal import VoltYAML
 
 /// Reads the spec of a container.
@@ -20,9 +21,9 @@ struct SpecReader {
         if let secrets = fields["secrets"] {
             manifest.secrets = try SecretReader.read(secrets, volumes: manifest.volumes)
         }
-        if let resources = fields["resources"] { try limits(resources, &manifest) }
+        if let resources = fields["resources"] { manifest.limits = try limits(resources) }
         if let restart = fields["restart"] {
-            guard let policy = ContainerManifest.Restart(rawValue: try restart.string()) else {
+            guard let policy = RestartPolicy(rawValue: try restart.string()) else {
                 throw restart.failure(
                     "'\(try restart.string())' is not a restart policy",
                     hint: "write no, on-failure or always")
@@ -80,23 +81,23 @@ struct SpecReader {
         return text
     }
 
-    private func ports(_ node: YAMLNode) throws(VoltError) -> [ContainerManifest.Port] {
-        var ports: [ContainerManifest.Port] = []
+    private func ports(_ node: YAMLNode) throws(VoltError) -> [PublishedPort] {
+        var ports: [PublishedPort] = []
         for item in try node.items() {
             let port = try item.parsed(PortText.parse)
             if ports.contains(where: {
-                $0.host == port.host
+                $0.hostPort == port.hostPort
                     && ($0.address == port.address || $0.address == "0.0.0.0" || port.address == "0.0.0.0")
             }) {
-                throw item.failure("port \(port.host) of the host is published twice")
+                throw item.failure("port \(port.hostPort) of the host is published twice")
             }
             ports.append(port)
         }
         return ports
     }
 
-    private func volumes(_ node: YAMLNode) throws(VoltError) -> [ContainerManifest.Volume] {
-        var volumes: [ContainerManifest.Volume] = []
+    private func volumes(_ node: YAMLNode) throws(VoltError) -> [VolumeMount] {
+        var volumes: [VolumeMount] = []
         for item in try node.items() {
             let volume = try self.volume(item, try item.string())
             if volumes.contains(where: { $0.target == volume.target }) {
@@ -107,7 +108,7 @@ struct SpecReader {
         return volumes
     }
 
-    private func volume(_ node: YAMLNode, _ text: String) throws(VoltError) -> ContainerManifest.Volume {
+    private func volume(_ node: YAMLNode, _ text: String) throws(VoltError) -> VolumeMount {
         let hint =
             "write name:/path, ./path:/path or either with :ro; a name may have :suid, :dev and :nocopy"
         let parts = text.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
@@ -139,18 +140,16 @@ struct SpecReader {
                     "'\(parts[0])' is a part of the source: 'suid', 'dev' and 'nocopy' are for volumes by name",
                     hint: "write \(parts[0]):\(target)")
             }
-            return .init(source: .path(try Self.relative(node, parts[0])), target: target, readOnly: true)
+            return VolumeMount(
+                source: try Self.relative(node, parts[0]), isVolume: false, target: target, readOnly: true)
         }
         guard Name.isValid(parts[0]), let name = try? Name(parts[0]) else {
             throw node.failure(
                 "'\(parts[0])' is not the name of a volume", hint: "\(hint); names are of a-z, 0-9 and '-'")
         }
-        var volume = ContainerManifest.Volume(
-            source: .named(name), target: target, readOnly: mode.readOnly)
-        volume.allowsSetuid = mode.allowsSetuid
-        volume.allowsDevices = mode.allowsDevices
-        volume.staysEmpty = mode.staysEmpty
-        return volume
+        return VolumeMount(
+            source: name.text, isVolume: true, target: target, readOnly: mode.readOnly,
+            allowsSetuid: mode.allowsSetuid, allowsDevices: mode.allowsDevices, staysEmpty: mode.staysEmpty)
     }
 
     /// A path below the source, without `.` and empty parts; `""` is the source itself.
@@ -163,33 +162,35 @@ struct SpecReader {
         return parts.joined(separator: "/")
     }
 
-    private func limits(_ node: YAMLNode, _ manifest: inout ContainerManifest) throws(VoltError) {
+    private func limits(_ node: YAMLNode) throws(VoltError) -> ResourceLimits {
+        var limits = ResourceLimits()
         let fields = try node.fields(["memory", "cpus", "pids"])
         if let memory = fields["memory"] {
-            manifest.memory = try memory.parsed { text throws(VoltError) in try ByteSize(text).bytes }
+            limits.memory = try memory.parsed { text throws(VoltError) in try ByteSize(text).bytes }
             // Less does not even hold the first process.
-            guard manifest.memory ?? 0 >= 1 << 20 else { throw memory.failure("memory is less than 1M") }
+            guard limits.memory ?? 0 >= 1 << 20 else { throw memory.failure("memory is less than 1M") }
         }
         if let cpus = fields["cpus"] {
             let value = try cpus.number()
             guard value >= 0.01, value <= 4096 else {
                 throw cpus.failure("cpus is not between 0.01 and 4096")
             }
-            manifest.cpus = value
+            limits.cpus = value
         }
         if let pids = fields["pids"] {
             let value = try pids.integer()
             guard value >= 1, value <= 4_194_304 else {
                 throw pids.failure("pids is not between 1 and 4194304")
             }
-            manifest.pids = value
+            limits.pids = value
         }
+        return limits
     }
 }
 
 /// `[ADDRESS:]HOST:CONTAINER[/tcp]`.
 enum PortText {
-    static func parse(_ text: String) throws(VoltError) -> ContainerManifest.Port {
+    static func parse(_ text: String) throws(VoltError) -> PublishedPort {
         let failure = VoltError(
             .usage, "'\(text)' is not a published port",
             hint: "write HOST:CONTAINER, such as 8080:80 or 127.0.0.1:8080:80")
@@ -209,13 +210,13 @@ enum PortText {
         rest = rest[..<last]
         guard let colon = rest.lastIndex(of: ":") else {
             guard let host = number(rest) else { throw failure }
-            return .init(address: "0.0.0.0", host: host, container: container)
+            return .init(address: "0.0.0.0", hostPort: host, containerPort: container)
         }
         guard let host = number(rest[rest.index(after: colon)...]) else { throw failure }
         var address = rest[..<colon]
         if address.hasPrefix("["), address.hasSuffix("]") { address = address.dropFirst().dropLast() }
         guard isAddress(address) else { throw failure }
-        return .init(address: String(address), host: host, container: container)
+        return .init(address: String(address), hostPort: host, containerPort: container)
     }
 
     private static func number(_ text: Substring) -> UInt16? {
