@@ -28,6 +28,7 @@ let modules = """
     module  Sources/VoltKit/TestKit          VoltTestKit               VoltCore VoltSystem CVoltSystem
     module  Sources/VoltKit/Trust            VoltTrust                 VoltCore VoltOCI VoltSigning VoltSystem VoltYAML
     module  Sources/VoltKit/Workload         VoltWorkload              VoltCore
+    module  Sources/VoltKit/WorkloadTool     VoltWorkloadTool          VoltCore VoltPlugin VoltSystem VoltWorkload
     module  Sources/VoltKit/YAML             VoltYAML                  VoltCore CYAML
 
     static  Sources/volt                     volt                      VoltCore VoltPlugin CVoltSystem
@@ -45,7 +46,7 @@ let modules = """
     static  Sources/volt-container/run       volt-container--run       ContainerSandbox VoltCore VoltSystem CVoltSystem
     program Sources/volt-demo                volt-demo                 VoltCLI VoltCore VoltCrypto VoltSystem VoltTestKit ArgumentParser
     program Sources/volt-gitops/CLI          volt-gitops               GitopsEngine GitopsMessage GitopsSource VoltCLI VoltCore VoltSystem ArgumentParser
-    module  Sources/volt-gitops/Engine       GitopsEngine              GitopsMessage GitopsSource VoltCore VoltCrypto VoltManifest VoltPages VoltPlugin VoltSQLite VoltServer VoltSystem VoltTrust VoltWorkload VoltYAML CVoltSystem
+    module  Sources/volt-gitops/Engine       GitopsEngine              GitopsMessage GitopsSource VoltCore VoltCrypto VoltManifest VoltPages VoltSQLite VoltServer VoltSystem VoltTrust VoltWorkload VoltWorkloadTool VoltYAML CVoltSystem
     module  Sources/volt-gitops/Message      GitopsMessage             GitopsSource VoltCore VoltCrypto
     module  Sources/volt-gitops/Source       GitopsSource              VoltCore VoltCrypto VoltSystem
     program Sources/volt-gitops/notify       volt-gitops--notify       GitopsMessage VoltCore VoltCrypto VoltHTTP VoltSystem CVoltSystem
@@ -93,6 +94,7 @@ let tests = """
     VoltSystemTests        VoltCore VoltSystem VoltTestKit
     VoltTrustTests         VoltCore VoltCrypto VoltOCI VoltSigning VoltTrust
     VoltWorkloadTests      VoltCore VoltManifest VoltWorkload
+    VoltWorkloadToolTests  VoltCore VoltSystem VoltTestKit VoltWorkload VoltWorkloadTool
     VoltYAMLTests          VoltCore VoltYAML
     """
 

@@ -15,21 +15,7 @@ struct FoundTool {
 enum Inventory {
     /// The names of all tools, sorted; names that `volt` has for itself are left out.
     static func names(_ search: PluginSearch) -> [String] {
-        var names: Set<String> = []
-        for directory in search.directories {
-            let path = directory.bytes.isEmpty ? [UInt8(ascii: "/")] : directory.bytes
-            guard let stream = opendir(path.map { CChar(bitPattern: $0) } + [0]) else { continue }
-            defer { closedir(stream) }
-            while let entry = readdir(stream) {
-                let file = withUnsafePointer(to: &entry.pointee.d_name) {
-                    $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-                }
-                if let name = ToolName.ofFile(file), !CommandTable.reserved.contains(name) {
-                    names.insert(name)
-                }
-            }
-        }
-        return names.sorted()
+        search.names().filter { !CommandTable.reserved.contains($0) }
     }
 
     /// All tools, sorted by name.

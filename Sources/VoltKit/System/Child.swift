@@ -74,10 +74,11 @@ public struct Child: ~Copyable {
     ///   - limit: after this time the child's process group is killed.
     ///   - grace: how long the child may take to end after it was asked to stop.
     ///   - stop: asked ten times a second; when it turns true the child gets SIGTERM.
-    ///   - line: called for each line; longer ones are cut at 64 KiB.
+    ///   - longestLine: lines are cut at as many bytes.
+    ///   - line: called for each line.
     public consuming func finish(
         input bytes: [UInt8] = [], limit: Duration, grace: Duration = .seconds(20),
-        stop: () -> Bool = { false },
+        longestLine: Int = 64 << 10, stop: () -> Bool = { false },
         line: (Stream, String) -> Void
     ) -> Outcome {
         // A child that does not read must not end this process by SIGPIPE; servers ignore that signal.
@@ -88,7 +89,8 @@ public struct Child: ~Copyable {
         var asked = false
         var killed = false
         var readers = [
-            LineReader(stream: .stdout, descriptor: output), LineReader(stream: .stderr, descriptor: errors),
+            LineReader(stream: .stdout, descriptor: output, longest: longestLine),
+            LineReader(stream: .stderr, descriptor: errors, longest: longestLine),
         ]
         var status: Int32 = 0
         var exited: ContinuousClock.Instant?
@@ -146,12 +148,14 @@ public struct Child: ~Copyable {
 private struct LineReader {
     let stream: Child.Stream
     let descriptor: Int32
+    private let longest: Int
     private(set) var isOpen = true
     private var pending: [UInt8] = []
 
-    init(stream: Child.Stream, descriptor: Int32) {
+    init(stream: Child.Stream, descriptor: Int32, longest: Int) {
         self.stream = stream
         self.descriptor = descriptor
+        self.longest = longest
     }
 
     mutating func read(_ line: (Child.Stream, String) -> Void) {
@@ -159,17 +163,24 @@ private struct LineReader {
         let count = Glibc.read(descriptor, &part, part.count)
         if count < 0, errno == EINTR || errno == EAGAIN { return }
         guard count > 0 else { return end(line) }
-        pending += part[..<count]
-        while let newline = pending.firstIndex(of: 10) {
-            line(stream, String(decoding: pending[..<newline].prefix(1 << 16), as: UTF8.self))
-            pending.removeSubrange(...newline)
+        var rest = part[..<count]
+        while let newline = rest.firstIndex(of: 10) {
+            keep(rest[..<newline])
+            line(stream, String(decoding: pending, as: UTF8.self))
+            pending.removeAll(keepingCapacity: true)
+            rest = rest[(newline + 1)...]
         }
-        if pending.count > 1 << 20 { pending.removeLast(pending.count - 1 << 16) }
+        keep(rest)
+    }
+
+    /// Adds to the line that has not ended, up to the longest one.
+    private mutating func keep(_ bytes: ArraySlice<UInt8>) {
+        pending += bytes.prefix(longest - pending.count)
     }
 
     mutating func end(_ line: (Child.Stream, String) -> Void) {
         guard isOpen else { return }
-        if !pending.isEmpty { line(stream, String(decoding: pending.prefix(1 << 16), as: UTF8.self)) }
+        if !pending.isEmpty { line(stream, String(decoding: pending, as: UTF8.self)) }
         close(descriptor)
         isOpen = false
     }

@@ -1,8 +1,8 @@
 internal import GitopsSource
 internal import Glibc
 public import VoltCore
-internal import VoltPlugin
 public import VoltSystem
+internal import VoltWorkloadTool
 
 /// The commands of `volt gitops`, over the journal of this host.
 public struct Gitops: Sendable {
@@ -150,7 +150,7 @@ public struct Gitops: Sendable {
     }
 
     func leftovers(_ journal: Journal) -> Leftovers {
-        Leftovers(journal: journal, paths: paths, environment: environment, plugins: plugins)
+        Leftovers(journal: journal, paths: paths, kinds: kinds)
     }
 
     private func removeWorkload(_ pipeline: Pipeline, deployed: Deployed?) throws(VoltError) {
@@ -158,16 +158,10 @@ public struct Gitops: Sendable {
         let manifest = try ManifestFinder.find(
             in: "\(paths.snapshots(pipeline.name))/\(deployed.snapshot)", path: pipeline.path,
             workload: pipeline.workload)
-        let tool = try plugins.tool(
-            ofKind: manifest.kind, hint: "install it, so that workload '\(pipeline.workload)' can be removed")
-        var said = ""
-        let outcome = try Child.start(
-            tool, ["remove", "--workload", pipeline.workload.text], environment: environment
-        )
-        .finish(limit: .seconds(120)) { _, line in said = line }
-        guard outcome == .exited(0) else {
-            throw VoltError(.failed, "workload '\(pipeline.workload)' was not removed: \(said)")
-        }
+        // One that is not there is no reason to keep the pipeline.
+        _ = try kinds.find(
+            manifest.kind, hint: "install it, so that workload '\(pipeline.workload)' can be removed"
+        ).remove(pipeline.workload)
     }
 
     // MARK: The server of this host
@@ -190,12 +184,9 @@ public struct Gitops: Sendable {
     /// Tells the running server that the journal has something new; does nothing when none runs.
     func ring() { Doorbell.ring(paths.doorbell) }
 
-    /// Whether the process of this host's server, or another `sync`, holds the queue.
-    public var isServed: Bool { server() != nil }
-
     // MARK: Parts
 
-    var plugins: PluginSearch { PluginSearch(environment: environment, selfPath: selfPath) }
+    var kinds: WorkloadKinds { WorkloadKinds(environment: environment, selfPath: selfPath) }
 
     func reader() throws(VoltError) -> SourceReader {
         SourceReader(
@@ -208,6 +199,6 @@ public struct Gitops: Sendable {
     ) throws(VoltError) -> Deployer {
         Deployer(
             journal: journal, paths: paths, environment: environment, clock: clock, reader: try reader(),
-            plugins: plugins, gatekeeper: gatekeeper, shutsDown: shutsDown, progress: progress)
+            kinds: kinds, gatekeeper: gatekeeper, shutsDown: shutsDown, progress: progress)
     }
 }

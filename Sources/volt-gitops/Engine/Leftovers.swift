@@ -1,17 +1,16 @@
-internal import FoundationEssentials
 internal import GitopsMessage
 internal import Glibc
 internal import VoltCore
-internal import VoltPlugin
 internal import VoltSystem
+internal import VoltWorkload
+internal import VoltWorkloadTool
 
 /// Removes what deleted pipelines have left on disk: their secret, their mirror and their snapshots. A delete
 /// that was killed halfway is finished here by the next one, or by the next start of the server.
 struct Leftovers {
     let journal: Journal
     let paths: GitopsPaths
-    let environment: [String: String]
-    let plugins: PluginSearch
+    let kinds: WorkloadKinds
 
     /// Removes what nothing needs any more. A snapshot stays for as long as a workload that was kept may mount it.
     func clear() throws(VoltError) {
@@ -90,18 +89,9 @@ struct Leftovers {
 
     /// Whether a workload may still run; one whose tool cannot tell is taken to.
     private func exists(_ workload: Name, kind: String?) -> Bool {
-        struct Answer: Decodable { let state: String }
-        guard let kind, let tool = try? plugins.tool(ofKind: kind) else { return true }
-        var text = ""
-        let child = try? Child.start(
-            tool, ["status", "--workload", workload.text, "-o", "json"], environment: environment)
-        guard let child else { return true }
-        let outcome = child.finish(limit: .seconds(20)) { stream, line in
-            if stream == .stdout, text.utf8.count < 1 << 16 { text += line + "\n" }
+        guard let kind, let tool = try? kinds.find(kind) else { return true }
+        do throws(VoltError) { return try tool.status(of: workload).state != .absent } catch {
+            return error.code != .notFound
         }
-        guard outcome == .exited(0),
-            let answer = try? JSONDecoder().decode(Answer.self, from: Data(text.utf8))
-        else { return outcome != .exited(ExitCode.notFound.rawValue) }
-        return answer.state != "absent"
     }
 }

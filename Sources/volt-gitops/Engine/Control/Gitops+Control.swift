@@ -3,7 +3,7 @@ internal import VoltSystem
 
 extension Gitops {
     var gatekeeper: Gatekeeper {
-        let reader = WorkloadReader(paths: paths, environment: environment, plugins: plugins)
+        let reader = WorkloadReader(paths: paths, kinds: kinds)
         return Gatekeeper(clock: clock, zones: zones, health: { reader.health(of: $0, $1) })
     }
 
@@ -13,7 +13,7 @@ extension Gitops {
     {
         DriftWatch(
             paths: paths, clock: clock,
-            reader: WorkloadReader(paths: paths, environment: environment, plugins: plugins), log: log,
+            reader: WorkloadReader(paths: paths, kinds: kinds), log: log,
             queued: queued)
     }
 

@@ -1,13 +1,12 @@
 internal import Glibc
 internal import VoltCore
-internal import VoltPlugin
 internal import VoltSystem
+internal import VoltWorkloadTool
 
 /// Removes the workload of a commit that has no manifest any more, when the pipeline says so.
 struct Pruning {
     let paths: GitopsPaths
-    let environment: [String: String]
-    let plugins: PluginSearch
+    let kinds: WorkloadKinds
 
     /// How a commit without a manifest ended.
     enum Outcome: Equatable {
@@ -64,21 +63,15 @@ struct Pruning {
     func run(_ snapshot: Snapshot, _ pipeline: Pipeline, deployed: String?) throws(VoltError) -> Outcome? {
         guard try Self.isMeant(by: snapshot.directory, pipeline) else { return nil }
         guard let deployed else { return .nothing }
-        let reader = WorkloadReader(paths: paths, environment: environment, plugins: plugins)
+        let reader = WorkloadReader(paths: paths, kinds: kinds)
         // The commit that was deployed last may be one without a manifest itself.
         let old = "\(paths.snapshots(pipeline.name))/\(deployed)"
         if Files.isDirectory(old), !ManifestFinder.exists(in: old, path: pipeline.path) { return .nothing }
         let kind = try reader.kind(of: pipeline, in: deployed)
-        let tool = try plugins.tool(
-            ofKind: kind, hint: "install it, so that workload '\(pipeline.workload)' can be removed")
-        var said = ""
-        let outcome = try Child.start(
-            tool, ["remove", "--workload", pipeline.workload.text], environment: environment
-        ).finish(limit: .seconds(120)) { _, line in said = line }
-        // Not found: it was removed before, by hand or by an attempt that was cut off.
-        guard outcome == .exited(0) || outcome == .exited(ExitCode.notFound.rawValue) else {
-            throw VoltError(.failed, "workload '\(pipeline.workload)' was not removed: \(said)")
-        }
+        // There may be none any more: it was removed by hand or by an attempt that was cut off.
+        _ = try kinds.find(
+            kind, hint: "install it, so that workload '\(pipeline.workload)' can be removed"
+        ).remove(pipeline.workload)
         return .removed
     }
 }

@@ -1,17 +1,12 @@
-internal import FoundationEssentials
 internal import VoltCore
-internal import VoltPlugin
 internal import VoltSystem
 internal import VoltWorkload
+internal import VoltWorkloadTool
 
 /// Asks `volt-<kind> status` what a workload is now.
 struct WorkloadReader: Sendable {
-    /// How long the tool may take.
-    static let limit = Duration.seconds(20)
-
     let paths: GitopsPaths
-    let environment: [String: String]
-    let plugins: PluginSearch
+    let kinds: WorkloadKinds
 
     /// What the workload of a pipeline is now; nil when the pipeline was never deployed.
     ///
@@ -23,7 +18,7 @@ struct WorkloadReader: Sendable {
 
     /// What the workload is now, by the tool of the kind that a deployed snapshot asks for.
     func status(of pipeline: Pipeline, snapshot: String) throws(VoltError) -> WorkloadStatus? {
-        try status(of: pipeline, kind: try kind(of: pipeline, in: snapshot))
+        try kinds.find(try kind(of: pipeline, in: snapshot)).status(of: pipeline.workload)
     }
 
     /// The kind of workload that a deployed snapshot asks for.
@@ -35,23 +30,6 @@ struct WorkloadReader: Sendable {
                 hint: "run 'volt gitops sync --name \(pipeline.name)'")
         }
         return try ManifestFinder.find(in: directory, path: pipeline.path, workload: pipeline.workload).kind
-    }
-
-    private func status(of pipeline: Pipeline, kind: String) throws(VoltError) -> WorkloadStatus {
-        let tool = try plugins.tool(ofKind: kind)
-        var output = ""
-        var said = ""
-        let outcome = try Child.start(
-            tool, ["status", "--workload", pipeline.workload.text, "-o", "json"], environment: environment
-        ).finish(limit: Self.limit) { stream, line in
-            if stream == .stdout, output.utf8.count < 1 << 16 { output += line + "\n" } else { said = line }
-        }
-        guard outcome == .exited(0) else {
-            throw VoltError(.failed, "'volt-\(kind) status' ended with \(outcome): \(said)")
-        }
-        do { return try JSONDecoder().decode(WorkloadStatus.self, from: Data(output.utf8)) } catch {
-            throw VoltError(.failed, "'volt-\(kind) status' printed what is no status of a workload")
-        }
     }
 
     /// The health of a workload, for a pipeline that waits for it.

@@ -1,6 +1,7 @@
 internal import VoltCore
 internal import VoltSystem
 internal import VoltWorkload
+internal import VoltWorkloadTool
 
 extension Deployer {
     /// What is to become of an attempt once its commit is known.
@@ -173,9 +174,8 @@ extension Deployer {
     private func workloadProblem(_ work: Work) throws(VoltError) -> String? {
         if try journal.isUnsettled(work.attempt.pipeline) { return "a deploy that was cut off" }
         guard work.wasApplied, let tool = work.tool else { return nil }
-        let status = WorkloadProbe(tool: tool, environment: environment).status(of: work.pipeline.workload)
         // A kind that has no 'status' is believed: the contract says that the old one goes on.
-        guard let status else { return nil }
+        guard let status = try? tool.status(of: work.pipeline.workload) else { return nil }
         switch status.state {
         case .running, .restarting, .starting: return nil
         case .absent where work.deployed == nil: return nil

@@ -1,8 +1,8 @@
 internal import Glibc
 internal import VoltCore
-internal import VoltPlugin
 internal import VoltSystem
 internal import VoltWorkload
+internal import VoltWorkloadTool
 
 /// Brings one attempt from the queue to its end: fetch, snapshot, decide, apply. Everything blocks the
 /// calling thread, whose journal it uses.
@@ -27,7 +27,7 @@ struct Deployer {
     let environment: [String: String]
     let clock: any WallClock
     let reader: SourceReader
-    let plugins: PluginSearch
+    let kinds: WorkloadKinds
     let gatekeeper: Gatekeeper
     /// Whether the server is to end.
     let shutsDown: @Sendable () -> Bool
@@ -61,7 +61,7 @@ struct Deployer {
             case .hold(let note, let decision): return try finish(.held, note, decision, &work)
             case .deploy(let reason): work.reason = reason
             }
-            if let pruned = try Pruning(paths: paths, environment: environment, plugins: plugins).run(
+            if let pruned = try Pruning(paths: paths, kinds: kinds).run(
                 snapshot, pipeline, deployed: deployed?.snapshot)
             {
                 try journal.mark(attempt.id, .pruned)
@@ -71,9 +71,8 @@ struct Deployer {
             }
             let manifest = try ManifestFinder.find(
                 in: snapshot.directory, path: pipeline.path, workload: pipeline.workload)
-            let tool = try plugins.tool(
-                ofKind: manifest.kind, hint: "install it, then run 'volt gitops sync --name \(pipeline.name)'"
-            )
+            let tool = try kinds.find(
+                manifest.kind, hint: "install it, then run 'volt gitops sync --name \(pipeline.name)'")
             work.tool = tool
             if asksToStop(&work) != nil { throw VoltError(.tryAgain, "stopped") }
             let left = max(limit + work.waited - (ContinuousClock.now - started), .seconds(1))
@@ -272,7 +271,7 @@ struct Work {
     /// What was to be tried again when it began.
     var earlierTry: Retry?
     /// The tool of the workload's kind.
-    var tool: String?
+    var tool: WorkloadTool?
     /// Whether the tool was started.
     var wasApplied = false
     /// What names of images in its definition resolved to.

@@ -1,13 +1,11 @@
-internal import FoundationEssentials
 internal import VoltCore
-internal import VoltPlugin
-internal import VoltSystem
 internal import VoltWorkload
+internal import VoltWorkloadTool
 
 /// What names of images meant when a commit was deployed. A commit that runs again runs with those.
 extension Deployer {
     /// The images that an attempt is to run with; none for a new commit, whose names mean what they mean now.
-    func earlierImages(_ tool: String, _ work: inout Work) throws(VoltError) -> [String: String] {
+    func earlierImages(_ tool: WorkloadTool, _ work: inout Work) throws(VoltError) -> [String: String] {
         try learnImages(tool, work)
         guard let target = work.attempt.target else { return [:] }
         let images = try journal.images(
@@ -22,11 +20,10 @@ extension Deployer {
 
     /// Before something else takes its place: what runs may have been deployed by a version that kept no images, and
     /// its tool may know them.
-    private func learnImages(_ tool: String, _ work: Work) throws(VoltError) {
+    private func learnImages(_ tool: WorkloadTool, _ work: Work) throws(VoltError) {
         guard let good = try journal.lastApplied(of: work.attempt.pipeline), let commit = good.commit,
             try journal.images(of: good.id).isEmpty,
-            let status = WorkloadProbe(tool: tool, environment: environment).status(
-                of: work.pipeline.workload),
+            let status = try? tool.status(of: work.pipeline.workload),
             status.desiredRevision == commit, let images = status.images
         else { return }
         try journal.setImages(images, attempt: good.id)
@@ -45,31 +42,16 @@ extension Gitops {
         guard !images.isEmpty,
             let manifest = try? ManifestFinder.find(
                 in: directory, path: pipeline.path, workload: pipeline.workload),
-            let tool = try? plugins.tool(ofKind: manifest.kind)
+            let tool = try? kinds.find(manifest.kind)
         else { return }
-        var words = [
-            "apply", "--dry-run", "--workload", pipeline.workload.text, "--manifest", manifest.file,
-            "--source",
-            manifest.source, "--revision", commit, "-o", "json",
-        ]
-        words += images.applyWords
-        var failure: ToolFailure?
-        let outcome = try Child.start(tool, words, environment: environment).finish(limit: .seconds(60)) {
-            stream, line in
-            if stream == .stderr {
-                failure = (try? JSONDecoder().decode(ToolFailure.self, from: Data(line.utf8))) ?? failure
-            }
+        let request = ApplyRequest(
+            workload: pipeline.workload, manifest: manifest.file, source: manifest.source, revision: commit,
+            images: images)
+        do throws(VoltError) { _ = try tool.plan(request) } catch {
+            // Whatever else is wrong is said by the attempt.
+            guard error.code == .notFound else { return }
+            throw VoltError(
+                .notFound, "cannot bring back \(commit.prefix(7)): \(error.message)", hint: error.hint)
         }
-        // Whatever else is wrong is said by the attempt.
-        guard outcome == .exited(ExitCode.notFound.rawValue) else { return }
-        throw VoltError(
-            .notFound,
-            "cannot bring back \(commit.prefix(7)): \(failure?.error ?? "an image of it is no longer there")",
-            hint: failure?.hint)
     }
-}
-
-extension [String: String] {
-    /// The options of `volt-<kind> apply` for images that are to run again.
-    var applyWords: [String] { sorted { $0.key < $1.key }.flatMap { ["--image", "\($0.key)=\($0.value)"] } }
 }

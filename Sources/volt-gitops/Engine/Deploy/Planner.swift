@@ -1,9 +1,8 @@
-internal import FoundationEssentials
 internal import Glibc
 public import VoltCore
-internal import VoltPlugin
 internal import VoltSystem
 public import VoltWorkload
+internal import VoltWorkloadTool
 
 /// What a deploy of the tip would do.
 public struct DeployPlan: Codable, Sendable, Equatable {
@@ -126,31 +125,15 @@ extension Gitops {
         let manifest = try ManifestFinder.find(
             in: directory, path: pipeline.path, workload: pipeline.workload)
         plan.kind = manifest.kind
-        let tool = try plugins.tool(ofKind: manifest.kind)
-        var services: [ServicePlan] = []
-        var last = ""
-        let outcome = try Child.start(
-            tool,
-            [
-                "apply", "--dry-run", "--workload", pipeline.workload.text, "--manifest", manifest.file,
-                "--source", manifest.source, "--revision", plan.commit, "-o", "json",
-            ], environment: environment
-        ).finish(limit: limit) { stream, line in
-            let bytes = Data(line.utf8)
-            if let event = try? JSONDecoder().decode(ApplyEvent.self, from: bytes) {
-                if case .plan(let service) = event { services.append(service) }
-            } else if let failure = try? JSONDecoder().decode(ToolFailure.self, from: bytes) {
-                last = failure.error
-            } else if !line.isEmpty {
-                last = line
-            }
-        }
-        plan.services = services
-        if outcome == .exited(ExitCode.usage.rawValue) {
+        let tool = try kinds.find(manifest.kind)
+        let request = ApplyRequest(
+            workload: pipeline.workload, manifest: manifest.file, source: manifest.source,
+            revision: plan.commit)
+        if let services = try tool.plan(request, limit: limit) {
+            plan.services = services
+        } else {
             plan.note =
                 "'volt-\(manifest.kind)' has no --dry-run, so what becomes of its services is not known"
-        } else if outcome != .exited(0) {
-            throw VoltError(.failed, last.isEmpty ? "'volt-\(manifest.kind) apply' \(outcome.words)" : last)
         }
     }
 }

@@ -3,8 +3,8 @@ internal import GitopsSource
 internal import Glibc
 internal import Synchronization
 internal import VoltCore
-internal import VoltPlugin
 internal import VoltSystem
+internal import VoltWorkloadTool
 
 /// Looks at everything that `volt gitops` needs. Nothing is changed.
 extension Gitops {
@@ -34,7 +34,7 @@ extension Gitops {
         }
         let pipelines = (try? journal.pipelines()) ?? []
         checks += permissions(pipelines)
-        checks += kinds(pipelines, journal)
+        checks += kindChecks(pipelines, journal)
         checks += [host.unit(), host.kernel()]
         for pipeline in pipelines where pipeline.provider.hooks != nil {
             checks.append(hook(pipeline, journal))
@@ -115,8 +115,8 @@ extension Gitops {
     }
 
     /// The tools of the kinds that are deployed here.
-    private func kinds(_ pipelines: [Pipeline], _ journal: Journal) -> [DoctorCheck] {
-        let reader = WorkloadReader(paths: paths, environment: environment, plugins: plugins)
+    private func kindChecks(_ pipelines: [Pipeline], _ journal: Journal) -> [DoctorCheck] {
+        let reader = WorkloadReader(paths: paths, kinds: kinds)
         var users: [String: [String]] = [:]
         for pipeline in pipelines {
             guard let deployed = try? journal.deployed(of: pipeline.name.text),
@@ -127,8 +127,8 @@ extension Gitops {
         if users.isEmpty { users["container"] = [] }
         return users.sorted { $0.key < $1.key }.map { kind, names in
             do throws(VoltError) {
-                let tool = try plugins.tool(ofKind: kind, hint: "install it with 'make install-\(kind)'")
-                return .ok("kind \(kind)", "'\(tool)' applies it")
+                let tool = try kinds.find(kind, hint: "install it with 'make install-\(kind)'")
+                return .ok("kind \(kind)", "'\(tool.path)' applies it")
             } catch {
                 let who = names.isEmpty ? "" : ", which \(names.joined(separator: ", ")) needs"
                 return .fail("kind \(kind)", "\(error.message)\(who)", error.hint ?? "see 'docs/contract.md'")

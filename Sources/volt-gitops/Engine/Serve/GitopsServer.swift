@@ -69,7 +69,7 @@ public struct GitopsServer: Sendable {
                 Deployer(
                     journal: journal, paths: gitops.paths, environment: gitops.environment,
                     clock: gitops.clock,
-                    reader: reader, plugins: gitops.plugins, gatekeeper: gitops.gatekeeper,
+                    reader: reader, kinds: gitops.kinds, gatekeeper: gitops.gatekeeper,
                     shutsDown: shutsDown,
                     progress: { log("\(name): \($0)") })
             })
@@ -129,8 +129,7 @@ public struct GitopsServer: Sendable {
         DispatchQueue.global().async { [gitops] in
             do throws(VoltError) {
                 let journal = try Journal(state: gitops.paths.state)
-                let reader = WorkloadReader(
-                    paths: gitops.paths, environment: gitops.environment, plugins: gitops.plugins)
+                let reader = WorkloadReader(paths: gitops.paths, kinds: gitops.kinds)
                 let revival = Revival(
                     journal: journal, paths: gitops.paths, reader: reader, clock: gitops.clock, log: log)
                 if try revival.run() { queued() }
