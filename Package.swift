@@ -21,6 +21,7 @@ let modules = """
     module  Sources/VoltKit/Registry         VoltRegistry              VoltArchive VoltCore VoltCrypto VoltHTTP VoltOCI VoltPlugin VoltSigning VoltSystem CVoltSystem
     module  Sources/VoltKit/S3               VoltS3                    VoltCore VoltCrypto VoltHTTP VoltSystem
     module  Sources/VoltKit/SQLite           VoltSQLite                VoltCore CSQLite
+    module  Sources/VoltKit/Sandbox          VoltSandbox               VoltCore VoltSystem CVoltSystem
     module  Sources/VoltKit/Server           VoltServer                VoltCore CTLS CVoltSystem NIOCore NIOHTTP1 NIOPosix
     module  Sources/VoltKit/Signing          VoltSigning               VoltCore VoltCrypto VoltOCI
     module  Sources/VoltKit/Store            VoltStore                 VoltCore VoltCrypto VoltSystem CVoltSystem CZstd
@@ -35,22 +36,22 @@ let modules = """
     program Sources/volt-cas/CLI             volt-cas                  CasExchange VoltArchive VoltCLI VoltCore VoltStore VoltSystem ArgumentParser
     module  Sources/volt-cas/Exchange        CasExchange               VoltArchive VoltCore VoltOCI VoltStore VoltSystem CVoltSystem
     program Sources/volt-container/CLI       volt-container            ContainerEngine VoltCLI VoltCore VoltSystem VoltWorkload ArgumentParser
-    module  Sources/volt-container/Engine    ContainerEngine           ContainerSandbox ContainerSecrets ContainerTransfer VoltArchive VoltCore VoltCrypto VoltManifest VoltOCI VoltSigning VoltStore VoltSystem VoltTrust VoltWorkload CVoltSystem
-    module  Sources/volt-container/Sandbox   ContainerSandbox          VoltCore VoltSystem CVoltSystem
+    module  Sources/volt-container/Engine    ContainerEngine           ContainerSandbox ContainerSecrets ContainerTransfer VoltArchive VoltCore VoltCrypto VoltManifest VoltOCI VoltSandbox VoltSigning VoltStore VoltSystem VoltTrust VoltWorkload CVoltSystem
+    module  Sources/volt-container/Sandbox   ContainerSandbox          VoltCore VoltSandbox VoltSystem CVoltSystem
     module  Sources/volt-container/Secrets   ContainerSecrets          VoltCore VoltCrypto VoltSystem VoltWorkload VoltYAML
     module  Sources/volt-container/Transfer  ContainerTransfer         VoltOCI
     program Sources/volt-container/decrypt   volt-container--decrypt   ContainerSandbox ContainerSecrets VoltCore VoltSystem VoltWorkload CVoltSystem
-    static  Sources/volt-container/init      volt-container--init      ContainerSandbox VoltCore VoltSystem CVoltSystem
+    static  Sources/volt-container/init      volt-container--init      ContainerSandbox VoltCore VoltSandbox VoltSystem CVoltSystem
     static  Sources/volt-container/port      volt-container--port      ContainerSandbox VoltCore VoltSystem CVoltSystem
     program Sources/volt-container/registry  volt-container--registry  ContainerTransfer VoltCore VoltOCI VoltRegistry VoltSigning VoltSystem
-    static  Sources/volt-container/run       volt-container--run       ContainerSandbox VoltCore VoltSystem CVoltSystem
+    static  Sources/volt-container/run       volt-container--run       ContainerSandbox VoltCore VoltSandbox VoltSystem CVoltSystem
     program Sources/volt-demo                volt-demo                 VoltCLI VoltCore VoltCrypto VoltSystem VoltTestKit ArgumentParser
     program Sources/volt-gitops/CLI          volt-gitops               GitopsEngine GitopsMessage GitopsSource VoltCLI VoltCore VoltSystem ArgumentParser
     module  Sources/volt-gitops/Engine       GitopsEngine              GitopsMessage GitopsSource VoltCore VoltCrypto VoltManifest VoltPages VoltSQLite VoltServer VoltSystem VoltTrust VoltWorkload VoltWorkloadTool VoltYAML CVoltSystem
     module  Sources/volt-gitops/Message      GitopsMessage             GitopsSource VoltCore VoltCrypto
     module  Sources/volt-gitops/Source       GitopsSource              VoltCore VoltCrypto VoltSystem
-    program Sources/volt-gitops/notify       volt-gitops--notify       GitopsMessage VoltCore VoltCrypto VoltHTTP VoltSystem CVoltSystem
-    program Sources/volt-gitops/worker       volt-gitops--worker       GitopsSource VoltCore VoltCrypto VoltGit VoltHTTP VoltSystem CVoltSystem
+    program Sources/volt-gitops/notify       volt-gitops--notify       GitopsMessage VoltCore VoltCrypto VoltHTTP VoltSandbox VoltSystem
+    program Sources/volt-gitops/worker       volt-gitops--worker       GitopsSource VoltCore VoltCrypto VoltGit VoltHTTP VoltSandbox VoltSystem CVoltSystem
     module  Sources/volt-registry/Access     RegistryAccess            VoltCore VoltCrypto VoltOCI VoltPassword VoltPlugin VoltSystem VoltYAML
     program Sources/volt-registry/CLI        volt-registry             RegistryAccess RegistryEngine VoltCLI VoltCore VoltCrypto VoltOCI VoltRegistry VoltS3 VoltServer VoltSigning VoltStore VoltSystem ArgumentParser
     module  Sources/volt-registry/Engine     RegistryEngine            RegistryAccess VoltCore VoltOCI VoltPages VoltRegistry VoltS3 VoltServer VoltStore VoltSystem VoltYAML CVoltSystem
@@ -63,7 +64,7 @@ let modules = """
 let tests = """
     ContainerApplyTests    ContainerEngine VoltCore VoltSystem VoltTestKit VoltWorkload
     ContainerImageTests    ContainerEngine VoltArchive VoltCore VoltCrypto VoltStore VoltSystem VoltTestKit
-    ContainerRuntimeTests  ContainerEngine ContainerSandbox VoltCore VoltStore VoltSystem VoltTestKit
+    ContainerRuntimeTests  ContainerEngine ContainerSandbox VoltCore VoltSandbox VoltStore VoltSystem VoltTestKit
     ContainerSecretsTests  ContainerSecrets VoltCore VoltCrypto VoltSystem VoltTestKit VoltWorkload
     ContractTests          VoltSystem VoltTestKit CTestTerminal
     DocsTests              VoltSystem VoltTestKit

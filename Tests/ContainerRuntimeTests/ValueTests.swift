@@ -1,6 +1,7 @@
 import ContainerSandbox
 import Testing
 import VoltCore
+import VoltSandbox
 
 @testable import ContainerEngine
 

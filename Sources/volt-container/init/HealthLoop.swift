@@ -2,6 +2,7 @@ internal import CVoltSystem
 internal import ContainerSandbox
 internal import Glibc
 internal import VoltCore
+internal import VoltSandbox
 
 /// The health check: each try is a child, so that a try that hangs cannot hold process 1.
 struct HealthLoop {

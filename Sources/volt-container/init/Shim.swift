@@ -2,6 +2,7 @@ internal import CVoltSystem
 internal import ContainerSandbox
 internal import Glibc
 internal import VoltCore
+internal import VoltSandbox
 internal import VoltSystem
 
 /// Process 1: one payload, its signals and its health.

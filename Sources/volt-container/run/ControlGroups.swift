@@ -2,6 +2,7 @@ internal import CVoltSystem
 internal import ContainerSandbox
 internal import Glibc
 internal import VoltCore
+internal import VoltSandbox
 internal import VoltSystem
 
 /// The control groups of a container: one below the supervisor's own in each hierarchy that counts, so

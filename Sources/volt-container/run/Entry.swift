@@ -2,6 +2,7 @@ internal import CVoltSystem
 internal import ContainerSandbox
 internal import Glibc
 internal import VoltCore
+internal import VoltSandbox
 internal import VoltSystem
 
 /// A command in a container that runs: it joins the groups and namespaces of process 1 and gets exactly

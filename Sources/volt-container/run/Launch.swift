@@ -2,6 +2,7 @@ internal import CVoltSystem
 internal import ContainerSandbox
 internal import Glibc
 internal import VoltCore
+internal import VoltSandbox
 internal import VoltSystem
 
 /// What the child of the supervisor does to become systemd-nspawn: a mount namespace of its own

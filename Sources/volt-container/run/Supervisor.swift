@@ -2,6 +2,7 @@ internal import CVoltSystem
 internal import ContainerSandbox
 internal import Glibc
 internal import VoltCore
+internal import VoltSandbox
 internal import VoltSystem
 
 /// Keeps one container running: starts systemd-nspawn, keeps its output, starts it again by the restart

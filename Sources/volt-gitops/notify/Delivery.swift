@@ -1,9 +1,9 @@
-import CVoltSystem
 import GitopsMessage
 import Glibc
 import VoltCore
 import VoltCrypto
 import VoltHTTP
+import VoltSandbox
 import VoltSystem
 
 /// Carries out one request.
@@ -33,7 +33,8 @@ struct Delivery {
             secrets = [("Authorization", "Basic \(basic(url.user ?? "", url.password ?? ""))")]
         }
         // The files are read: what follows needs the network alone.
-        try Privileges.drop()
+        try HelperRights(memory: 1 << 30, fileSize: 1 << 20, descriptors: 64, becomesNobody: true).keepOnly(
+            "the messenger")
         let client = WebClient(settings)
         let limits = WebLimits(
             body: 1 << 20, total: .milliseconds(request.limit), connect: .seconds(10), redirects: 3)

@@ -3,6 +3,7 @@ import Glibc
 import VoltCore
 import VoltCrypto
 import VoltGit
+import VoltSandbox
 import VoltSystem
 
 // One request, one answer, one process: `SourceRequest.swift` says what goes in and out. Everything that
@@ -10,7 +11,12 @@ import VoltSystem
 
 let events = EventWriter()
 do {
-    try Confinement.apply()
+    signal(SIGPIPE, SIG_IGN)
+    // Packs and one file are mapped or unpacked whole, and `TreeLimits` holds the sizes of both below the memory; the
+    // largest file is a pack; the deepest tree takes one descriptor a directory.
+    try HelperRights(
+        memory: 8 << 30, fileSize: 4 << 30, descriptors: 512, fileMask: 0o022, mayGainPrivileges: true
+    ).keepOnly("the worker")
     try ParentWatch.endWithParent()
     if CommandLine.arguments.dropFirst() == ["--libraries"] {
         let libraries = SourceLibraries(

@@ -2,6 +2,7 @@ internal import ContainerSandbox
 internal import ContainerSecrets
 internal import VoltCore
 internal import VoltWorkload
+internal import VoltSandbox
 
 /// The settings of the static helpers, and the command line of systemd-nspawn, as pure values.
 struct NspawnCommand {

@@ -1,7 +1,6 @@
 internal import CVoltSystem
-internal import ContainerSandbox
 internal import Glibc
-internal import VoltCore
+public import VoltCore
 internal import VoltSystem
 
 /// Which devices the processes of a container may open: null, zero, full, random, urandom, tty, ptmx and its own
@@ -9,8 +8,8 @@ internal import VoltSystem
 ///
 /// A program in the container's group of version 2 sees to that, also beside controllers of version 1; the `devices`
 /// controller does on a host that has nothing else. Both are opened at the start: the launch covers their paths.
-struct DeviceRules {
-    private enum Place {
+public struct DeviceRules: Sendable {
+    private enum Place: Sendable {
         case program(Int32, group: Int32)
         case controller(allow: Int32, deny: Int32)
     }
@@ -18,7 +17,9 @@ struct DeviceRules {
     private let place: Place
 
     /// Rules by a program; nil where the kernel takes none.
-    init?(unified: String?) {
+    ///
+    /// - Parameter unified: the directory of the group, of version 2; nil when there is none.
+    public init?(unified: String?) {
         guard let unified else { return nil }
         let program = volt_device_program()
         let group = volt_open(unified, O_RDONLY | O_DIRECTORY, 0)
@@ -29,8 +30,10 @@ struct DeviceRules {
         place = .program(program, group: group)
     }
 
-    /// Rules by the controller of version 1.
-    init?(legacy directory: String) {
+    /// Rules by the controller of version 1; nil where it cannot be set.
+    ///
+    /// - Parameter directory: that of the group.
+    public init?(legacy directory: String) {
         let allow = volt_open("\(directory)/devices.allow", O_WRONLY, 0)
         let deny = volt_open("\(directory)/devices.deny", O_WRONLY, 0)
         guard allow >= 0, deny >= 0 else { return nil }
@@ -38,7 +41,7 @@ struct DeviceRules {
     }
 
     /// From now on they hold, for good.
-    func restrict() throws(VoltError) {
+    public func restrict() throws(VoltError) {
         switch place {
         case .program(let program, let group):
             guard volt_device_attach(program, group) == 0 else {
@@ -55,7 +58,7 @@ struct DeviceRules {
     }
 
     /// Takes them back before the groups, which are empty, are used again: a root file system may need loop devices.
-    func lift() {
+    public func lift() {
         switch place {
         case .program(let program, let group): _ = volt_device_detach(program, group)
         case .controller(let allow, _): try? Files.write(Array("a".utf8), to: allow, named: "devices.allow")

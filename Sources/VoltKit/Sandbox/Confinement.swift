@@ -18,18 +18,22 @@ public struct Confinement: Sendable {
     /// The capabilities that the user asked for: another user than root gets these and no others.
     public var added: UInt64
 
-    /// Reads the keys `arg`, `env`, `user`, `directory`, `capabilities` and `added`.
-    public init(_ settings: Settings) throws(VoltError) {
-        command = settings.all("arg")
+    /// - Parameters: see the properties.
+    /// - Throws: `VoltError` when there is no command, or the working directory is not absolute.
+    public init(
+        command: [String], environment: [String], user: String, directory: String, capabilities: UInt64,
+        added: UInt64
+    ) throws(VoltError) {
         guard !command.isEmpty else { throw VoltError(.failed, "the settings name no command") }
-        environment = settings.all("env")
-        user = try settings.text("user")
-        directory = try settings.text("directory")
         guard directory.hasPrefix("/") else {
             throw VoltError(.failed, "the working directory '\(directory)' is not absolute")
         }
-        capabilities = try settings.number("capabilities")
-        added = try settings.number("added")
+        self.command = command
+        self.environment = environment
+        self.user = user
+        self.directory = directory
+        self.capabilities = capabilities
+        self.added = added
     }
 
     /// Takes the privileges away that nothing in the container may have: called once, before anything of
