@@ -154,7 +154,7 @@ final class ApplyFixture {
         await fixture.runtime.forget(try Name("web-2"))
         let gone = try await fixture.applier.status(of: fixture.web)
         #expect(
-            gone.state == "absent" && gone.desiredConfig == good.desiredConfig && gone.actualConfig == nil)
+            gone.state == .absent && gone.desiredConfig == good.desiredConfig && gone.actualConfig == nil)
     }
 
     @Test(
@@ -401,7 +401,7 @@ final class ApplyFixture {
         #expect(await fixture.runtime.containers.isEmpty)
         #expect(await fixture.runtime.ports.isEmpty)
         #expect(await fixture.runtime.volumeNames == ["web.data", "other.data"])
-        #expect(try await fixture.applier.status(of: fixture.web).state == "absent")
+        #expect(try await fixture.applier.status(of: fixture.web).state == .absent)
         _ = try await fixture.applier.remove(fixture.web, withVolumes: true, timeout: .seconds(1))
         #expect(await fixture.runtime.volumeNames == ["other.data"])
     }

@@ -2,6 +2,7 @@ import ContainerSandbox
 import Testing
 import VoltCore
 import VoltSandbox
+import VoltWorkload
 
 @testable import ContainerEngine
 
