@@ -52,14 +52,14 @@ public struct Timestamp: Sendable, Hashable, Comparable, Codable, CustomStringCo
             offset = (hours * 60 + minutes) * 60 * (bytes[index] == 45 ? -1 : 1)
         default: return nil
         }
-        let days = Self.days(year: year, month: month, day: day)
+        let days = CivilTime.day(year: year, month: Int(month), day: Int(day))
         milliseconds = ((days * 24 + hour) * 60 + minute) * 60_000 + (second - offset) * 1000 + fraction
     }
 
     /// `2025-07-14T15:30:01.250Z`.
     public var description: String {
         let fields = self.fields
-        let fraction = milliseconds - milliseconds.dividedDown(by: 1000) * 1000
+        let fraction = milliseconds - milliseconds.floorDivided(by: 1000) * 1000
         return "\(fields.date)T\(fields.time).\(pad(fraction, 3))Z"
     }
 
@@ -113,35 +113,13 @@ public struct Timestamp: Sendable, Hashable, Comparable, Codable, CustomStringCo
     }
 
     private var fields: (date: String, time: String) {
-        let seconds = milliseconds.dividedDown(by: 1000)
-        let day = seconds.dividedDown(by: 86400)
+        let seconds = milliseconds.floorDivided(by: 1000)
+        let day = seconds.floorDivided(by: 86400)
         let inDay = seconds - day * 86400
-        let (year, month, dayOfMonth) = Self.civil(days: day)
+        let date = CivilTime.date(ofDay: day)
         return (
-            "\(pad(year, 4))-\(pad(month, 2))-\(pad(dayOfMonth, 2))",
+            "\(pad(date.year, 4))-\(pad(Int64(date.month), 2))-\(pad(Int64(date.day), 2))",
             "\(pad(inDay / 3600, 2)):\(pad(inDay / 60 % 60, 2)):\(pad(inDay % 60, 2))"
-        )
-    }
-
-    // The proleptic Gregorian calendar, counted in eras of 400 years that start on 1 March.
-    private static func days(year: Int64, month: Int64, day: Int64) -> Int64 {
-        let year = month <= 2 ? year - 1 : year
-        let era = year.dividedDown(by: 400)
-        let yearOfEra = year - era * 400
-        let dayOfYear = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1
-        return era * 146_097 + yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear - 719_468
-    }
-
-    private static func civil(days: Int64) -> (year: Int64, month: Int64, day: Int64) {
-        let shifted = days + 719_468
-        let era = shifted.dividedDown(by: 146_097)
-        let dayOfEra = shifted - era * 146_097
-        let yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36524 - dayOfEra / 146_096) / 365
-        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
-        let monthIndex = (5 * dayOfYear + 2) / 153
-        let month = monthIndex < 10 ? monthIndex + 3 : monthIndex - 9
-        return (
-            yearOfEra + era * 400 + (month <= 2 ? 1 : 0), month, dayOfYear - (153 * monthIndex + 2) / 5 + 1
         )
     }
 }
@@ -149,11 +127,4 @@ public struct Timestamp: Sendable, Hashable, Comparable, Codable, CustomStringCo
 private func pad(_ value: Int64, _ width: Int) -> String {
     let text = String(value)
     return String(repeating: "0", count: max(0, width - text.count)) + text
-}
-
-extension Int64 {
-    fileprivate func dividedDown(by divisor: Int64) -> Int64 {
-        let (quotient, remainder) = quotientAndRemainder(dividingBy: divisor)
-        return remainder < 0 ? quotient - 1 : quotient
-    }
 }

@@ -1,3 +1,5 @@
+internal import VoltCore
+
 /// An object of a bucket, as a list has it.
 public struct S3Object: Sendable, Equatable {
     /// Its name, without what all names of this client begin with.
@@ -47,11 +49,7 @@ public struct S3Listing: Sendable, Equatable {
             (1...31).contains(numbers[2]), (0...23).contains(numbers[3]), (0...59).contains(numbers[4]),
             (0...60).contains(numbers[5])
         else { return nil }
-        // Days from the civil date, with years that begin in March.
-        let year = numbers[1] <= 2 ? numbers[0] - 1 : numbers[0]
-        let month = numbers[1] <= 2 ? numbers[1] + 9 : numbers[1] - 3
-        let days =
-            year * 365 + year / 4 - year / 100 + year / 400 + (month * 153 + 2) / 5 + numbers[2] - 1 - 719_468
+        let days = CivilTime.day(year: numbers[0], month: Int(numbers[1]), day: Int(numbers[2]))
         return ((days * 24 + numbers[3]) * 60 + numbers[4]) * 60 + numbers[5]
     }
 }

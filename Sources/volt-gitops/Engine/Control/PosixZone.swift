@@ -1,3 +1,5 @@
+internal import VoltCore
+
 /// The TZ string of POSIX, which tells the rules behind the last transition of a TZif file, such as
 /// `CET-1CEST,M3.5.0,M10.5.0/3` (POSIX 8.3, with the extensions of RFC 9636, section 3.3.1).
 struct PosixZone: Equatable, Sendable {

@@ -1,26 +1,27 @@
 /// A minute on a calendar and a clock on the wall, without a time zone (proleptic Gregorian).
-struct CivilTime: Equatable, Sendable {
+public struct CivilTime: Equatable, Sendable {
     /// Days since 1970-01-01.
-    var day: Int64
+    public var day: Int64
     /// Minutes since midnight, 0 to 1439.
-    var minute: Int
+    public var minute: Int
 
     /// Seconds since 1970-01-01T00:00 on this clock.
-    var seconds: Int64 { day * 86_400 + Int64(minute) * 60 }
+    public var seconds: Int64 { day * 86_400 + Int64(minute) * 60 }
 
     /// - Parameter seconds: since 1970-01-01T00:00 on this clock; seconds of the minute are cut off.
-    init(seconds: Int64) {
+    public init(seconds: Int64) {
         day = seconds.floorDivided(by: 86_400)
         minute = Int((seconds - day * 86_400) / 60)
     }
 
-    init(day: Int64, minute: Int) {
+    /// - Parameters: see the properties.
+    public init(day: Int64, minute: Int) {
         self.day = day
         self.minute = minute
     }
 
     /// Year, month 1 to 12, day 1 to 31, and weekday 0 to 6 from Sunday, of a day.
-    static func date(ofDay days: Int64) -> (year: Int64, month: Int, day: Int, weekday: Int) {
+    public static func date(ofDay days: Int64) -> (year: Int64, month: Int, day: Int, weekday: Int) {
         // Eras of 400 years that start on 1 March, so that the leap day is the last of its year.
         let shifted = days + 719_468
         let era = shifted.floorDivided(by: 146_097)
@@ -39,7 +40,7 @@ struct CivilTime: Equatable, Sendable {
     }
 
     /// Days since 1970-01-01 of a date.
-    static func day(year: Int64, month: Int, day: Int) -> Int64 {
+    public static func day(year: Int64, month: Int, day: Int) -> Int64 {
         let year = month <= 2 ? year - 1 : year
         let era = year.floorDivided(by: 400)
         let yearOfEra = year - era * 400
@@ -50,7 +51,7 @@ struct CivilTime: Equatable, Sendable {
 
 extension Int64 {
     /// The quotient, rounded down.
-    func floorDivided(by divisor: Int64) -> Int64 {
+    public func floorDivided(by divisor: Int64) -> Int64 {
         let (quotient, remainder) = quotientAndRemainder(dividingBy: divisor)
         return remainder < 0 ? quotient - 1 : quotient
     }
