@@ -256,7 +256,7 @@ extension RegistryClient {
         throws(VoltError) -> Bool
     {
         let path =
-            "/v2/\(name)/blobs/uploads/?mount=\(Self.encode("\(digest)"))&from=\(Self.encode("\(source)"))"
+            "/v2/\(name)/blobs/uploads/?mount=\(Percent.encode("\(digest)"))&from=\(Percent.encode("\(source)"))"
         let answer = try send(
             Call(method: "POST", path: path, scope: "\(Self.push(name)) \(Self.pull(source))"))
         if answer.status == 202, let place = place(answer) {
@@ -278,7 +278,7 @@ extension RegistryClient {
             do throws(VoltError) {
                 let mark = begun.contains("?") ? "&" : "?"
                 var call = Call(
-                    method: "PUT", path: "\(begun)\(mark)digest=\(Self.encode("\(digest)"))", scope: scope)
+                    method: "PUT", path: "\(begun)\(mark)digest=\(Percent.encode("\(digest)"))", scope: scope)
                 call.headers = [("Content-Type", "application/octet-stream")]
                 call.upload = WebUpload(descriptor: descriptor, offset: sent, count: size - sent)
                 if sent > 0, sent < size {

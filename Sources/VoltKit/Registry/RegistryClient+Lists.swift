@@ -106,7 +106,7 @@ extension RegistryClient {
     {
         var result: [OCIDescriptor] = []
         var next: String? =
-            "/v2/\(name)/referrers/\(digest)" + (type.map { "?artifactType=\(Self.encode($0))" } ?? "")
+            "/v2/\(name)/referrers/\(digest)" + (type.map { "?artifactType=\(Percent.encode($0))" } ?? "")
         var seen: Set<String> = []
         while let path = next {
             try note(path, &seen, "list what is about '\(name)@\(digest)'")

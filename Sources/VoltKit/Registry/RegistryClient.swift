@@ -225,19 +225,7 @@ public final class RegistryClient {
     }
 
     private static func form(_ items: [(String, String)]) -> String {
-        items.map { "\($0.0)=\(encode($0.1))" }.joined(separator: "&")
-    }
-
-    /// Percent-encoding of everything that is not unreserved (RFC 3986, section 2.3).
-    static func encode(_ text: String) -> String {
-        var result = ""
-        for byte in text.utf8 {
-            switch byte {
-            case 48...57, 65...90, 97...122, 45, 46, 95, 126: result.append(Character(UnicodeScalar(byte)))
-            default: result += "%" + Hex.encode([byte]).uppercased()
-            }
-        }
-        return result
+        items.map { "\($0.0)=\(Percent.encode($0.1))" }.joined(separator: "&")
     }
 
     // MARK: Errors

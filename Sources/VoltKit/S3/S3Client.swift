@@ -60,7 +60,7 @@ public final class S3Client {
     }
 
     private func once(_ call: Call, _ sink: Sink?) throws(VoltError) -> WebAnswer {
-        let query = call.query.map { "\($0.name)=\(Self.encode($0.value))" }.joined(separator: "&")
+        let query = call.query.map { "\($0.name)=\(Percent.encode($0.value))" }.joined(separator: "&")
         let path = call.key.isEmpty ? "" : "/\(bucket.prefix)\(call.key)"
         let url = try WebURL("\(bucket.endpoint)/\(bucket.name)\(path)\(query.isEmpty ? "" : "?\(query)")")
         var request = WebRequest(call.method, url, headers: call.headers, body: call.body)
@@ -74,18 +74,6 @@ public final class S3Client {
             body: call.limit, total: .seconds(86_400), stall: .seconds(60), redirects: 0)
         if let sink { return try web.send(request, limits: limits, stop: { false }, sink: sink) }
         return try web.send(request, limits: limits)
-    }
-
-    /// Percent-encoding of everything that is not unreserved (RFC 3986, section 2.3).
-    private static func encode(_ text: String) -> String {
-        var result = ""
-        for byte in text.utf8 {
-            switch byte {
-            case 48...57, 65...90, 97...122, 45, 46, 95, 126: result.append(Character(UnicodeScalar(byte)))
-            default: result += "%" + Hex.encode([byte]).uppercased()
-            }
-        }
-        return result
     }
 
     private func failure(_ answer: WebAnswer, _ what: String) -> VoltError {

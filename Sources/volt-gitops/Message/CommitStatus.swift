@@ -15,7 +15,7 @@ extension StatusSettings {
             return nil
         }
         let link = target(tiding, source)
-        let path = repository.split(separator: "/").map { Self.escaped(String($0)) }.joined(separator: "/")
+        let path = repository.split(separator: "/").map { Percent.encode($0) }.joined(separator: "/")
         var description = tiding.reason(limit: 140)
         // The commit is good: it is another one that failed, and has a status that says so.
         if tiding.kind == .rolledBack {
@@ -34,7 +34,7 @@ extension StatusSettings {
             members = ["state": state, "description": description, "context": context]
             members["target_url"] = link
         case .gitlab:
-            place = "/projects/\(Self.escaped(repository))/statuses/\(commit)"
+            place = "/projects/\(Percent.encode(repository))/statuses/\(commit)"
             members = ["state": state, "description": description, "name": context]
             // What a pipeline that follows tags shows in its place is no name of a ref.
             if !source.branch.contains(" ") { members["ref"] = source.branch }
@@ -115,17 +115,5 @@ extension StatusSettings {
     private static func isCommit(_ text: String) -> Bool {
         [40, 64].contains(text.utf8.count)
             && text.utf8.allSatisfy { (48...57).contains($0) || (97...102).contains($0) }
-    }
-
-    /// Percent-encoding of everything but the unreserved characters (RFC 3986, section 2.3).
-    static func escaped(_ text: String) -> String {
-        text.utf8.map { byte in
-            let isPlain =
-                (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte)
-                || "-._~".utf8.contains(byte)
-            let digits = String(byte, radix: 16, uppercase: true)
-            return isPlain
-                ? String(UnicodeScalar(byte)) : "%\(digits.count == 1 ? "0" : "")\(digits)"
-        }.joined()
     }
 }

@@ -130,7 +130,7 @@ public struct RepositoryURL: Sendable, Hashable, CustomStringConvertible {
         if transport == .ssh, port == 443, let usual = sshOverHTTPS[host] {
             return normalise(host: usual, port: nil, path: path, transport: transport)
         }
-        var parts = (RepositoryURLParts.percentDecoded(path) ?? path).split(separator: "/").map(String.init)
+        var parts = (Percent.decode(path) ?? path).split(separator: "/").map(String.init)
         // Bitbucket Data Center serves HTTP below /scm and SSH without it.
         if transport == .https || transport == .http, parts.count > 2, parts.first == "scm" {
             parts.removeFirst()

@@ -217,7 +217,7 @@ struct RepositoryURLParts {
     /// The path as a server gets it: no `..`, and nothing that a shell at the far end of SSH, an option
     /// parser or a log would take for something else.
     private func checkPath() throws(VoltError) {
-        guard let decoded = Self.percentDecoded(path), decoded.utf8.allSatisfy({ $0 >= 32 && $0 != 127 })
+        guard let decoded = Percent.decode(path), decoded.utf8.allSatisfy({ $0 >= 32 && $0 != 127 })
         else {
             throw VoltError(.refused, "the path in '\(text)' has a wrong '%' sequence or a control character")
         }
@@ -233,28 +233,6 @@ struct RepositoryURLParts {
         guard path.utf8.allSatisfy({ $0 >= 128 || Self.isAlphanumeric($0) || signs.contains($0) }),
             transport != .ssh || decoded.utf8.allSatisfy({ !"'\"\\!`$;&|<>".utf8.contains($0) })
         else { throw VoltError(.refused, "the path in '\(text)' has characters that no repository needs") }
-    }
-
-    /// The text with its percent sequences replaced; nil when one is cut, wrong, or makes no UTF-8.
-    static func percentDecoded(_ text: String) -> String? {
-        guard text.contains("%") else { return text }
-        let source = Array(text.utf8)
-        var bytes: [UInt8] = []
-        var index = 0
-        while index < source.count {
-            guard source[index] == UInt8(ascii: "%") else {
-                bytes.append(source[index])
-                index += 1
-                continue
-            }
-            guard index + 2 < source.count,
-                let value = Hex.decode(
-                    String(decoding: source[index + 1...index + 2], as: UTF8.self).lowercased())
-            else { return nil }
-            bytes += value
-            index += 3
-        }
-        return String(validating: bytes, as: UTF8.self)
     }
 
     /// For messages: everything before the last `@` of the authority is left out.

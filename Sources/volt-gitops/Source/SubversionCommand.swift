@@ -80,26 +80,17 @@ public struct SubversionCommand: Sendable {
 
     /// The URL with the branch appended.
     public static func below(url: String, branch: BranchName) -> String {
-        "\(trimmed(url))/\(escaped(branch.text))"
+        "\(trimmed(url))/\(Percent.encode(branch.text, keeping: pathSigns))"
     }
+
+    /// What a path of a URL may hold besides letters, digits and unreserved signs.
+    private static let pathSigns = "/+@,:=!$&'()"
 
     /// The URL without slashes at its end.
     public static func trimmed(_ url: String) -> String {
         var base = url
         while base.hasSuffix("/") { base.removeLast() }
         return base
-    }
-
-    /// Percent sequences for what a path of a URL may not hold.
-    private static func escaped(_ path: String) -> String {
-        var text: [UInt8] = []
-        for byte in path.utf8 {
-            let isPlain =
-                (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte)
-                || "-._~/+@,:=!$&'()".utf8.contains(byte)
-            if isPlain { text.append(byte) } else { text += "%\(Hex.encode([byte]).uppercased())".utf8 }
-        }
-        return String(decoding: text, as: UTF8.self)
     }
 
     /// The repository, path and revision in what `info` prints.

@@ -104,50 +104,6 @@ enum Endpoint: Sendable {
     }
 }
 
-/// `%` and two hex digits (RFC 3986, section 2.1).
-enum Percent {
-    /// The text without escapes; nil when one is broken, or the bytes are not UTF-8.
-    static func decode(_ text: some StringProtocol) -> String? {
-        guard text.utf8.contains(37) else { return String(text) }
-        var bytes: [UInt8] = []
-        var digits = text.utf8.makeIterator()
-        while let byte = digits.next() {
-            guard byte == 37 else {
-                bytes.append(byte)
-                continue
-            }
-            guard let high = digits.next().flatMap(value), let low = digits.next().flatMap(value) else {
-                return nil
-            }
-            bytes.append(high << 4 | low)
-        }
-        return String(validating: bytes, as: UTF8.self)
-    }
-
-    private static func value(_ digit: UInt8) -> UInt8? {
-        switch digit {
-        case 48...57: digit - 48
-        case 65...70: digit - 55
-        case 97...102: digit - 87
-        default: nil
-        }
-    }
-
-    /// A text as the value of a parameter.
-    static func encode(_ text: String) -> String {
-        var result = ""
-        for byte in text.utf8 {
-            switch byte {
-            case 48...57, 65...90, 97...122, 45, 46, 95, 126: result.append(Character(UnicodeScalar(byte)))
-            default:
-                let digits = String(byte, radix: 16, uppercase: true)
-                result += "%" + (digits.count == 1 ? "0" : "") + digits
-            }
-        }
-        return result
-    }
-}
-
 /// The parameters behind the `?` of a request.
 struct Query: Sendable {
     private let items: [(name: String, value: String)]
