@@ -47,15 +47,6 @@ public struct MirrorDirectory: Sendable {
     var mark: String { StableHash.text(of: path) }
 }
 
-/// FNV-1a with 64 bits: a short name for a path, the same in every process.
-enum StableHash {
-    static func text(of text: String) -> String {
-        var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-        for byte in text.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
-        return String(hash, radix: 36)
-    }
-}
-
 /// The directory that gets the tree of a commit. It is filled under another name and renamed when all of
 /// it is on disk, so that a snapshot that exists is whole.
 public struct SnapshotDirectory: Sendable {

@@ -262,9 +262,7 @@ public final class ContainerRuntime: Sendable {
     /// is never taken for `volt-gitops.service`.
     func unitName(_ name: String) -> String {
         guard paths.state != "/var/lib/volt/container" else { return "volt-\(name)" }
-        // FNV-1a.
-        let hash = paths.state.utf8.reduce(2_166_136_261 as UInt32) { ($0 ^ UInt32($1)) &* 16_777_619 }
-        return "volt-\(name)-\(String(hash, radix: 36))"
+        return "volt-\(name)-\(StableHash.shortText(of: paths.state))"
     }
 
     /// The file with what a container prints.
