@@ -106,12 +106,17 @@ public struct KnownHosts: Sendable {
             if pattern.hasPrefix("|") {
                 found = found || hashed(pattern, matches: name)
             } else if pattern.hasPrefix("!") {
-                if glob(Array(pattern.dropFirst().lowercased().utf8), Array(name.utf8)) { return false }
-            } else if glob(Array(pattern.lowercased().utf8), Array(name.utf8)) {
+                if isGlob(pattern.dropFirst(), of: name) { return false }
+            } else if isGlob(pattern, of: name) {
                 found = true
             }
         }
         return found
+    }
+
+    /// `*` and `?` as in ssh_config(5).
+    private static func isGlob(_ pattern: some StringProtocol, of name: String) -> Bool {
+        Glob.matches(Array(pattern.lowercased().utf8), Array(name.utf8), signs: .one)
     }
 
     /// `|1|salt|hash`: HMAC with SHA-1 of the name.
@@ -121,28 +126,5 @@ public struct KnownHosts: Sendable {
             let hash = Base64.decode(parts[3])
         else { return false }
         return HMAC.sha1(key: salt, message: name.utf8) == hash
-    }
-
-    /// `*` and `?` as in ssh_config(5), in time proportional to the product of the lengths.
-    static func glob(_ pattern: [UInt8], _ name: [UInt8]) -> Bool {
-        var at = 0
-        var read = 0
-        var star: (at: Int, read: Int)?
-        while read < name.count {
-            if at < pattern.count, pattern[at] == UInt8(ascii: "*") {
-                star = (at, read)
-                at += 1
-            } else if at < pattern.count, pattern[at] == UInt8(ascii: "?") || pattern[at] == name[read] {
-                at += 1
-                read += 1
-            } else if let back = star {
-                at = back.at + 1
-                read = back.read + 1
-                star = (back.at, read)
-            } else {
-                return false
-            }
-        }
-        return pattern[at...].allSatisfy { $0 == UInt8(ascii: "*") }
     }
 }

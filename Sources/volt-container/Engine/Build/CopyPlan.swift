@@ -182,7 +182,7 @@ struct CopyPlan {
             for base in found {
                 if Glob.isPattern(name) {
                     guard try context.isDirectory(base) ?? false else { continue }
-                    next += try context.names(in: base).filter { Glob.matchesName(name, $0) }.map(
+                    next += try context.names(in: base).filter { Glob.matches(name, $0) }.map(
                         base.appending)
                 } else {
                     next.append(base.appending(name))

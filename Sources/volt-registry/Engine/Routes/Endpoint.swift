@@ -1,3 +1,4 @@
+internal import VoltCore
 internal import VoltOCI
 
 /// What a path of the API means (OCI Distribution Specification 1.1, section "Endpoints").

@@ -1,6 +1,5 @@
-public import VoltCore
-
-/// A pattern of names with slashes: `*` and `?` stand for anything but a slash, `**` for anything.
+/// A pattern of names with slashes: `*` and `?` stand for anything but a slash, `**` for anything, slashes too, wherever it
+/// stands (`Glob` takes paths that are split, and `**` as a whole name of one).
 public struct GlobPattern: Sendable, Equatable {
     private enum Part: Equatable {
         case byte(UInt8)
