@@ -35,12 +35,8 @@ enum Console {
         return error.code.rawValue
     }
 
-    /// The text with control characters as `?`, so that a file name cannot drive the terminal.
-    static func shown(_ text: String) -> String {
-        String(
-            String.UnicodeScalarView(
-                text.unicodeScalars.map { $0.properties.generalCategory == .control ? "?" : $0 }))
-    }
+    /// The text without what could drive the terminal.
+    static func shown(_ text: String) -> String { PrintableText.line(text) }
 
     static func shown(_ bytes: [UInt8]) -> String { shown(String(decoding: bytes, as: UTF8.self)) }
 

@@ -133,15 +133,8 @@ public struct Table: Sendable {
     /// - Parameter header: the names of the columns, in upper case.
     public init(_ header: [String]) { self.header = header }
 
-    /// Adds a row; control characters are shown as `?` so that data cannot drive the terminal.
-    public mutating func add(_ row: [String]) {
-        rows.append(
-            row.map { cell in
-                String(
-                    String.UnicodeScalarView(
-                        cell.unicodeScalars.map { $0.value < 32 || $0.value == 127 ? "?" : $0 }))
-            })
-    }
+    /// Adds a row; what is not printable is shown as `?`, so that data cannot drive the terminal.
+    public mutating func add(_ row: [String]) { rows.append(row.map { PrintableText.line($0) }) }
 
     /// The columns whose words get a colour.
     private static let statusColumns: Set<String> = ["STATUS", "STATE", "HEALTH"]

@@ -174,8 +174,7 @@ extension Tool {
             text != String(ToolDescription.contract)
         else { return }
         let name = ToolContext.displayName(of: tool.name, environment: environment)
-        let shown = String(
-            text.unicodeScalars.prefix(16).map { $0.value < 32 || $0.value == 127 ? "?" : Character($0) })
+        let shown = PrintableText.line(text, limit: 16)
         Output.note(
             "\(name): warning: 'volt' speaks version \(shown) of the contract, and this tool \(ToolDescription.contract): upgrade the older one"
         )
@@ -224,8 +223,8 @@ extension Tool {
             return
         }
         let word = Output.usesColor(2) ? Output.Color.red.paint("error:") : "error:"
-        Output.note("\(name): \(word) \(error.message)")
-        if let hint = error.hint { Output.note("\(name): hint: \(hint)") }
+        Output.note("\(name): \(word) \(PrintableText.lines(error.message))")
+        if let hint = error.hint { Output.note("\(name): hint: \(PrintableText.lines(hint))") }
     }
 
     private static func wantsJSON(_ words: [String]) -> Bool {

@@ -1,12 +1,10 @@
 /// Names and paths of files are bytes; as text, for people and in JSON, they have one form that can be told from any other.
 extension String {
-    /// The text of a name or path: UTF-8 as it is; with any byte that is none, any character that could drive a terminal,
-    /// or a backslash, every byte but printable ASCII is written `\xNN`, and the backslash too.
+    /// The text of a name or path: UTF-8 as it is; with any byte that is not, any character that is not printable
+    /// (`PrintableText`), or a backslash, every byte but printable ASCII is written `\xNN`, and the backslash too.
     public init(shown bytes: some Collection<UInt8>) {
         if let text = String(validating: bytes, as: UTF8.self),
-            text.unicodeScalars.allSatisfy({
-                $0.value >= 32 && !(127..<160).contains($0.value) && $0 != "\\"
-            })
+            text.unicodeScalars.allSatisfy({ PrintableText.isPrintable($0) && $0 != "\\" })
         {
             self = text
             return

@@ -1,4 +1,5 @@
 internal import CGit2
+internal import VoltCore
 
 /// A call of libgit2 that failed, with the words the library left for it.
 struct GitFailure: Error {
@@ -20,8 +21,7 @@ struct GitFailure: Error {
         part = UInt32(bitPattern: error.pointee.klass)
         let text = String(cString: error.pointee.message)
         // Servers can put bytes of theirs into the message.
-        let line = String(
-            decoding: text.utf8.prefix(400).map { $0 < 32 || $0 == 127 ? 32 : $0 }, as: UTF8.self)
+        let line = PrintableText.line(text, limit: 400, replacement: " ")
         message = line.prefix(1).lowercased() + line.dropFirst()
     }
 

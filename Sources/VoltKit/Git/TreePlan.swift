@@ -211,7 +211,7 @@ struct TreePlanner {
     private var shownPath: String {
         let whole = Array(path.joined(separator: [UInt8(ascii: "/")]))
         if whole.isEmpty { return "." }
-        return String(decoding: whole.suffix(200).map { $0 < 32 || $0 == 127 ? 63 : $0 }, as: UTF8.self)
+        return PrintableText.line(whole.suffix(200))
     }
 }
 

@@ -130,11 +130,11 @@ private struct DocumentMembers {
                 }
                 let name = text(bytes[start...offset])
                 if !frames[last].seen.insert(Array(name.utf8)).inserted {
-                    return "has the member '\(RegistryText.plain(name, longest: 100))' twice"
+                    return "has the member '\(PrintableText.line(name, limit: 100))' twice"
                 }
                 if let known = misspelt(name, frames[last].kind) {
                     return
-                        "has the member '\(RegistryText.plain(name, longest: 100))', which others read as '\(known)'"
+                        "has the member '\(PrintableText.line(name, limit: 100))', which others read as '\(known)'"
                 }
                 frames[last].name = name
                 frames[last].isAtName = false

@@ -1,3 +1,5 @@
+internal import VoltCore
+
 /// A piece of HTML. What is put into one is escaped unless it is HTML itself, so that nothing from a
 /// repository or a provider can become markup.
 public struct HTML: ExpressibleByStringInterpolation, Sendable, Equatable {
@@ -45,16 +47,9 @@ public struct HTML: ExpressibleByStringInterpolation, Sendable, Equatable {
             case "\"": result.append(contentsOf: "&quot;".unicodeScalars)
             case "'": result.append(contentsOf: "&#39;".unicodeScalars)
             case "\n", "\t": result.append(scalar)
-            default: result.append(isHidden(scalar) ? "\u{FFFD}" : scalar)
+            default: result.append(PrintableText.isPrintable(scalar) ? scalar : "\u{FFFD}")
             }
         }
         return String(result)
-    }
-
-    /// Controls of C0 and C1, and those that turn the direction of a line.
-    private static func isHidden(_ scalar: Unicode.Scalar) -> Bool {
-        let value = scalar.value
-        return value < 32 || (127...159).contains(value) || (0x200E...0x200F).contains(value)
-            || (0x202A...0x202E).contains(value) || (0x2066...0x2069).contains(value)
     }
 }

@@ -5,7 +5,7 @@ public import VoltOCI
 extension RegistryClient {
     /// For messages, such as `registry.example/team/web:1.4`.
     func subject(_ reference: String, _ name: OCIRepositoryName) -> String {
-        "\(endpoint.host)/\(name)\(reference.contains(":") ? "@" : ":")\(RegistryText.plain(reference, longest: 200))"
+        "\(endpoint.host)/\(name)\(reference.contains(":") ? "@" : ":")\(PrintableText.line(reference, limit: 200))"
     }
 
     /// Reads what the registry answered.
@@ -25,7 +25,7 @@ extension RegistryClient {
 
     /// The error for an answer that cannot be used.
     func wrong(_ what: String, type: String? = nil, _ reason: String) -> VoltError {
-        let type = type.map { " (it comes as '\(RegistryText.plain($0, longest: 100))')" } ?? ""
+        let type = type.map { " (it comes as '\(PrintableText.line($0, limit: 100))')" } ?? ""
         return VoltError(
             .failed, "the answer for '\(what)' cannot be used: \(reason)\(type)",
             hint:
@@ -38,7 +38,7 @@ extension RegistryClient {
         guard OCIDigest(parsing: reference) == nil, OCITagName(parsing: reference) == nil else { return }
         throw wrong(
             "\(endpoint.host)/\(name)",
-            "a manifest names '\(RegistryText.plain(reference, longest: 200))', which is not a digest")
+            "a manifest names '\(PrintableText.line(reference, limit: 200))', which is not a digest")
     }
 }
 
@@ -50,7 +50,7 @@ extension OCIDescriptor {
         if let digest = OCIDigest(parsing: digest) { return digest }
         throw VoltError(
             .failed,
-            "a manifest of '\(place.name)' names '\(RegistryText.plain(digest, longest: 200))', which is not a digest",
+            "a manifest of '\(place.name)' names '\(PrintableText.line(digest, limit: 200))', which is not a digest",
             hint: "the manifest is broken: push it again from where it was built")
     }
 }

@@ -41,7 +41,7 @@ extension RegistryClient {
             guard answer.isSuccess else { throw failure(answer, what) }
             guard let body = try? JSONDecoder().decode(Body.self, from: Data(answer.body)) else {
                 let kind = answer["content-type"].map {
-                    " (it comes as '\(RegistryText.plain($0, longest: 100))')"
+                    " (it comes as '\(PrintableText.line($0, limit: 100))')"
                 }
                 throw VoltError(
                     .failed,

@@ -242,7 +242,7 @@ public final class RegistryClient {
         let said = (try? JSONDecoder().decode(Body.self, from: Data(answer.body)))?.errors.first
         let words = [said?.code, said?.message].compactMap { $0 }.joined(separator: ": ")
         let reason =
-            words.isEmpty ? "status \(answer.status)" : RegistryText.plain(words, longest: 300)
+            words.isEmpty ? "status \(answer.status)" : PrintableText.line(words, limit: 300)
         let message = "cannot \(what) at '\(endpoint.host)': \(reason)"
         return switch answer.status {
         case 401: VoltError(.refused, message, hint: "log in with 'volt registry login \(endpoint.host)'")

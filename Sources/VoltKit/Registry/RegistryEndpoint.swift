@@ -73,7 +73,7 @@ public final class RegistryEndpoint: Sendable {
     /// Hands on what a registry warns of, each text once, and not without end.
     func note(_ headers: [(name: String, value: String)]) {
         for (_, value) in headers where value.hasPrefix("299 - \"") {
-            let text = RegistryText.plain(String(value.dropFirst(7).prefix { $0 != "\"" }), longest: 256)
+            let text = PrintableText.line(String(value.dropFirst(7).prefix { $0 != "\"" }), limit: 256)
             let isNew = state.withLock { $0.warnings.count < 20 && $0.warnings.insert(text).inserted }
             if isNew { settings.warn("'\(host)' warns: \(text)") }
         }

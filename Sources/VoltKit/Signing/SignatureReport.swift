@@ -39,7 +39,7 @@ public struct SignatureReport: Sendable {
     /// Adds a reason why something is not good.
     public mutating func note(_ reason: String) {
         // It may have words of the registry, or of whoever signed.
-        let reason = RegistryText.plain(reason, longest: 500)
+        let reason = PrintableText.line(reason, limit: 500)
         if reasons.count < 10, !reasons.contains(reason) { reasons.append(reason) }
     }
 

@@ -24,7 +24,7 @@ final class AttemptFollower {
             open = try gitops.nextAttempt(name)
         }
         guard let open else { return }
-        Output.note("attempt \(open.id): \(Why.printable(open.note))")
+        Output.note("attempt \(open.id): \(PrintableText.logLine(open.note))")
         let attempt = try gitops.follow(open.id) { (event) throws(VoltError) in try show(event) }
         clear()
         for line in Why.lines(attempt, now: clock.now()) { Output.note(line) }
@@ -37,7 +37,7 @@ final class AttemptFollower {
             Output.note("\(step.at.tableText) \(step.state.rawValue)")
         case .line(let line):
             clear()
-            try Output.line(Why.printable(line))
+            try Output.line(PrintableText.logLine(line))
         case .waiting(let attempt):
             guard drawsProgress else { return }
             let frames = ["|", "/", "-", "\\"]

@@ -1,4 +1,5 @@
 import Glibc
+import VoltCore
 
 /// Who runs the command, for the history.
 enum Caller {
@@ -15,7 +16,6 @@ enum Caller {
 
     /// A name on one line.
     static func clean(_ text: String) -> String {
-        String(
-            text.unicodeScalars.filter { $0.value >= 32 && $0.value != 127 }.prefix(100).map(Character.init))
+        PrintableText.line(text, limit: 100)
     }
 }

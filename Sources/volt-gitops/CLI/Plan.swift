@@ -22,7 +22,7 @@ struct Plan: ParsableCommand {
         let (gitops, _) = try VoltGitops.engine()
         let plan = try gitops.plan(name)
         guard output.format == .table else { return try Output.line(Output.json(plan)) }
-        for line in lines(plan) { try Output.line(Why.printable(line)) }
+        for line in lines(plan) { try Output.line(PrintableText.logLine(line)) }
     }
 
     private func lines(_ plan: DeployPlan) -> [String] {

@@ -27,7 +27,7 @@ struct Rollback: ParsableCommand {
         let (gitops, context) = try VoltGitops.engine()
         if noWait { try Sync.requireServer(gitops, name) }
         let queued = try gitops.queueRollback(name, to: to)
-        for notice in queued.notices { Output.note(Why.printable(notice)) }
+        for notice in queued.notices { Output.note(PrintableText.logLine(notice)) }
         let id = queued.attempt
         if noWait {
             Output.note("queued attempt \(id)")

@@ -49,17 +49,19 @@ struct Show: ParsableCommand {
             facts.append(("ended", "\(end.tableText), after \(Why.seconds(duration))"))
         }
         var lines = facts.map { name, value in
-            name + String(repeating: " ", count: 10 - name.count) + Why.printable(value)
+            name + String(repeating: " ", count: 10 - name.count) + PrintableText.logLine(value)
         }
         if let images = report.images {
             lines.append("images")
             for (name, digest) in images.sorted(by: { $0.key < $1.key }) {
-                lines.append("  \(Why.printable(name)) \(Why.printable(digest))")
+                lines.append("  \(PrintableText.logLine(name)) \(PrintableText.logLine(digest))")
             }
         }
         if !report.files.isEmpty {
             lines.append("files")
-            for file in report.files { lines.append("  \(file.kind.rawValue) \(Why.printable(file.path))") }
+            for file in report.files {
+                lines.append("  \(file.kind.rawValue) \(PrintableText.logLine(file.path))")
+            }
         }
         if !report.steps.isEmpty {
             lines.append("steps")
@@ -72,7 +74,7 @@ struct Show: ParsableCommand {
         }
         if !report.log.isEmpty {
             lines.append("log")
-            for line in report.log { lines.append("  \(Why.printable(line))") }
+            for line in report.log { lines.append("  \(PrintableText.logLine(line))") }
         }
         return lines
     }

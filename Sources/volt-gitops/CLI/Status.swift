@@ -94,14 +94,14 @@ struct Status: ParsableCommand {
             if let error = line.pollError { Output.note("\(line.name): the last poll failed: \(error)") }
             if let back = line.rolledBack {
                 Output.note(
-                    "\(line.name): rolled back to \(back.commit?.prefix(7) ?? "-") by attempt \(back.id): \(Why.printable(back.note))"
+                    "\(line.name): rolled back to \(back.commit?.prefix(7) ?? "-") by attempt \(back.id): \(PrintableText.logLine(back.note))"
                 )
             }
             if let stray = line.stray {
-                Output.note("\(line.name): \(Why.printable(stray.text)) (\(StrayDelivery.hint))")
+                Output.note("\(line.name): \(PrintableText.logLine(stray.text)) (\(StrayDelivery.hint))")
             }
             if let held = line.held {
-                Output.note("\(line.name): \(Why.printable(held.text(of: line.name)))")
+                Output.note("\(line.name): \(PrintableText.logLine(held.text(of: line.name)))")
             }
             if let last = line.lastAttempt, let commit = last.unseen {
                 let runs = line.commit.map { "; \($0.prefix(7)) runs" } ?? ""
@@ -110,7 +110,7 @@ struct Status: ParsableCommand {
                 )
             }
             if let last = line.lastAttempt, last.state == .failed, line.held == nil {
-                Output.note("\(line.name): failed: \(Why.printable(last.note))")
+                Output.note("\(line.name): failed: \(PrintableText.logLine(last.note))")
             }
             if let retry = line.retry {
                 let wait = max(retry.due.since(now), .seconds(0))

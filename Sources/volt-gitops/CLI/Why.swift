@@ -14,20 +14,13 @@ enum Why {
         let made = attempt.note.firstRange(of: ": ").map { String(attempt.note[..<$0.lowerBound]) }
         return [
             "\(attempt.id)  \(attempt.acceptedAt.tableText)  \(commit)  \(attempt.status)  \(duration)",
-            "    made by \(attempt.trigger.rawValue)\(printable(delivery)): \(printable(made ?? attempt.note))",
-            "    \(printable(attempt.decision ?? attempt.wait?.reason ?? "not decided yet"))",
+            "    made by \(attempt.trigger.rawValue)\(PrintableText.logLine(delivery)): \(PrintableText.logLine(made ?? attempt.note))",
+            "    \(PrintableText.logLine(attempt.decision ?? attempt.wait?.reason ?? "not decided yet"))",
         ]
     }
 
     /// Whole seconds, as people read them: `12s`, `2m5s`.
     static func seconds(_ duration: Duration) -> String {
         duration < .seconds(1) ? "0s" : DurationText.format(.seconds(duration.milliseconds / 1000))
-    }
-
-    /// A text without control characters, so that data cannot drive the terminal.
-    static func printable(_ text: String) -> String {
-        String(
-            String.UnicodeScalarView(
-                text.unicodeScalars.map { $0.value < 32 && $0.value != 9 || $0.value == 127 ? "?" : $0 }))
     }
 }

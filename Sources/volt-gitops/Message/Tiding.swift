@@ -108,15 +108,7 @@ extension Tiding {
 
     /// A text on one line: a commit's author can write anything.
     static func line(_ text: String, limit: Int) -> String {
-        let scalars = text.unicodeScalars.map { scalar -> Unicode.Scalar in
-            // Controls of C0 and C1, and those that turn the direction of a line.
-            let value = scalar.value
-            let isControl =
-                value < 32 || (127...159).contains(value) || (0x2028...0x202E).contains(value)
-                || (0x2066...0x2069).contains(value)
-            return isControl ? " " : scalar
-        }
-        let clean = String(String.UnicodeScalarView(scalars))
+        let clean = PrintableText.line(text, replacement: " ")
         return clean.count <= limit ? clean : clean.prefix(max(0, limit - 1)) + "…"
     }
 }

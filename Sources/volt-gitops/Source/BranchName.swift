@@ -19,8 +19,7 @@ public struct BranchName: Sendable, Hashable, CustomStringConvertible {
         let prefix = "refs/heads/"
         let name = source.hasPrefix(prefix) ? String(source.dropFirst(prefix.count)) : source
         guard Self.isValid(name) else {
-            let shown = String(
-                decoding: source.utf8.prefix(80).map { $0 < 32 || $0 == 127 ? 63 : $0 }, as: UTF8.self)
+            let shown = PrintableText.line(source, limit: 80)
             throw VoltError(
                 .usage, "'\(shown)' is not the name of a branch", hint: "see git-check-ref-format(1)")
         }

@@ -140,8 +140,7 @@ public struct SubversionCommand: Sendable {
         ] {
             line = line.split(separator: entity, omittingEmptySubsequences: false).joined(separator: sign)
         }
-        return String(
-            decoding: line.utf8.prefix(200).map { $0 < 32 || $0 == 127 ? 32 : $0 }, as: UTF8.self)
+        return PrintableText.line(line, limit: 200, replacement: " ")
     }
 
     /// The definitions in what `externals` prints, a line each: the directory they are of, and the line as it was
@@ -185,8 +184,7 @@ public struct SubversionCommand: Sendable {
         let lines = stderr.split(whereSeparator: \.isNewline).map(String.init)
         let reason =
             lines.last { $0.hasPrefix("svn: ") }?.dropFirst(5) ?? Substring(lines.last ?? "no reason given")
-        let shown = String(
-            decoding: reason.utf8.prefix(300).map { $0 < 32 || $0 == 127 ? 32 : $0 }, as: UTF8.self)
+        let shown = PrintableText.line(reason, limit: 300, replacement: " ")
         if says("E230001", "certificate verification failed") {
             return VoltError(
                 .refused, "cannot trust '\(url)': its certificate is not one of a known authority",

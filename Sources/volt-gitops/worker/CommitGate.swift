@@ -96,8 +96,7 @@ struct CommitGate {
             return events.write(.unaffected)
         }
         for path in matter.prefix(Self.reported) {
-            let shown = path.prefix(300).map { $0 < 32 || $0 == 127 ? 63 : $0 }
-            events.write(.note(message: "changed: \(String(decoding: shown, as: UTF8.self))"))
+            events.write(.note(message: "changed: \(PrintableText.line(path.prefix(300)))"))
         }
         if matter.count > Self.reported {
             events.write(.note(message: "changed: \(matter.count - Self.reported) more"))

@@ -168,6 +168,6 @@ struct SignatureCheck {
     }
 
     private static func line(_ text: String) -> String {
-        String(decoding: text.utf8.prefix(200).map { $0 < 32 || $0 == 127 ? 32 : $0 }, as: UTF8.self)
+        PrintableText.line(text, limit: 200, replacement: " ")
     }
 }

@@ -115,9 +115,7 @@ struct SubversionJob {
             else { continue }
             there += result.stdout.split(separator: "\n").map { "\(directory)\($0)" }
         }
-        let names = there.prefix(10).map { name in
-            String(decoding: name.utf8.prefix(100).map { $0 < 32 || $0 == 127 ? 63 : $0 }, as: UTF8.self)
-        }.joined(separator: ", ")
+        let names = there.prefix(10).map { PrintableText.line($0, limit: 100) }.joined(separator: ", ")
         let own = Files.lastComponent(of: base)
         return VoltError(
             .notFound,

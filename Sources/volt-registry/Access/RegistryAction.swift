@@ -1,3 +1,4 @@
+internal import VoltCore
 public import VoltOCI
 
 /// What a request does to a registry.
@@ -73,9 +74,6 @@ public enum AccessUser: Sendable, Hashable, CustomStringConvertible {
 
     /// Whether a foreign text can be a name in a log: not empty, and without line breaks and other controls.
     static func isShowable(_ text: String) -> Bool {
-        !text.isEmpty
-            && text.unicodeScalars.allSatisfy {
-                $0.value >= 32 && !(127...159).contains($0.value) && !(0x2028...0x202e).contains($0.value)
-            }
+        !text.isEmpty && PrintableText.isLine(text)
     }
 }

@@ -155,7 +155,7 @@ struct Discover: ParsableCommand {
             guard artifactType == nil || descriptor.artifactType == artifactType else { return nil }
             return Node(
                 digest: descriptor.digest,
-                artifactType: RegistryText.plain(descriptor.artifactType ?? "", longest: 255),
+                artifactType: PrintableText.line(descriptor.artifactType ?? "", limit: 255),
                 tag: companion.tag?.description,
                 annotations: descriptor.annotations,
                 referrers: try nodes(try descriptor.digest(at: place), place, &seen, depth: depth + 1))

@@ -190,7 +190,7 @@ struct Verify: ParsableCommand {
         try Output.put(table.text(), terminator: "")
         for good in report.good where !good.payload.identity.isEmpty && isForeign(good) {
             Output.note(
-                "note: the signature of '\(good.key.name)' is for '\(RegistryText.plain(good.payload.identity, longest: 300))': require a name with --identity"
+                "note: the signature of '\(good.key.name)' is for '\(PrintableText.line(good.payload.identity, limit: 300))': require a name with --identity"
             )
         }
     }

@@ -43,19 +43,14 @@ public final class AccessLog: Sendable {
         _ request: HTTPRequest, _ user: String, status: Int, sent: UInt64, received: UInt64, time: Duration,
         at now: Timestamp
     ) {
+        /// No more than anyone reads.
+        func field(_ text: String) -> String { PrintableText.field(text, limit: 1024) }
         let target = request.query.isEmpty ? request.path : "\(request.path)?\(request.query)"
         let agent = request["user-agent"] ?? "-"
         let line =
-            "\(request.address) - \(Self.plain(user)) [\(now)] \"\(Self.plain(request.method)) \(Self.plain(target))\" \(status) \(sent) "
-            + "\(received) \"\(Self.plain(agent))\" \(time.components.seconds * 1000 + time.components.attoseconds / 1_000_000_000_000_000)\n"
+            "\(request.address) - \(field(user)) [\(now)] \"\(field(request.method)) \(field(target))\" \(status) \(sent) "
+            + "\(received) \"\(field(agent))\" \(time.components.seconds * 1000 + time.components.attoseconds / 1_000_000_000_000_000)\n"
         var bytes = Array(line.utf8)
         descriptor.withLock { _ = Glibc.write($0, &bytes, bytes.count) }
-    }
-
-    /// Nothing that ends a field or a line, and no more than anyone reads.
-    private static func plain(_ text: String) -> String {
-        String(
-            decoding: text.utf8.prefix(1024).map { $0 < 32 || $0 == 34 || $0 == 92 || $0 > 126 ? 63 : $0 },
-            as: UTF8.self)
     }
 }
