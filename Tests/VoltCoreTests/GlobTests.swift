@@ -6,10 +6,13 @@ import VoltCore
         "a pattern stands for whole names",
         arguments: [
             ("*", "", true), ("*", "a.b", true), ("a*c", "abbc", true), ("a*c", "abcd", false),
-            ("*a*b", "xaxb", true), ("*a*b", "xbxa", false), ("a", "A", false), ("", "", true), ("", "a", false),
-            ("?", "a", true), ("?", "", false), ("a?c", "abc", true), ("?", "é", false), ("??", "é", true),
+            ("*a*b", "xaxb", true), ("*a*b", "xbxa", false), ("a", "A", false),
+            ("", "", true), ("", "a", false),
+            ("?", "a", true), ("?", "", false), ("a?c", "abc", true), ("?", "é", false),
+            ("??", "é", true),
             ("[a-c]x", "bx", true), ("[a-c]x", "dx", false), ("[^a-c]", "d", true), ("[!a-c]", "b", false),
-            ("[-a]", "-", true), ("[a-]", "-", true), ("[", "[", true), ("[]", "[]", true), ("[a", "[a", true),
+            ("[-a]", "-", true), ("[a-]", "-", true), ("[", "[", true), ("[]", "[]", true),
+            ("[a", "[a", true),
             (#"\*"#, "*", true), (#"\*"#, "a", false), (#"a\"#, #"a\"#, true), (#"\[a]"#, "[a]", true),
             ("**", "abc", true), ("*[0-9]", "v1", true), ("*[0-9]", "v1x", false),
         ])

@@ -40,8 +40,10 @@ public struct LogLine: Encodable, Sendable, Equatable {
         message = String(rest)
     }
 
-    /// `2025-07-14T15:30:01.000Z site: attempt 7: …`, the line as it was.
-    public static func text(_ line: String, at time: Timestamp) -> String { "\(time) \(line)" }
+    /// `2025-07-14T15:30:01.000Z site: attempt 7: …`, the line without what could drive a terminal.
+    public static func text(_ line: String, at time: Timestamp) -> String {
+        "\(time) \(PrintableText.logLine(line))"
+    }
 
     /// One JSON object on one line.
     public var json: String {
