@@ -60,13 +60,9 @@ public final class Database {
     }
 
     private func version(knowing known: Int) throws(VoltError) -> Int {
-        let version = Int(try integer("PRAGMA user_version") ?? 0)
-        guard version <= known else {
-            throw VoltError(
-                .refused, "cannot open '\(path)': format \(version) is newer than this tool reads (\(known))",
-                hint: "upgrade Volt, or point VOLT_ROOT at another directory")
-        }
-        return version
+        let mark = FormatMark(
+            known, to: "open '\(path)'", hint: "upgrade Volt, or point VOLT_ROOT at another directory")
+        return try mark.check(Int(try integer("PRAGMA user_version") ?? 0))
     }
 
     /// Runs statements as one: all of them are on disk when this returns, or none.

@@ -32,12 +32,10 @@ public final class ContentStore: Sendable {
         guard words.count == 2, words[0] == "stellarium", let version = Int(words[1]), version > 0 else {
             throw VoltError(.failed, "cannot open store '\(path)': '\(layout.format)' is not of a store")
         }
-        guard version <= StoreLayout.version else {
-            throw VoltError(
-                .failed,
-                "cannot open store '\(path)': format \(version) is newer than this tool reads (\(StoreLayout.version))",
-                hint: "upgrade volt-cas, or point --store at another directory")
-        }
+        let mark = FormatMark(
+            StoreLayout.version, to: "open store '\(path)'", code: .failed,
+            hint: "upgrade volt-cas, or point --store at another directory")
+        try mark.check(version)
         return ContentStore(layout)
     }
 

@@ -68,12 +68,10 @@ struct WorkloadRecords: Sendable {
     func read(_ workload: Name) throws(VoltError) -> WorkloadRecord? {
         guard Files.exists(path(workload)) else { return nil }
         let record = try JSONFile.read(WorkloadRecord.self, path(workload))
-        guard record.version <= WorkloadRecord.currentVersion else {
-            throw VoltError(
-                .failed,
-                "cannot read '\(path(workload))': format \(record.version) is newer than this tool reads (\(WorkloadRecord.currentVersion))",
-                hint: "upgrade volt-container")
-        }
+        let mark = FormatMark(
+            WorkloadRecord.currentVersion, to: "read '\(path(workload))'", code: .failed,
+            hint: "upgrade volt-container")
+        try mark.check(record.version)
         return record
     }
 

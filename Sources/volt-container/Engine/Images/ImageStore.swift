@@ -23,8 +23,6 @@ public import VoltSystem
 /// their layers and names after their manifests, so a crash at any point leaves at most unused files,
 /// which `collect` removes.
 public struct ImageStore: Sendable {
-    /// 2 has layers that are trees.
-    static let formatVersion = 2
     let root: String
     let clock: any WallClock
     let lockPath: String
@@ -43,14 +41,7 @@ public struct ImageStore: Sendable {
         formPath = "\(paths.runtime)/layers"
         self.clock = clock
         guard Files.exists("\(root)/format") else { return }
-        let text = String(decoding: try Files.read("\(root)/format", limit: 64), as: UTF8.self)
-        let version = Int(text.prefix { $0.isNumber }) ?? -1
-        guard version <= Self.formatVersion, version > 0 else {
-            throw VoltError(
-                .failed,
-                "cannot open image store '\(root)': format \(text.prefix { $0 != "\n" }) is not one this tool reads (\(Self.formatVersion))",
-                hint: "upgrade volt-container")
-        }
+        try Self.mark(of: root).check(file: try Files.read("\(root)/format", limit: 64))
     }
 
     /// The image with a name, `sha256:` digest or at least 12 digits of one. The digest is its own, or that of the manifest
@@ -145,15 +136,19 @@ public struct ImageStore: Sendable {
 
     // MARK: - Writing
 
-    private static let formatText = Array("\(formatVersion)\n".utf8)
+    /// 2 has layers that are trees.
+    private static func mark(of root: String) -> FormatMark {
+        FormatMark(2, to: "open image store '\(root)'", code: .failed, hint: "upgrade volt-container")
+    }
 
     /// Makes the directories of the store.
     func prepare() throws(VoltError) {
         // Layers hold setuid programs and files of other users: nobody but root walks in.
         for path in [Files.parent(of: root), root] { try Files.makePrivateDirectory(path) }
-        if let text = try? Files.read("\(root)/format", limit: 64), text == Self.formatText { return }
+        let format = Self.mark(of: root).fileContent
+        if let text = try? Files.read("\(root)/format", limit: 64), text == format { return }
         for name in ["layers", "manifests", "tmp"] { try Files.makeDirectory("\(root)/\(name)", mode: 0o755) }
-        try Files.replace("\(root)/format", with: Self.formatText)
+        try Files.replace("\(root)/format", with: format)
     }
 
     /// Holds off `collect` and other writers of names while the body runs.

@@ -6,24 +6,18 @@ internal import VoltSystem
 /// How containers go away. A directory is renamed first, in one step: a command that is killed leaves either
 /// the whole container or something that every later command may remove.
 extension ContainerRuntime {
-    /// The version of what is kept below `containers` and `workloads`.
-    static let formatVersion = 1
-
     /// Refuses what a newer version has written, and notes this version where nothing is noted.
     static func checkFormat(of state: String) throws(VoltError) {
+        // The version of what is kept below `containers` and `workloads`.
+        let mark = FormatMark(
+            1, to: "use the containers of '\(state)'",
+            hint: "upgrade volt-container, or point VOLT_ROOT at another directory")
         let file = "\(state)/format"
         guard Files.exists(file) else {
             try Files.makePrivateDirectory(state)
-            return try Files.replace(file, with: "\(formatVersion)\n".utf8)
+            return try Files.replace(file, with: mark.fileContent)
         }
-        let text = String(decoding: try Files.read(file, limit: 64), as: UTF8.self)
-        let version = Int(text.prefix { $0.isNumber }) ?? -1
-        guard (1...formatVersion).contains(version) else {
-            throw VoltError(
-                .refused,
-                "cannot use the containers of '\(state)': format \(text.prefix { $0 != "\n" }) is not one this tool reads (\(formatVersion))",
-                hint: "upgrade volt-container, or point VOLT_ROOT at another directory")
-        }
+        try mark.check(file: try Files.read(file, limit: 64))
         // Earlier versions let everybody in.
         try Files.makePrivateDirectory(state)
     }
