@@ -50,16 +50,19 @@ import VoltWorkload
         #expect(status.restarts == 2 && status.workload == "web")
         let words = String(decoding: try Files.read("\(scratch.path)/words"), as: UTF8.self)
         #expect(words == "status --workload web -o json\n")
+        // A tool that knows of neither health nor restarts leaves them out.
+        let short = try kind(#"echo '{"workload":"web","state":"absent"}'"#).status(of: web)
+        #expect(short == WorkloadStatus(workload: "web"))
     }
 
     @Test("the object on stderr says why a status is not to be had, else the last line that is not a hint")
     func statusFailure() throws {
-        let object = #"{"code":5,"error":"'web' is not yours","hint":"ask root"}"#
+        let object = #"{"code":5,"error":"web is not yours","hint":"ask root"}"#
         let refused = try kind("echo 'noise' >&2; echo '\(object)' >&2; exit 5")
         #expect(
             error { () throws(VoltError) in _ = try refused.status(of: web) }
                 == VoltError(
-                    .refused, "'volt-probe status' ended with 5: 'web' is not yours", hint: "ask root"))
+                    .refused, "'volt-probe status' ended with 5: web is not yours", hint: "ask root"))
         let plain = try kind("echo 'probe: error: no'>&2; echo 'probe: hint: do it' >&2; exit 3")
         #expect(
             error { () throws(VoltError) in _ = try plain.status(of: web) }

@@ -79,3 +79,22 @@ public struct WorkloadStatus: Codable, Sendable, Equatable {
         self.restarts = restarts
     }
 }
+
+extension WorkloadStatus {
+    /// Decodes the object. A tool that knows nothing of health or restarts leaves them out.
+    public init(from decoder: any Decoder) throws {
+        let values = try decoder.container(keyedBy: CodingKeys.self)
+        workload = try values.decode(String.self, forKey: .workload)
+        desiredRevision = try values.decodeIfPresent(String.self, forKey: .desiredRevision)
+        actualRevision = try values.decodeIfPresent(String.self, forKey: .actualRevision)
+        state = try values.decode(RunState.self, forKey: .state)
+        health = try values.decodeIfPresent(HealthState.self, forKey: .health) ?? .none
+        since = try values.decodeIfPresent(Timestamp.self, forKey: .since)
+        restarts = try values.decodeIfPresent(Int.self, forKey: .restarts) ?? 0
+        desiredConfig = try values.decodeIfPresent(String.self, forKey: .desiredConfig)
+        actualConfig = try values.decodeIfPresent(String.self, forKey: .actualConfig)
+        stopped = try values.decodeIfPresent(WorkloadStop.self, forKey: .stopped)
+        images = try values.decodeIfPresent([String: String].self, forKey: .images)
+        services = try values.decodeIfPresent([ServiceStatus].self, forKey: .services)
+    }
+}
