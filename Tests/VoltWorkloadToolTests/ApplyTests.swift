@@ -138,10 +138,22 @@ import VoltWorkload
         }
     }
 
-    @Test("a hand over names the kind that had the workload")
-    func replacedKind() throws {
+    @Test("a hand over names the kinds that had the workload, but not to a tool that knows none")
+    func replacedKinds() throws {
         var request = request
-        request.replacedKind = "old"
-        #expect(request.words(limit: .seconds(1)).contains(["--replace-kind", "old"]))
+        request.replacedKinds = ["old", "older"]
+        let tool = try kind("echo \"$*\" >>\"$SCRATCH/words\"; echo '\(Self.result)'")
+        let end = try tool.apply(request, limit: .seconds(20)) { _ in }
+        #expect(try end.status() == .deployed)
+        let plain = try kind(
+            """
+            echo "$*" >>"$SCRATCH/words"
+            case "$*" in *--replace-kind*) echo 'unknown option' >&2; exit 64;; esac
+            echo '\(Self.result)'
+            """)
+        #expect(try plain.apply(request, limit: .seconds(20)) { _ in }.status() == .deployed)
+        let words = String(decoding: try Files.read("\(scratch.path)/words"), as: UTF8.self)
+        let option = "--replace-kind old --replace-kind older"
+        #expect(words.split(separator: "\n").map { $0.contains(option) } == [true, true, false])
     }
 }

@@ -13,20 +13,21 @@ public struct ApplyRequest: Sendable, Equatable {
     public var revision: String
     /// Digests of images that are to run again, by the names as they are written.
     public var images: [String: String]
-    /// The kind that has the workload now and hands it over.
-    public var replacedKind: String?
+    /// The kinds that may have the workload now and hand it over; a tool is asked without them when it does not
+    /// know of that.
+    public var replacedKinds: [String]
 
     /// - Parameters: see the properties.
     public init(
         workload: Name, manifest: String, source: String, revision: String, images: [String: String] = [:],
-        replacedKind: String? = nil
+        replacedKinds: [String] = []
     ) {
         self.workload = workload
         self.manifest = manifest
         self.source = source
         self.revision = revision
         self.images = images
-        self.replacedKind = replacedKind
+        self.replacedKinds = replacedKinds
     }
 
     /// - Parameter limit: how long the apply may take; nil for one that changes nothing.
@@ -39,8 +40,7 @@ public struct ApplyRequest: Sendable, Equatable {
             ]
         if let limit { words += ["--timeout", "\(max(1, limit.milliseconds / 1000))s"] }
         words += ["-o", "json"]
-        if let replacedKind { words += ["--replace-kind", replacedKind] }
-        return words
+        return words + replacedKinds.flatMap { ["--replace-kind", $0] }
             + images.sorted { $0.key < $1.key }.flatMap { ["--image", "\($0.key)=\($0.value)"] }
     }
 }

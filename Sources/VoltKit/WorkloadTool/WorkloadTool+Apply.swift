@@ -26,6 +26,18 @@ extension WorkloadTool {
         _ request: ApplyRequest, limit: Duration, started: (Int32) throws(VoltError) -> Void = { _ in },
         stop: () -> Bool = { false }, progress: (ApplyProgress) throws(VoltError) -> Void
     ) throws(VoltError) -> ApplyEnd {
+        let end = try applyOnce(request, limit: limit, started: started, stop: stop, progress: progress)
+        // A tool of an earlier contract knows of no other kinds, and does not mind them.
+        guard end.isWrongUsage, !request.replacedKinds.isEmpty else { return end }
+        var plain = request
+        plain.replacedKinds = []
+        return try applyOnce(plain, limit: limit, started: started, stop: stop, progress: progress)
+    }
+
+    private func applyOnce(
+        _ request: ApplyRequest, limit: Duration, started: (Int32) throws(VoltError) -> Void,
+        stop: () -> Bool, progress: (ApplyProgress) throws(VoltError) -> Void
+    ) throws(VoltError) -> ApplyEnd {
         let child = try Child.start(path, request.words(limit: limit), environment: command.environment)
         var reader = ApplyReader()
         var failure: VoltError?
@@ -64,6 +76,17 @@ public struct ApplyEnd: Sendable {
     /// Whether the tool ended by itself: then it has finished or undone what it did.
     public var isSettled: Bool {
         if case .exited = outcome { true } else { false }
+    }
+
+    /// Whether the tool has undone what it did: it ended by itself, and says neither by its result nor by its exit
+    /// code that it deployed.
+    public var isUndone: Bool {
+        isSettled && outcome != .exited(0) && (reader.status == nil || reader.status == .failed)
+    }
+
+    /// Whether the tool did not know one of the options.
+    var isWrongUsage: Bool {
+        outcome == .exited(ExitCode.usage.rawValue) && reader.status == nil && error == nil
     }
 
     /// What names of images resolved to; nil when the tool does not say.

@@ -63,11 +63,19 @@ public struct WorkloadTool: Sendable {
     public func plan(_ request: ApplyRequest, limit: Duration = WorkloadLimits.plan) throws(VoltError)
         -> [ServicePlan]?
     {
-        let arguments = request.words(limit: nil)
+        let planned = try planOnce(request, limit: limit)
+        // A tool of an earlier contract knows of no other kinds, and does not mind them.
+        guard planned == nil, !request.replacedKinds.isEmpty else { return planned }
+        var plain = request
+        plain.replacedKinds = []
+        return try planOnce(plain, limit: limit)
+    }
+
+    private func planOnce(_ request: ApplyRequest, limit: Duration) throws(VoltError) -> [ServicePlan]? {
         var services: [ServicePlan] = []
         var failure: ToolFailure?
         var last = ""
-        let outcome = try Child.start(path, arguments, environment: command.environment)
+        let outcome = try Child.start(path, request.words(limit: nil), environment: command.environment)
             .finish(limit: limit, grace: WorkloadLimits.grace) { _, line in
                 if let event = ApplyEvent(line: line) {
                     if case .plan(let service) = event { services.append(service) }

@@ -36,6 +36,7 @@ struct Status: ParsableCommand {
             let drift: DriftRecord?
             let stray: StrayDelivery?
             let rolledBack: Attempt?
+            let kind: WorkloadKindState?
         }
         let server: Gitops.Server?
         let pipelines: [Line]
@@ -59,7 +60,8 @@ struct Status: ParsableCommand {
                     polledAt: poll.at, pollError: poll.error, suspension: state.suspension, held: state.held,
                     retry: try journal.retry(of: name), drift: state.drift,
                     stray: try journal.stray(of: pipeline),
-                    rolledBack: deployed?.isAutomatic == true ? deployed : nil))
+                    rolledBack: deployed?.isAutomatic == true ? deployed : nil,
+                    kind: try gitops.kindState(of: pipeline, journal)))
         }
         let report = Report(server: gitops.server(), pipelines: lines)
         if output.format == .table { say(report, now: context.clock.now()) }
@@ -73,6 +75,18 @@ struct Status: ParsableCommand {
             }
             return table
         }
+    }
+
+    /// The kind of a workload where it is not as it should be.
+    private func kindNotes(_ line: Report.Line) -> [String] {
+        guard let kind = line.kind else { return [] }
+        let problem = kind.problem.map {
+            "workload '\(line.workload)' is of kind '\(kind.kind)', which cannot be asked: \($0)"
+        }
+        return [problem].compactMap(\.self)
+            + (kind.formerKinds ?? []).map {
+                "workload '\(line.workload)' was of kind '\($0)', which may still have it; the next deploy or start of the server removes it there"
+            }
     }
 
     /// What people want to know beside the table.
@@ -91,6 +105,7 @@ struct Status: ParsableCommand {
             if let drift = line.drift {
                 Output.note("\(line.name): drifted: \(drift.shown)")
             }
+            for text in kindNotes(line) { Output.note("\(line.name): \(text)") }
             if let error = line.pollError { Output.note("\(line.name): the last poll failed: \(error)") }
             if let back = line.rolledBack {
                 Output.note(

@@ -57,7 +57,8 @@ extension Gitops {
     /// Does what a server would do for a pipeline, once.
     private func workAlone(on name: String, _ journal: Journal) throws(VoltError) {
         let pipeline = try journal.pipeline(name)
-        try Recovery(journal: journal, paths: paths, clock: clock, log: { _ in }).run([pipeline])
+        try Recovery(journal: journal, paths: paths, kinds: kinds, clock: clock, log: { _ in }).run([pipeline]
+        )
         guard let next = try gatekeeper.next(of: name, journal, looks: true) else { return }
         try deployer(journal, shutsDown: { false }, progress: { _ in }).run(next, of: pipeline)
     }

@@ -140,7 +140,7 @@ public struct Gitops: Sendable {
                 in: "\(paths.snapshots(pipeline.name))/\(deployed.snapshot)", path: pipeline.path,
                 workload: pipeline.workload)
         }
-        if removesWorkload { try removeWorkload(pipeline, deployed: deployed) }
+        if removesWorkload { try removeWorkload(pipeline, deployed: deployed, journal) }
         try journal.delete(
             pipeline, keepingWorkload: deployed != nil && !removesWorkload, kind: manifest?.kind)
         ring()
@@ -153,15 +153,15 @@ public struct Gitops: Sendable {
         Leftovers(journal: journal, paths: paths, kinds: kinds)
     }
 
-    private func removeWorkload(_ pipeline: Pipeline, deployed: Deployed?) throws(VoltError) {
+    private func removeWorkload(_ pipeline: Pipeline, deployed: Deployed?, _ journal: Journal)
+        throws(VoltError)
+    {
         guard let deployed else { return }
         let manifest = try ManifestFinder.find(
             in: "\(paths.snapshots(pipeline.name))/\(deployed.snapshot)", path: pipeline.path,
             workload: pipeline.workload)
         // One that is not there is no reason to keep the pipeline.
-        _ = try kinds.find(
-            manifest.kind, hint: "install it, so that workload '\(pipeline.workload)' can be removed"
-        ).remove(pipeline.workload)
+        try kindChange(journal).removeAll(manifest.kind, pipeline)
     }
 
     // MARK: The server of this host
@@ -185,6 +185,11 @@ public struct Gitops: Sendable {
     func ring() { Doorbell.ring(paths.doorbell) }
 
     // MARK: Parts
+
+    /// The looks at the workloads of the pipelines.
+    var workloads: WorkloadReader { WorkloadReader(paths: paths, kinds: kinds) }
+
+    func kindChange(_ journal: Journal) -> KindChange { KindChange(journal: journal, reader: workloads) }
 
     var kinds: WorkloadKinds { WorkloadKinds(environment: environment, selfPath: selfPath) }
 

@@ -3,7 +3,7 @@ internal import VoltSystem
 
 extension Gitops {
     var gatekeeper: Gatekeeper {
-        let reader = WorkloadReader(paths: paths, kinds: kinds)
+        let reader = workloads
         return Gatekeeper(clock: clock, zones: zones, health: { reader.health(of: $0, $1) })
     }
 
@@ -13,7 +13,7 @@ extension Gitops {
     {
         DriftWatch(
             paths: paths, clock: clock,
-            reader: WorkloadReader(paths: paths, kinds: kinds), log: log,
+            reader: workloads, log: log,
             queued: queued)
     }
 

@@ -115,6 +115,10 @@ extension Journal {
         case unseen
         /// It is a way back that nobody asked for.
         case automatic
+        /// Its tool was started; the value is its kind of workload.
+        case kind
+        /// The kinds in the value, with spaces between them, had the workload before.
+        case kinds
         /// Its commit did not fulfil what the pipeline asks for; the value says why.
         case declined
     }

@@ -5,6 +5,7 @@ internal import VoltWorkloadTool
 
 /// Removes the workload of a commit that has no manifest any more, when the pipeline says so.
 struct Pruning {
+    let journal: Journal
     let paths: GitopsPaths
     let kinds: WorkloadKinds
 
@@ -69,9 +70,7 @@ struct Pruning {
         if Files.isDirectory(old), !ManifestFinder.exists(in: old, path: pipeline.path) { return .nothing }
         let kind = try reader.kind(of: pipeline, in: deployed)
         // There may be none any more: it was removed by hand or by an attempt that was cut off.
-        _ = try kinds.find(
-            kind, hint: "install it, so that workload '\(pipeline.workload)' can be removed"
-        ).remove(pipeline.workload)
+        try KindChange(journal: journal, reader: reader).removeAll(kind, pipeline)
         return .removed
     }
 }

@@ -12,9 +12,10 @@ extension Deployer {
         let images = try earlierImages(tool, &work)
         let request = ApplyRequest(
             workload: work.pipeline.workload, manifest: manifest.file, source: manifest.source,
-            revision: snapshot.commit, images: images)
+            revision: snapshot.commit, images: images, replacedKinds: work.otherKinds)
         // Before the tool starts: a server that dies in between leaves a note for the next one.
         try journal.setUnsettled(true, work.attempt.pipeline)
+        try journal.markKinds(tool.kind, others: work.otherKinds, attempt: work.attempt.id)
         let attempt = work.attempt.id
         var state = work
         state.wasApplied = true
@@ -39,16 +40,36 @@ extension Deployer {
                     }
                 })
         } catch {
+            try journal.unmarkKinds(attempt: attempt)
             try journal.setUnsettled(false, work.attempt.pipeline)
             throw error
         }
         work = state
-        // One that ended by itself has undone or finished what it did, as the contract says.
-        if end.isSettled { try journal.setUnsettled(false, work.attempt.pipeline) }
+        if end.isUndone { try journal.unmarkKinds(attempt: attempt) }
+        // One that ended by itself has undone or finished what it did, as the contract says. Where another kind had
+        // the workload, it is finished when that one has given it up.
+        if end.isSettled, end.isUndone || work.otherKinds.isEmpty {
+            try journal.setUnsettled(false, work.attempt.pipeline)
+        }
         let status = try end.status()
         // A tool that does not say keeps what it was given.
         work.images = end.images ?? images
         return status
+    }
+}
+
+extension Deployer {
+    /// Removes the workload from the kinds that had it before, after the new one is healthy.
+    func removeOthers(_ work: inout Work) throws(VoltError) {
+        guard !work.otherKinds.isEmpty else { return }
+        let change = KindChange(journal: journal, reader: WorkloadReader(paths: paths, kinds: kinds))
+        var lines: [String] = []
+        let failures = try change.remove(from: work.otherKinds, work.pipeline) { lines.append($0) }
+        work.log += lines
+        work.leftKinds = failures.sorted { $0.key < $1.key }.map { kind, reason in
+            "; that of kind '\(kind)' is not removed yet: \(reason)"
+        }.joined()
+        try flush(&work, all: true)
     }
 }
 

@@ -61,7 +61,7 @@ struct Deployer {
             case .hold(let note, let decision): return try finish(.held, note, decision, &work)
             case .deploy(let reason): work.reason = reason
             }
-            if let pruned = try Pruning(paths: paths, kinds: kinds).run(
+            if let pruned = try Pruning(journal: journal, paths: paths, kinds: kinds).run(
                 snapshot, pipeline, deployed: deployed?.snapshot)
             {
                 try journal.mark(attempt.id, .pruned)
@@ -75,8 +75,12 @@ struct Deployer {
                 manifest.kind, hint: "install it, then run 'volt gitops sync --name \(pipeline.name)'")
             work.tool = tool
             if asksToStop(&work) != nil { throw VoltError(.tryAgain, "stopped") }
+            work.otherKinds = try KindChange(
+                journal: journal, reader: WorkloadReader(paths: paths, kinds: kinds)
+            ).others(than: manifest.kind, of: pipeline)
             let left = max(limit + work.waited - (ContinuousClock.now - started), .seconds(1))
             let status = try apply(tool, manifest, snapshot, limit: left, &work)
+            try removeOthers(&work)
             try succeed(isUnchanged: status == .unchanged, &work)
         } catch {
             try end(with: error, &work)
@@ -180,9 +184,10 @@ struct Deployer {
                 try journal.release(of: name)
             }
             try journal.setImages(work.images, attempt: work.attempt.id)
+            try journal.setUnsettled(false, name)
             try journal.finish(
                 work.attempt.id, as: .done, note: isUnchanged ? "\(note), unchanged" : note,
-                decision: "deployed because \(reason); \(ends)", at: clock.now())
+                decision: "deployed because \(reason); \(ends)\(work.leftKinds)", at: clock.now())
         }
         let word: PipelineState.Word = work.attempt.isAutomatic == true ? .rolledBack : .success
         progress("\(word.rawValue): \(note)")
@@ -274,6 +279,10 @@ struct Work {
     var tool: WorkloadTool?
     /// Whether the tool was started.
     var wasApplied = false
+    /// The kinds that may have the workload beside the one of the manifest.
+    var otherKinds: [String] = []
+    /// Why kinds that had the workload have it still, for the decision; empty when none has.
+    var leftKinds = ""
     /// What names of images in its definition resolved to.
     var images: [String: String] = [:]
     var log: [String] = []

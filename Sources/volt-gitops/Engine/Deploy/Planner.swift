@@ -74,7 +74,7 @@ extension Gitops {
             files: [], services: [], notes: notes.isEmpty ? nil : notes)
         if let old, !isDeployed { plan.files = TreeDifference.between(old, directory) }
         do throws(VoltError) {
-            try foresee(directory, pipeline, limit, &plan)
+            try resolve(directory, pipeline, limit, journal, &plan)
         } catch {
             plan.note = error.message
             if wouldDeploy {
@@ -111,11 +111,10 @@ extension Gitops {
     }
 
     /// Asks the tool of the kind.
-    private func foresee(
-        _ directory: String, _ pipeline: Pipeline, _ limit: Duration, _ plan: inout DeployPlan
-    )
-        throws(VoltError)
-    {
+    private func resolve(
+        _ directory: String, _ pipeline: Pipeline, _ limit: Duration, _ journal: Journal,
+        _ plan: inout DeployPlan
+    ) throws(VoltError) {
         if try Pruning.isMeant(by: directory, pipeline) {
             if plan.wouldDeploy {
                 plan.reason += ", and has no manifest: workload '\(pipeline.workload)' would be removed"
@@ -126,9 +125,14 @@ extension Gitops {
             in: directory, path: pipeline.path, workload: pipeline.workload)
         plan.kind = manifest.kind
         let tool = try kinds.find(manifest.kind)
+        let others = try kindChange(journal).others(than: manifest.kind, of: pipeline)
+        if plan.wouldDeploy, !others.isEmpty {
+            plan.reason +=
+                "; the kind of workload '\(pipeline.workload)' changes from \(others.map { "'\($0)'" }.joined(separator: ", ")) to '\(manifest.kind)'"
+        }
         let request = ApplyRequest(
             workload: pipeline.workload, manifest: manifest.file, source: manifest.source,
-            revision: plan.commit)
+            revision: plan.commit, replacedKinds: others)
         if let services = try tool.plan(request, limit: limit) {
             plan.services = services
         } else {

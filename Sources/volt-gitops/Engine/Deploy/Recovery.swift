@@ -1,5 +1,6 @@
 internal import VoltCore
 internal import VoltSystem
+internal import VoltWorkloadTool
 
 /// Deals with the attempts that a server which died has left open.
 struct Recovery {
@@ -8,6 +9,7 @@ struct Recovery {
 
     let journal: Journal
     let paths: GitopsPaths
+    let kinds: WorkloadKinds
     let clock: any WallClock
     let log: (String) -> Void
 
@@ -26,6 +28,8 @@ struct Recovery {
                 try resume(attempt, of: pipeline)
             }
             try settle(pipeline)
+            try KindChange(journal: journal, reader: WorkloadReader(paths: paths, kinds: kinds))
+                .finish(pipeline) { log("\(pipeline.name): \($0)") }
         }
     }
 

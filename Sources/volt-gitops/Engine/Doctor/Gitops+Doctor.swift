@@ -116,7 +116,7 @@ extension Gitops {
 
     /// The tools of the kinds that are deployed here.
     private func kindChecks(_ pipelines: [Pipeline], _ journal: Journal) -> [DoctorCheck] {
-        let reader = WorkloadReader(paths: paths, kinds: kinds)
+        let reader = workloads
         var users: [String: [String]] = [:]
         for pipeline in pipelines {
             guard let deployed = try? journal.deployed(of: pipeline.name.text),

@@ -86,7 +86,7 @@ public struct GitopsServer: Sendable {
             state: paths.state, clock: gitops.clock, metrics: metrics,
             password: try options.passwordFile.map(Messenger.bytes), log: log)
         let server = try listen(hooks, identity, metrics, pages.routes(pages: options.pages))
-        try Recovery(journal: journal, paths: paths, clock: gitops.clock, log: log).run(
+        try Recovery(journal: journal, paths: paths, kinds: gitops.kinds, clock: gitops.clock, log: log).run(
             try journal.pipelines())
         do throws(VoltError) { try gitops.leftovers(journal).clear() } catch {
             log("error: what a deleted pipeline has left is not removed: \(error.message)")
@@ -129,9 +129,9 @@ public struct GitopsServer: Sendable {
         DispatchQueue.global().async { [gitops] in
             do throws(VoltError) {
                 let journal = try Journal(state: gitops.paths.state)
-                let reader = WorkloadReader(paths: gitops.paths, kinds: gitops.kinds)
                 let revival = Revival(
-                    journal: journal, paths: gitops.paths, reader: reader, clock: gitops.clock, log: log)
+                    journal: journal, paths: gitops.paths, reader: gitops.workloads, clock: gitops.clock,
+                    log: log)
                 if try revival.run() { queued() }
             } catch { log("error: \(error.message)") }
         }
