@@ -46,11 +46,11 @@ let modules = """
     program Sources/volt-container/registry  volt-container--registry  ContainerTransfer VoltCore VoltOCI VoltRegistry VoltSigning VoltSystem
     static  Sources/volt-container/run       volt-container--run       ContainerSandbox VoltCore VoltSandbox VoltSystem CVoltSystem
     program Sources/volt-demo                volt-demo                 VoltCLI VoltCore VoltCrypto VoltSystem VoltTestKit ArgumentParser
-    program Sources/volt-gitops/CLI          volt-gitops               GitopsEngine GitopsMessage GitopsSource VoltCLI VoltCore VoltSystem ArgumentParser
-    module  Sources/volt-gitops/Engine       GitopsEngine              GitopsMessage GitopsSource VoltCore VoltCrypto VoltManifest VoltPages VoltSQLite VoltServer VoltSystem VoltTrust VoltWorkload VoltWorkloadTool VoltYAML CVoltSystem
-    module  Sources/volt-gitops/Message      GitopsMessage             GitopsSource VoltCore VoltCrypto
+    program Sources/volt-gitops/CLI          volt-gitops               GitopsEngine GitopsNotifications GitopsSource VoltCLI VoltCore VoltSystem ArgumentParser
+    module  Sources/volt-gitops/Engine       GitopsEngine              GitopsNotifications GitopsSource VoltCore VoltCrypto VoltManifest VoltPages VoltSQLite VoltServer VoltSystem VoltTrust VoltWorkload VoltWorkloadTool VoltYAML CVoltSystem
+    module  Sources/volt-gitops/Notifications GitopsNotifications       GitopsSource VoltCore VoltCrypto
     module  Sources/volt-gitops/Source       GitopsSource              VoltCore VoltCrypto VoltSystem
-    program Sources/volt-gitops/notify       volt-gitops--notify       GitopsMessage VoltCore VoltCrypto VoltHTTP VoltSandbox VoltSystem
+    program Sources/volt-gitops/notify       volt-gitops--notify       GitopsNotifications VoltCore VoltCrypto VoltHTTP VoltSandbox VoltSystem
     program Sources/volt-gitops/worker       volt-gitops--worker       GitopsSource VoltCore VoltCrypto VoltGit VoltHTTP VoltSandbox VoltSystem CVoltSystem
     module  Sources/volt-registry/Access     RegistryAccess            VoltCore VoltCrypto VoltOCI VoltPassword VoltPlugin VoltSystem VoltYAML
     program Sources/volt-registry/CLI        volt-registry             RegistryAccess RegistryEngine VoltCLI VoltCore VoltCrypto VoltOCI VoltRegistry VoltS3 VoltServer VoltSigning VoltStore VoltSystem ArgumentParser
@@ -69,8 +69,8 @@ let tests = """
     ContractTests          VoltSystem VoltTestKit CTestTerminal
     DocsTests              VoltSystem VoltTestKit
     FuzzTests              FuzzTargets VoltCore VoltSystem VoltTestKit
-    GitopsEngineTests      GitopsEngine GitopsMessage VoltCore VoltCrypto VoltSystem VoltTestKit VoltWorkload
-    GitopsNotifyTests      GitopsMessage GitopsSource VoltCore VoltCrypto
+    GitopsEngineTests      GitopsEngine GitopsNotifications VoltCore VoltCrypto VoltSystem VoltTestKit VoltWorkload
+    GitopsNotifyTests      GitopsNotifications GitopsSource VoltCore VoltCrypto
     GitopsServerTests      GitopsEngine volt-gitops volt-gitops--notify volt-gitops--worker VoltCore VoltCrypto VoltSQLite VoltSystem VoltTestKit
     GitopsSourceTests      GitopsSource VoltCore
     GitopsWorkerTests      GitopsSource volt-gitops--worker VoltCore VoltSystem VoltTestKit CVoltSystem

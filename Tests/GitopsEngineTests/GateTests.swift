@@ -41,7 +41,7 @@ private let commit = "1111111111111111111111111111111111111111"
         #expect(Gate.decide(pipeline: pipeline, attempt: attempt(), state: .init(), now: now) == .run)
     }
 
-    @Test("a suspension holds everything, repairs too, but neither what was forced nor a way back")
+    @Test("a suspension holds everything, repairs too, but neither what was forced nor a rollback")
     func suspended() throws {
         var state = Gate.State()
         state.suspension = Suspension(reason: "move", by: "alice", at: now)
@@ -121,23 +121,23 @@ private let commit = "1111111111111111111111111111111111111111"
     @Test(
         "an attempt waits for pipelines that come first until they are done and healthy",
         arguments: [
-            (Gate.Neighbour(name: "db", exists: false), "was deleted"),
-            (Gate.Neighbour(name: "db", isBusy: true, last: .done), "is not done"),
-            (Gate.Neighbour(name: "db"), "was never deployed"),
-            (Gate.Neighbour(name: "db", last: .failed), "is failed"),
-            (Gate.Neighbour(name: "db", last: .held), "is held"),
+            (Gate.Dependency(name: "db", exists: false), "was deleted"),
+            (Gate.Dependency(name: "db", isBusy: true, last: .done), "is not done"),
+            (Gate.Dependency(name: "db"), "was never deployed"),
+            (Gate.Dependency(name: "db", last: .failed), "is failed"),
+            (Gate.Dependency(name: "db", last: .held), "is held"),
             (
-                Gate.Neighbour(name: "db", last: .done, health: .unhealthy("is exited")),
+                Gate.Dependency(name: "db", last: .done, health: .unhealthy("is exited")),
                 "its workload is exited"
             ),
-            (Gate.Neighbour(name: "db", last: .done, health: .healthy), nil),
-            (Gate.Neighbour(name: "db", last: .done), nil),
+            (Gate.Dependency(name: "db", last: .done, health: .healthy), nil),
+            (Gate.Dependency(name: "db", last: .done), nil),
             // Its branch is where it was, and so is what runs.
-            (Gate.Neighbour(name: "db", last: .unseen, health: .healthy), nil),
-        ] as [(Gate.Neighbour, String?)])
-    func after(neighbour: Gate.Neighbour, reason: String?) throws {
+            (Gate.Dependency(name: "db", last: .unseen, health: .healthy), nil),
+        ] as [(Gate.Dependency, String?)])
+    func after(dependency: Gate.Dependency, reason: String?) throws {
         var state = Gate.State()
-        state.neighbours = [Gate.Neighbour(name: "ok", last: .done, health: .healthy), neighbour]
+        state.dependencies = [Gate.Dependency(name: "ok", last: .done, health: .healthy), dependency]
         let decision = Gate.decide(pipeline: try pipeline(), attempt: attempt(), state: state, now: now)
         guard let reason else {
             #expect(decision == .run)
@@ -155,10 +155,10 @@ private let commit = "1111111111111111111111111111111111111111"
     func timeout() throws {
         let pipeline = try pipeline { $0.afterTimeout = 60 }
         var state = Gate.State()
-        state.neighbours = [Gate.Neighbour(name: "db", last: .failed)]
-        state.waitsForNeighboursSince = now.advanced(by: .seconds(-59))
+        state.dependencies = [Gate.Dependency(name: "db", last: .failed)]
+        state.waitsForDependenciesSince = now.advanced(by: .seconds(-59))
         #expect(kind(Gate.decide(pipeline: pipeline, attempt: attempt(), state: state, now: now)) == .after)
-        state.waitsForNeighboursSince = now.advanced(by: .seconds(-60))
+        state.waitsForDependenciesSince = now.advanced(by: .seconds(-60))
         #expect(
             Gate.decide(pipeline: pipeline, attempt: attempt(), state: state, now: now)
                 == .end(

@@ -47,7 +47,7 @@ import VoltSystem
         #expect(try Files.list("\(directory)/lib/gitops/secrets") == ["site"])
     }
 
-    @Test("no grace, a retired secret, and a way back to the secret before")
+    @Test("no grace, a retired secret, and a rollback to the secret before")
     func ends() throws {
         defer { try? Files.removeTree(directory) }
         let files = try files()

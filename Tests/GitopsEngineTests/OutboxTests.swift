@@ -1,4 +1,4 @@
-import GitopsMessage
+import GitopsNotifications
 import Testing
 import VoltCore
 import VoltSystem
@@ -36,12 +36,12 @@ import VoltTestKit
         try journal.enter(.fetching, attempt: id, at: time)
         try journal.setCommits(old: nil, new: commit, configuration: "c", attempt: id)
         try journal.finish(id, as: state, note: "n", decision: "d", at: time)
-        try journal.spreadTidings(at: time)
+        try journal.enqueueNotifications(at: time)
     }
 
     private func said(_ journal: Journal, target: String = "t") throws -> [String] {
-        try journal.dueLetters(at: Timestamp(milliseconds: Int64.max / 2), limit: 100)
-            .filter { $0.target == target }.map { "\($0.tiding.kind) \($0.tiding.commit ?? "-")" }
+        try journal.dueMessages(at: Timestamp(milliseconds: Int64.max / 2), limit: 100)
+            .filter { $0.target == target }.map { "\($0.notification.kind) \($0.notification.commit ?? "-")" }
     }
 
     @Test("the same is said once, and the last word is always right")
@@ -81,7 +81,7 @@ import VoltTestKit
             pipeline: "site", trigger: .manual, branch: "main", commit: nil, note: "n", at: time)
         try journal.enter(.fetching, attempt: id, at: time)
         try journal.setCommits(old: nil, new: "a", configuration: "c", attempt: id)
-        try journal.spreadTidings(at: time)
+        try journal.enqueueNotifications(at: time)
         #expect(try said(journal, target: "status") == ["started a"])
         try journal.finish(id, as: .superseded, note: "n", decision: "d", at: time)
         try end(journal, "b", .done, at: 1)
@@ -106,11 +106,11 @@ import VoltTestKit
         let id = try journal.accept(
             pipeline: "mute", trigger: .webhook, branch: "main", commit: "a", note: "n", at: time)
         try journal.finish(id, as: .failed, note: "n", decision: "d", at: time)
-        try journal.tell(Tiding(kind: .drift, note: "n", at: time), of: "mute")
-        try journal.spreadTidings(at: time)
+        try journal.notify(Notification(kind: .drift, note: "n", at: time), of: "mute")
+        try journal.enqueueNotifications(at: time)
         #expect(try journal.lettersWaiting() == 0)
-        try journal.tell(Tiding(kind: .drift, commit: "a", note: "n", at: time), of: "site")
-        try journal.spreadTidings(at: time)
+        try journal.notify(Notification(kind: .drift, commit: "a", note: "n", at: time), of: "site")
+        try journal.enqueueNotifications(at: time)
         #expect(try said(journal) == ["drift a"])
         try journal.delete("site")
         #expect(try journal.lettersWaiting() == 0)
@@ -122,12 +122,12 @@ import VoltTestKit
         let journal = try journal(scratch)
         try end(journal, "a", .failed, at: 0)
         let now = Timestamp(milliseconds: 0)
-        let letter = try #require(try journal.dueLetters(at: now, limit: 1).first)
+        let letter = try #require(try journal.dueMessages(at: now, limit: 1).first)
         #expect(try journal.beginTry(of: letter, next: now.advanced(by: OutboxSender.wait(after: 1))))
-        #expect(try journal.dueLetters(at: now.advanced(by: .seconds(9)), limit: 1).isEmpty)
-        #expect(try journal.dueLetters(at: now.advanced(by: .seconds(10)), limit: 1).first?.tries == 1)
-        try journal.hurryLetters(at: now)
-        #expect(try journal.dueLetters(at: now, limit: 1).first?.tries == 1)
+        #expect(try journal.dueMessages(at: now.advanced(by: .seconds(9)), limit: 1).isEmpty)
+        #expect(try journal.dueMessages(at: now.advanced(by: .seconds(10)), limit: 1).first?.tries == 1)
+        try journal.retryNow(at: now)
+        #expect(try journal.dueMessages(at: now, limit: 1).first?.tries == 1)
         try journal.drop(letter)
         #expect(try !journal.beginTry(of: letter, next: now))
         #expect(

@@ -1,14 +1,14 @@
-import GitopsMessage
+import GitopsNotifications
 import Testing
 import VoltCore
 import VoltCrypto
 
 @Suite struct MessageTests {
     private func request(
-        _ kind: NotifyKind, _ tiding: Tiding, address: String = "https://a.example/x",
+        _ kind: NotifyKind, _ notification: Notification, address: String = "https://a.example/x",
         secret: [UInt8]? = nil
     ) -> NotifyRequest {
-        NotifyMessage(tiding, source, id: "volt-1-2")
+        NotifyMessage(notification, source, id: "volt-1-2")
             .request(kind, address: address, secret: secret, now: 1_752_507_002, path: "/usr/sbin")
     }
 
@@ -19,7 +19,7 @@ import VoltCrypto
     func webhook() throws {
         let key = Array("0123456789abcdef".utf8)
         for secret in [key, Array("whsec_\(Base64.encode(key))".utf8)] {
-            let web = try #require(request(.webhook, tiding(.failed), secret: secret).web)
+            let web = try #require(request(.webhook, notification(.failed), secret: secret).web)
             #expect(
                 web.body == """
                     {"at":"2025-07-14T15:30:01.000Z","attempt":7,"branch":"main","commit":"\(commit)",\
@@ -33,13 +33,13 @@ import VoltCrypto
             #expect(headers["webhook-signature"] == "v1,\(Base64.encode(code))")
         }
         #expect(
-            request(.webhook, tiding(.failed)).web?.headers.contains { $0.name == "webhook-signature" }
+            request(.webhook, notification(.failed)).web?.headers.contains { $0.name == "webhook-signature" }
                 == false)
     }
 
     @Test("chats show a hostile note as text on one line and call nobody")
     func chats() throws {
-        let bad = tiding(.failed, note: hostile)
+        let bad = notification(.failed, note: hostile)
         let slack = try #require(request(.slack, bad).web)
         #expect(
             slack.body
@@ -48,7 +48,7 @@ import VoltCrypto
         let discord = try #require(request(.discord, bad).web)
         #expect(discord.body.contains(#""allowed_mentions":{"parse":[]}"#))
         let long = try #require(
-            request(.discord, tiding(.failed, note: String(repeating: "é", count: 5000))).web)
+            request(.discord, notification(.failed, note: String(repeating: "é", count: 5000))).web)
         #expect(long.body.count < 1300)
         let ntfy = try #require(request(.ntfy, bad).web)
         #expect(ntfy.body.split(separator: "\n").count == 2)
@@ -61,7 +61,7 @@ import VoltCrypto
         var odd = source
         odd.branch = "gefährlich\r\nBcc: x@y"
         let text = try #require(
-            NotifyMessage(tiding(.held, note: hostile), odd, id: "volt-1-2")
+            NotifyMessage(notification(.held, note: hostile), odd, id: "volt-1-2")
                 .request(.email, address: "ops@example.org", secret: nil, now: 0, path: "/usr/sbin").mail
         ).text
         let parts = text.split(separator: "\n\n", maxSplits: 1)

@@ -1,15 +1,15 @@
-import GitopsMessage
+import GitopsNotifications
 import GitopsSource
 import Testing
 import VoltCore
 
 let commit = "0123456789abcdef0123456789abcdef01234567"
-let source = TidingSource(
+let source = NotificationSource(
     pipeline: "site", workload: "web", repository: "https://git.example/team/site.git", branch: "main",
     host: "host1")
 
-func tiding(_ kind: Tiding.Kind, note: String = "webhook (github)") -> Tiding {
-    Tiding(kind: kind, attempt: 7, commit: commit, note: note, at: Timestamp(milliseconds: 1_752_507_001_000))
+func notification(_ kind: Notification.Kind, note: String = "webhook (github)") -> Notification {
+    Notification(kind: kind, attempt: 7, commit: commit, note: note, at: Timestamp(milliseconds: 1_752_507_001_000))
 }
 
 @Suite struct StatusTests {
@@ -52,7 +52,7 @@ func tiding(_ kind: Tiding.Kind, note: String = "webhook (github)") -> Tiding {
     func dialects(forge: StatusForge, url: String, body: String, header: String) throws {
         var settings = settings(forge, "https://api.example")
         settings.link = "https://ui/attempts/{attempt}"
-        let web = try #require(settings.request(tiding(.success), source, token: "t0ken"))
+        let web = try #require(settings.request(notification(.success), source, token: "t0ken"))
         #expect(web.url == url)
         #expect(web.body == body)
         #expect(web.secretHeaders.map { "\($0.name): \($0.value)" } == [header])
@@ -61,7 +61,7 @@ func tiding(_ kind: Tiding.Kind, note: String = "webhook (github)") -> Tiding {
 
     @Test("each state has the forge's word for it")
     func words() throws {
-        let kinds: [Tiding.Kind] = [
+        let kinds: [Notification.Kind] = [
             .started, .success, .failed, .held, .interrupted, .superseded, .unseen, .rolledBack,
         ]
         let expected: [StatusForge: [String]] = [
@@ -78,19 +78,19 @@ func tiding(_ kind: Tiding.Kind, note: String = "webhook (github)") -> Tiding {
         for (forge, words) in expected {
             for (kind, word) in zip(kinds, words) {
                 let web = try #require(
-                    settings(forge, "https://a").request(tiding(kind), source, token: "t"))
+                    settings(forge, "https://a").request(notification(kind), source, token: "t"))
                 #expect(web.body.contains("\"state\":\"\(word)\""), "\(forge) \(kind): \(web.body)")
             }
-            #expect(settings(forge, "https://a").request(tiding(.drift), source, token: "t") == nil)
+            #expect(settings(forge, "https://a").request(notification(.drift), source, token: "t") == nil)
         }
     }
 
     @Test("what is no commit of Git gets no status")
     func noCommit() {
         for commit in [nil, "", "r17", "0123", "../../x", String(repeating: "G", count: 40)] {
-            var tiding = tiding(.success)
-            tiding.commit = commit
-            #expect(settings(.github, "https://a").request(tiding, source, token: "t") == nil)
+            var notification = notification(.success)
+            notification.commit = commit
+            #expect(settings(.github, "https://a").request(notification, source, token: "t") == nil)
         }
     }
 

@@ -126,7 +126,7 @@ import VoltTestKit
         #expect(try host.gitops("sync", "--name", "site").status == 0)
     }
 
-    @Test("a way back that nobody asked for is told as such, and not as a success")
+    @Test("a rollback that nobody asked for is told as such, and not as a success")
     func automaticIsTold() throws {
         let receiver = try ScriptedHTTPServer { _ in .answer(200) }
         let host = try Host()

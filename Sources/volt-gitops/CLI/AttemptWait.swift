@@ -27,7 +27,7 @@ struct AttemptWait {
             try Output.line(Output.json(attempt))
         }
         // Never part of the result: what cannot be told now is told by the next server.
-        defer { try? gitops.tellOutside { line in if isTable { Output.note(line) } } }
+        defer { try? gitops.deliverNotifications { line in if isTable { Output.note(line) } } }
         guard attempt.state != .done else { return }
         if isTable {
             for line in try gitops.journal().log(of: id, last: 20) { Output.note("  \(line)") }

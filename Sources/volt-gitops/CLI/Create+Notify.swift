@@ -1,6 +1,6 @@
 import ArgumentParser
 import GitopsEngine
-import GitopsMessage
+import GitopsNotifications
 import GitopsSource
 import VoltCLI
 import VoltCore

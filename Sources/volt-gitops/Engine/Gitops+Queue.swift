@@ -21,7 +21,7 @@ extension Gitops {
             if forced { try journal.mark(id, .forced) }
             return id
         }
-        ring()
+        wakeServer()
         return id
     }
 

@@ -80,7 +80,7 @@ extension Gitops {
             try journal.dropRetry(of: name)
             return id
         }
-        ring()
+        wakeServer()
         var notices = passed.map { "passed over \($0.commit.prefix(7)), which \(bad[$0.snapshot] ?? "")" }
         if let reason = bad[target.snapshot] {
             notices.append("warning: \(short) \(reason); it is brought back because it was named")

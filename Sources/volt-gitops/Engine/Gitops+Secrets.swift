@@ -76,7 +76,7 @@ extension Gitops {
             try journal.keepUses(of: name, secrets: files.read(now: now).map(\.digest))
             return try report(files, pipeline, journal, now)
         }
-        ring()
+        wakeServer()
         return result
     }
 

@@ -73,7 +73,7 @@ public struct Gitops: Sendable {
             if let secret { try files.set(secret) } else { try files.remove() }
             if let hostKey { try pin(hostKey, for: pipeline.name) }
         }
-        ring()
+        wakeServer()
         return url
     }
 
@@ -132,7 +132,7 @@ public struct Gitops: Sendable {
     public func delete(_ name: String, removesWorkload: Bool) throws(VoltError) -> Pipeline {
         let journal = try journal()
         // What an earlier delete that was killed has left.
-        try leftovers(journal).clear()
+        try cleanup(journal).run()
         let pipeline = try journal.pipeline(name)
         let deployed = try journal.deployed(of: name)
         let manifest = deployed.flatMap { deployed in
@@ -143,14 +143,14 @@ public struct Gitops: Sendable {
         if removesWorkload { try removeWorkload(pipeline, deployed: deployed, journal) }
         try journal.delete(
             pipeline, keepingWorkload: deployed != nil && !removesWorkload, kind: manifest?.kind)
-        ring()
+        wakeServer()
         try forgetAddresses(of: pipeline, journal)
-        try leftovers(journal).clear()
+        try cleanup(journal).run()
         return pipeline
     }
 
-    func leftovers(_ journal: Journal) -> Leftovers {
-        Leftovers(journal: journal, paths: paths, kinds: kinds)
+    func cleanup(_ journal: Journal) -> Cleanup {
+        Cleanup(journal: journal, paths: paths, kinds: kinds)
     }
 
     private func removeWorkload(_ pipeline: Pipeline, deployed: Deployed?, _ journal: Journal)
@@ -182,7 +182,7 @@ public struct Gitops: Sendable {
     }
 
     /// Tells the running server that the journal has something new; does nothing when none runs.
-    func ring() { Doorbell.ring(paths.doorbell) }
+    func wakeServer() { WakePipe.notify(paths.wakePipe) }
 
     // MARK: Parts
 

@@ -61,5 +61,5 @@ public struct GitopsPaths: Sendable {
     var address: String { "\(runtime)/serve.json" }
 
     /// Bytes written here wake the running server.
-    var doorbell: String { "\(runtime)/serve.fifo" }
+    var wakePipe: String { "\(runtime)/serve.fifo" }
 }

@@ -1,4 +1,4 @@
-import GitopsMessage
+import GitopsNotifications
 import Glibc
 import VoltCore
 import VoltSystem

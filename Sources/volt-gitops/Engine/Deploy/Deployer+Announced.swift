@@ -1,5 +1,5 @@
 internal import Dispatch
-internal import GitopsMessage
+internal import GitopsNotifications
 internal import VoltCore
 internal import VoltSystem
 
@@ -74,15 +74,15 @@ extension Deployer {
         let text = "\(Self.short(commit)) was announced and never came"
         let tip = "the tip of '\(work.pipeline.branch)' is \(Self.short(snapshot.commit))"
         try journal.mark(work.attempt.id, .unseen, commit)
-        if work.isDeployed, try !journal.isUnsettled(work.attempt.pipeline) {
+        if work.isDeployed, try !journal.isInterrupted(work.attempt.pipeline) {
             try finish(
                 .unseen, "\(work.note), \(text)",
                 "\(text): \(tip), which runs; a push or a poll deploys the commit once it is there", &work)
             return true
         }
         work.unseen = ", \(text)"
-        try journal.tell(
-            Tiding(
+        try journal.notify(
+            Notification(
                 kind: .unseen, attempt: work.attempt.id, commit: commit,
                 note: "\(work.attempt.note): \(text): \(tip)", at: clock.now()),
             of: work.attempt.pipeline)

@@ -14,7 +14,7 @@ extension Deployer {
             workload: work.pipeline.workload, manifest: manifest.file, source: manifest.source,
             revision: snapshot.commit, images: images, replacedKinds: work.otherKinds)
         // Before the tool starts: a server that dies in between leaves a note for the next one.
-        try journal.setUnsettled(true, work.attempt.pipeline)
+        try journal.setInterrupted(true, work.attempt.pipeline)
         try journal.markKinds(tool.kind, others: work.otherKinds, attempt: work.attempt.id)
         let attempt = work.attempt.id
         var state = work
@@ -41,7 +41,7 @@ extension Deployer {
                 })
         } catch {
             try journal.unmarkKinds(attempt: attempt)
-            try journal.setUnsettled(false, work.attempt.pipeline)
+            try journal.setInterrupted(false, work.attempt.pipeline)
             throw error
         }
         work = state
@@ -49,7 +49,7 @@ extension Deployer {
         // One that ended by itself has undone or finished what it did, as the contract says. Where another kind had
         // the workload, it is finished when that one has given it up.
         if end.isSettled, end.isUndone || work.otherKinds.isEmpty {
-            try journal.setUnsettled(false, work.attempt.pipeline)
+            try journal.setInterrupted(false, work.attempt.pipeline)
         }
         let status = try end.status()
         // A tool that does not say keeps what it was given.

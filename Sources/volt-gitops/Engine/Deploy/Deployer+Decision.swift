@@ -37,7 +37,7 @@ extension Deployer {
             )
         }
         let isAskedFor = attempt.trigger == .manual || attempt.trigger == .drift
-        if !isAskedFor, work.isDeployed, try !journal.isUnsettled(name) {
+        if !isAskedFor, work.isDeployed, try !journal.isInterrupted(name) {
             return .nothingToDo(
                 note: "\(work.note), already deployed", decision: "nothing to do: \(short) runs already")
         }
@@ -132,7 +132,7 @@ extension Deployer {
         }
         if let problem, let good = work.deployed, good.snapshot != snapshot.name {
             try hold(commit, work, "it failed in attempt \(work.attempt.id) and left \(problem)")
-            let id = try journal.acceptWayBack(
+            let id = try journal.acceptRollback(
                 to: good, of: pipeline, note: "rollback of attempt \(work.attempt.id)", at: clock.now())
             return (
                 "; rolled back by attempt \(id)",
@@ -172,7 +172,7 @@ extension Deployer {
 
     /// What is wrong with the workload after a failed apply, or nil when it runs.
     private func workloadProblem(_ work: Work) throws(VoltError) -> String? {
-        if try journal.isUnsettled(work.attempt.pipeline) { return "a deploy that was cut off" }
+        if try journal.isInterrupted(work.attempt.pipeline) { return "a deploy that was cut off" }
         guard work.wasApplied, let tool = work.tool else { return nil }
         // A kind that has no 'status' is believed: the contract says that the old one goes on.
         guard let status = try? tool.status(of: work.pipeline.workload) else { return nil }

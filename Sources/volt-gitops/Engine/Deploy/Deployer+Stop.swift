@@ -3,7 +3,7 @@ internal import Synchronization
 internal import VoltCore
 
 /// What an attempt knows of the newest one that waits behind it.
-struct Rival {
+struct CompetingAttempt {
     /// Its number, 0 for none.
     var id: Int64 = 0
     /// Since when it is known.
@@ -70,14 +70,14 @@ extension Deployer {
         }
         // What brings a workload back is not given up for what may break it again.
         guard work.attempt.trigger != .rollback else { return nil }
-        if work.rival.id != next.id { work.rival = Rival(id: next.id) }
+        if work.competing.id != next.id { work.competing = CompetingAttempt(id: next.id) }
         let ours = work.commit ?? work.attempt.commit
         if let ours, next.commit == ours { return nil }
-        if work.state == .fetching, ContinuousClock.now - work.rival.since < Self.fetchGrace { return nil }
+        if work.state == .fetching, ContinuousClock.now - work.competing.since < Self.fetchGrace { return nil }
         guard let ours else { return "attempt \(next.id) was queued while nothing was fetched yet" }
         // Deliveries come in any order, so the repository is asked what is newest.
-        let lookup = work.rival.tip ?? TipLookup(reader, work.pipeline)
-        work.rival.tip = lookup
+        let lookup = work.competing.tip ?? TipLookup(reader, work.pipeline)
+        work.competing.tip = lookup
         let newer: String?
         switch lookup.value {
         case nil: return nil

@@ -179,12 +179,12 @@ struct Deployer {
         let name = work.attempt.pipeline
         try flush(&work, all: true)
         try journal.transaction { () throws(VoltError) in
-            // A commit that came to run ends what was held before it; a way back and a repair do not.
+            // A commit that came to run ends what was held before it; a rollback and a repair do not.
             if work.attempt.trigger != .rollback, work.attempt.trigger != .drift {
                 try journal.release(of: name)
             }
             try journal.setImages(work.images, attempt: work.attempt.id)
-            try journal.setUnsettled(false, name)
+            try journal.setInterrupted(false, name)
             try journal.finish(
                 work.attempt.id, as: .done, note: isUnchanged ? "\(note), unchanged" : note,
                 decision: "deployed because \(reason); \(ends)\(work.leftKinds)", at: clock.now())
@@ -242,11 +242,11 @@ struct Deployer {
         let directory = paths.snapshots(pipeline.name)
         // What cannot be removed now is removed after the next deploy.
         guard let deployed = try? journal.allDeployed(of: pipeline.name.text),
-            let open = try? journal.open(of: pipeline.name.text), let leftovers = try? journal.leftovers(),
+            let open = try? journal.open(of: pipeline.name.text), let deleted = try? journal.deletedPipelines(),
             let names = try? Files.list(directory)
         else { return }
         // Another workload may run from those of a deleted pipeline that had the name.
-        let others = leftovers.filter { $0.pipeline == pipeline.name && $0.workload != pipeline.workload }
+        let others = deleted.filter { $0.pipeline == pipeline.name && $0.workload != pipeline.workload }
         guard others.allSatisfy({ $0.workload == nil }) else { return }
         // What is queued needs its own as well.
         let keep = Set(deployed.prefix(Self.snapshotLimit).map(\.snapshot) + open.compactMap(\.snapshotName))
@@ -288,7 +288,7 @@ struct Work {
     var log: [String] = []
     var logged = 0
     var stop: Deployer.Stop?
-    var rival = Rival()
+    var competing = CompetingAttempt()
     var nextLook = ContinuousClock.now
     var nextFlush = ContinuousClock.now
 

@@ -71,7 +71,7 @@ struct KindChange {
     /// Ends what was cut off, when nothing of the pipeline is under way.
     func finish(_ pipeline: Pipeline, log: (String) -> Void) throws(VoltError) {
         let name = pipeline.name.text
-        guard try journal.open(of: name).isEmpty, try !journal.isUnsettled(name) else { return }
+        guard try journal.open(of: name).isEmpty, try !journal.isInterrupted(name) else { return }
         let pending = try pending(of: pipeline)
         guard !pending.isEmpty else { return }
         _ = try remove(from: pending, pipeline, log: log)

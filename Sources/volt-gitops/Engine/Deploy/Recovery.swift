@@ -53,12 +53,12 @@ struct Recovery {
 
     private func settle(_ pipeline: Pipeline) throws(VoltError) {
         let name = pipeline.name.text
-        guard try journal.isUnsettled(name), try journal.open(of: name).isEmpty,
+        guard try journal.isInterrupted(name), try journal.open(of: name).isEmpty,
             let good = try journal.deployed(of: name),
-            // A way back that took down the server as well is left to people.
+            // A rollback that took down the server as well is left to people.
             let last = try journal.history(of: name, limit: 1).first, last.trigger != .rollback
         else { return }
-        let id = try journal.acceptWayBack(
+        let id = try journal.acceptRollback(
             to: good, of: pipeline, note: "rollback of attempt \(last.id), which was cut off",
             at: clock.now())
         log("\(name): attempt \(id) brings back \(good.commit.prefix(7))")

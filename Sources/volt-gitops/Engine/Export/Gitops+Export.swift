@@ -1,4 +1,4 @@
-internal import GitopsMessage
+internal import GitopsNotifications
 public import VoltCore
 internal import VoltSystem
 internal import VoltYAML
@@ -130,7 +130,7 @@ extension Gitops {
                 }
             }
         }
-        ring()
+        wakeServer()
         for change in plan.changes where change.action == .delete {
             _ = try delete(change.name, removesWorkload: false)
         }

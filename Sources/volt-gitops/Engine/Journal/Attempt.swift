@@ -82,7 +82,7 @@ public struct Attempt: Codable, Sendable, Equatable {
     /// The name of the snapshot; nil while there is none, and when it has the name of the commit.
     public var snapshot: String?
 
-    /// True for a way back that nobody asked for: a deploy had failed and left nothing running.
+    /// True for a rollback that nobody asked for: a deploy had failed and left nothing running.
     public var isAutomatic: Bool?
     /// The commit that its delivery announced, when that never came.
     public var unseen: String?

@@ -3,13 +3,6 @@ internal import VoltSQLite
 
 /// What the log of accepted deliveries hands over to the journal.
 extension Journal {
-    /// Up to where the log was taken over.
-    static let deliveriesMigration = """
-        CREATE TABLE drained (
-            one INTEGER PRIMARY KEY, generation INTEGER NOT NULL, position INTEGER NOT NULL
-        ) STRICT;
-        """
-
     /// Up to where the log of deliveries was taken over.
     func drained() throws(VoltError) -> DeliveryLog.Position {
         try database.rows("SELECT generation, position FROM drained") {

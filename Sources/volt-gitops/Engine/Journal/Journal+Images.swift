@@ -3,13 +3,6 @@ internal import VoltSQLite
 
 /// The images that a deploy resolved: digests by their names in the definition.
 extension Journal {
-    static let imagesMigration = """
-        CREATE TABLE images (
-            attempt INTEGER NOT NULL REFERENCES attempts(id) ON DELETE CASCADE, name TEXT NOT NULL,
-            digest TEXT NOT NULL, PRIMARY KEY (attempt, name)
-        ) STRICT;
-        """
-
     /// The images of an attempt; none when its kind of workload does not say, or an earlier version made it.
     func images(of attempt: Int64) throws(VoltError) -> [String: String] {
         let rows = try database.rows(

@@ -51,27 +51,6 @@ public struct FileChange: Codable, Sendable, Equatable {
 }
 
 extension Journal {
-    /// Decisions, holds, retries, and the files that an attempt changed.
-    static let outcomeMigration = """
-        ALTER TABLE attempts ADD COLUMN decision TEXT;
-        ALTER TABLE attempts ADD COLUMN target TEXT;
-        ALTER TABLE attempts ADD COLUMN configuration TEXT;
-        ALTER TABLE pipelines ADD COLUMN unsettled INTEGER NOT NULL DEFAULT 0;
-        CREATE TABLE holds (
-            pipeline TEXT NOT NULL REFERENCES pipelines(name) ON DELETE CASCADE, revision TEXT NOT NULL,
-            configuration TEXT, reason TEXT NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (pipeline, revision)
-        ) STRICT;
-        CREATE TABLE retries (
-            pipeline TEXT PRIMARY KEY REFERENCES pipelines(name) ON DELETE CASCADE, attempt INTEGER NOT NULL,
-            revision TEXT, target TEXT, count INTEGER NOT NULL, due INTEGER NOT NULL
-        ) STRICT;
-        CREATE TABLE changes (
-            attempt INTEGER NOT NULL REFERENCES attempts(id) ON DELETE CASCADE, kind TEXT NOT NULL,
-            path TEXT NOT NULL
-        ) STRICT;
-        CREATE INDEX changes_by_attempt ON changes(attempt);
-        """
-
     // MARK: Holds
 
     /// Whether a commit is held, under a configuration of its pipeline.
@@ -197,14 +176,14 @@ extension Journal {
     // MARK: Whether a deploy was cut off
 
     /// Whether an apply began of which it is not known that it ended by itself.
-    func isUnsettled(_ pipeline: String) throws(VoltError) -> Bool {
+    func isInterrupted(_ pipeline: String) throws(VoltError) -> Bool {
         try database.integer("SELECT unsettled FROM pipelines WHERE name = ?", .text(pipeline)) == 1
     }
 
     /// Keeps whether an apply is under way.
-    func setUnsettled(_ isUnsettled: Bool, _ pipeline: String) throws(VoltError) {
+    func setInterrupted(_ isInterrupted: Bool, _ pipeline: String) throws(VoltError) {
         try database.execute(
-            "UPDATE pipelines SET unsettled = ? WHERE name = ?", .integer(isUnsettled ? 1 : 0),
+            "UPDATE pipelines SET unsettled = ? WHERE name = ?", .integer(isInterrupted ? 1 : 0),
             .text(pipeline))
     }
 

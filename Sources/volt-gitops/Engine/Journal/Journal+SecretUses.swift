@@ -9,13 +9,6 @@ extension Journal {
         var digest: String
     }
 
-    static let secretsMigration = """
-        CREATE TABLE secret_uses (
-            pipeline TEXT NOT NULL REFERENCES pipelines(name) ON DELETE CASCADE,
-            digest TEXT NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (pipeline, digest)
-        ) STRICT, WITHOUT ROWID;
-        """
-
     /// Keeps the time of the last delivery of each secret; a pipeline that is gone is left out.
     func record(_ uses: [SecretUse: Timestamp]) throws(VoltError) {
         for (use, at) in uses {

@@ -2,19 +2,6 @@ internal import VoltCore
 internal import VoltSQLite
 
 extension Journal {
-    /// What commits are of, and their snapshots. Null is what an earlier Volt wrote: a snapshot that has the name of
-    /// its commit.
-    static let sourceMigration = """
-        ALTER TABLE attempts ADD COLUMN origin TEXT;
-        ALTER TABLE attempts ADD COLUMN snapshot TEXT;
-        ALTER TABLE attempts ADD COLUMN shape TEXT;
-        ALTER TABLE retries ADD COLUMN snapshot TEXT;
-        ALTER TABLE retries ADD COLUMN origin TEXT;
-        ALTER TABLE holds ADD COLUMN origin TEXT;
-        ALTER TABLE verdicts ADD COLUMN origin TEXT;
-        ALTER TABLE pipelines ADD COLUMN seen_origin TEXT;
-        """
-
     /// What was deployed last; nil before the first deploy.
     func deployed(of pipeline: String) throws(VoltError) -> Deployed? {
         try database.rows(

@@ -3,13 +3,6 @@ internal import VoltSQLite
 
 /// The pipelines whose last verified delivery was of another repository than theirs.
 extension Journal {
-    static let straysMigration = """
-        CREATE TABLE strays (
-            pipeline TEXT PRIMARY KEY REFERENCES pipelines(name) ON DELETE CASCADE,
-            repository TEXT NOT NULL, expected TEXT NOT NULL, delivery TEXT, at INTEGER NOT NULL
-        ) STRICT, WITHOUT ROWID;
-        """
-
     /// Keeps the last stray delivery of each pipeline; nil for one whose hook has the right URL now. A pipeline that
     /// is gone is left out.
     func record(_ strays: [String: StrayDelivery?]) throws(VoltError) {

@@ -14,54 +14,8 @@ public final class Journal {
     /// - Throws: `VoltError`; code `refused` when a newer Volt wrote it.
     public init(state: String) throws(VoltError) {
         try Files.makePrivateDirectory(state)
-        database = try Database(path: "\(state)/journal.db", migrations: Self.migrations)
+        database = try Database(path: "\(state)/journal.db", migrations: JournalSchema.migrations)
     }
-
-    private static let migrations = [
-        """
-        CREATE TABLE pipelines (
-            name TEXT PRIMARY KEY, settings TEXT NOT NULL, created INTEGER NOT NULL,
-            polled INTEGER, poll_error TEXT, seen TEXT
-        ) STRICT;
-        CREATE TABLE attempts (
-            id INTEGER PRIMARY KEY AUTOINCREMENT,
-            pipeline TEXT NOT NULL REFERENCES pipelines(name) ON DELETE CASCADE,
-            state TEXT NOT NULL, trigger TEXT NOT NULL, delivery TEXT, branch TEXT NOT NULL,
-            old_commit TEXT, new_commit TEXT, note TEXT NOT NULL,
-            accepted INTEGER NOT NULL, started INTEGER, finished INTEGER,
-            child_pid INTEGER, child_start INTEGER
-        ) STRICT;
-        CREATE INDEX attempts_by_pipeline ON attempts(pipeline, id);
-        CREATE INDEX attempts_open ON attempts(pipeline, id) WHERE finished IS NULL;
-        CREATE INDEX attempts_by_delivery ON attempts(delivery) WHERE delivery IS NOT NULL;
-        CREATE TABLE steps (
-            attempt INTEGER NOT NULL REFERENCES attempts(id) ON DELETE CASCADE, state TEXT NOT NULL, at INTEGER NOT NULL
-        ) STRICT;
-        CREATE INDEX steps_by_attempt ON steps(attempt);
-        CREATE TABLE log (
-            attempt INTEGER NOT NULL REFERENCES attempts(id) ON DELETE CASCADE, line TEXT NOT NULL
-        ) STRICT;
-        CREATE INDEX log_by_attempt ON log(attempt);
-        """,
-        controlMigration,
-        outsideMigration,
-        deliveriesMigration,
-        secretsMigration,
-        outcomeMigration,
-        // What is asked of a long history: what was deployed last, and how often a commit failed.
-        """
-        CREATE INDEX attempts_done ON attempts(pipeline, id) WHERE state = 'done';
-        CREATE INDEX attempts_failed ON attempts(pipeline, new_commit) WHERE state = 'failed';
-        """,
-        leftoversMigration,
-        totalsMigration,
-        // What ends a hold, where that is not the usual.
-        "ALTER TABLE holds ADD COLUMN advice TEXT",
-        imagesMigration,
-        sourceMigration,
-        straysMigration,
-        automaticMigration,
-    ]
 
     /// Runs several writes as one.
     func transaction<Result>(_ body: () throws(VoltError) -> Result) throws(VoltError) -> Result {

@@ -1,4 +1,4 @@
-public import GitopsMessage
+public import GitopsNotifications
 internal import GitopsSource
 public import VoltCore
 

@@ -59,8 +59,8 @@ public struct GitopsServer: Sendable {
         if let tls = options.tls {
             identity = try TLSIdentity(certificateFile: tls.certificate, keyFile: tls.key)
         }
-        let bell = try Doorbell.open(paths.doorbell)
-        defer { close(bell) }
+        let wakePipe = try WakePipe.open(paths.wakePipe)
+        defer { close(wakePipe) }
         let journal = try gitops.journal()
         let reader = try gitops.reader()
         let scheduler = Scheduler(
@@ -88,7 +88,7 @@ public struct GitopsServer: Sendable {
         let server = try listen(hooks, identity, metrics, pages.routes(pages: options.pages))
         try Recovery(journal: journal, paths: paths, kinds: gitops.kinds, clock: gitops.clock, log: log).run(
             try journal.pipelines())
-        do throws(VoltError) { try gitops.leftovers(journal).clear() } catch {
+        do throws(VoltError) { try gitops.cleanup(journal).run() } catch {
             log("error: what a deleted pipeline has left is not removed: \(error.message)")
         }
         let host = options.address ?? "0.0.0.0"
@@ -99,13 +99,13 @@ public struct GitopsServer: Sendable {
             state: paths.state, clock: gitops.clock, messenger: gitops.messenger, log: log)
         try sender.start()
         try scheduler.start()
-        revive { scheduler.kick() }
+        reconcile { scheduler.kick() }
         let drift = gitops.driftWatch(log: log) { scheduler.kick() }
         try drift.start()
         log("listening on \(url), with \(try journal.pipelines().count) pipelines")
         gitops.manager.ready(status: "listening on \(url)")
         if let identity { tellExpiry(identity) }
-        wait(signals: signals, bell: bell) { isSignal in
+        wait(signals: signals, wakePipe: wakePipe) { isSignal in
             if isSignal, let identity { renew(identity) }
             do throws(VoltError) { try reload(hooks, journal) } catch { log("error: \(error.message)") }
             scheduler.kick()
@@ -124,15 +124,15 @@ public struct GitopsServer: Sendable {
     }
 
     /// Looks at the workloads beside the server's work: a tool may take a while to answer.
-    private func revive(_ queued: @escaping @Sendable () -> Void) {
+    private func reconcile(_ queued: @escaping @Sendable () -> Void) {
         let log = self.log
         DispatchQueue.global().async { [gitops] in
             do throws(VoltError) {
                 let journal = try Journal(state: gitops.paths.state)
-                let revival = Revival(
+                let reconcile = BootReconcile(
                     journal: journal, paths: gitops.paths, reader: gitops.workloads, clock: gitops.clock,
                     log: log)
-                if try revival.run() { queued() }
+                if try reconcile.run() { queued() }
             } catch { log("error: \(error.message)") }
         }
     }
@@ -200,13 +200,13 @@ public struct GitopsServer: Sendable {
             try HookReceiver.Watch.read(journal, paths: gitops.paths, now: gitops.clock.now(), log: log))
     }
 
-    /// Blocks until a signal ends the server, and tells the service manager that it lives; `rung` is called when
-    /// the bell rings, and with true after SIGHUP.
-    private func wait(signals: ServerSignal, bell: Int32, rung: (Bool) -> Void) {
+    /// Blocks until a signal ends the server, and tells the service manager that it lives; `woken` is called when
+    /// the pipe is written to, and with true after SIGHUP.
+    private func wait(signals: ServerSignal, wakePipe: Int32, woken: (Bool) -> Void) {
         while true {
             var polls = [
                 pollfd(fd: signals.descriptor, events: Int16(POLLIN), revents: 0),
-                pollfd(fd: bell, events: Int16(POLLIN), revents: 0),
+                pollfd(fd: wakePipe, events: Int16(POLLIN), revents: 0),
             ]
             let interval = gitops.manager.watchdogInterval.map { Int32(clamping: $0.milliseconds) } ?? -1
             let count = poll(&polls, 2, interval)
@@ -215,11 +215,11 @@ public struct GitopsServer: Sendable {
             var bytes = [UInt8](repeating: 0, count: 4096)
             if polls[0].revents != 0 {
                 if signals.stops() { return }
-                rung(true)
+                woken(true)
             }
             if polls[1].revents != 0 {
-                _ = read(bell, &bytes, bytes.count)
-                rung(false)
+                _ = read(wakePipe, &bytes, bytes.count)
+                woken(false)
             }
         }
     }

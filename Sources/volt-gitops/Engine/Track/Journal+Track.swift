@@ -12,12 +12,12 @@ extension Journal {
         let name = pipeline.name.text
         // What was cut off has to be brought to an end, and other settings make something else of the commit, whatever
         // files have changed.
-        let isUnsettled = try isUnsettled(name)
+        let isInterrupted = try isInterrupted(name)
         let isReshaped = try deployed(of: name)?.isReshaped(by: pipeline) == true
         return pipeline.conditions(
             deployed: try deployedCommit(of: name),
             tag: try deployedRef(of: name).flatMap(TrackOptions.tag(inShown:)),
-            isAsked: isAsked || isUnsettled || isReshaped, isForced: isForced)
+            isAsked: isAsked || isInterrupted || isReshaped, isForced: isForced)
     }
 
     /// Keeps which ref an attempt took, as people read it.

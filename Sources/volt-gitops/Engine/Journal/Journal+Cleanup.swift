@@ -2,7 +2,7 @@ internal import VoltCore
 internal import VoltSQLite
 
 /// What a pipeline that was deleted has left on disk.
-struct Leftover: Sendable, Equatable {
+struct DeletedPipeline: Sendable, Equatable {
     /// The number of the record.
     let id: Int64
     /// The pipeline that was.
@@ -16,14 +16,6 @@ struct Leftover: Sendable, Equatable {
 }
 
 extension Journal {
-    /// The entry of `migrations` that keeps what deleted pipelines have left on disk.
-    static let leftoversMigration = """
-        CREATE TABLE leftovers (
-            id INTEGER PRIMARY KEY AUTOINCREMENT, pipeline TEXT NOT NULL, repo TEXT NOT NULL, workload TEXT,
-            kind TEXT
-        ) STRICT;
-        """
-
     /// Removes a pipeline with its history, and keeps what it leaves on disk until that is gone: both or neither.
     ///
     /// - Parameters:
@@ -41,10 +33,10 @@ extension Journal {
     }
 
     /// What deleted pipelines have left, the oldest first.
-    func leftovers() throws(VoltError) -> [Leftover] {
+    func deletedPipelines() throws(VoltError) -> [DeletedPipeline] {
         try database.rows("SELECT id, pipeline, repo, workload, kind FROM leftovers ORDER BY id") { row in
             (try? Name(row.text(1))).map { pipeline in
-                Leftover(
+                DeletedPipeline(
                     id: row.integer(0), pipeline: pipeline, repo: row.text(2),
                     workload: row.optionalText(3).flatMap { try? Name($0) }, kind: row.optionalText(4))
             }
@@ -52,7 +44,7 @@ extension Journal {
     }
 
     /// Forgets what is gone.
-    func forget(_ leftover: Leftover) throws(VoltError) {
-        try database.execute("DELETE FROM leftovers WHERE id = ?", .integer(leftover.id))
+    func forget(_ deleted: DeletedPipeline) throws(VoltError) {
+        try database.execute("DELETE FROM leftovers WHERE id = ?", .integer(deleted.id))
     }
 }

@@ -28,7 +28,7 @@ extension Gitops {
         let journal = try journal()
         _ = try journal.pipeline(name)
         try journal.suspend(name, Suspension(reason: Self.oneLine(reason), by: by, at: clock.now()))
-        ring()
+        wakeServer()
     }
 
     /// Lets a pipeline deploy again; the newest of what waits is deployed.
@@ -39,7 +39,7 @@ extension Gitops {
         _ = try journal.pipeline(name)
         guard try journal.suspension(of: name) != nil else { return false }
         try journal.suspend(name, nil)
-        ring()
+        wakeServer()
         return true
     }
 
@@ -167,7 +167,7 @@ extension Gitops {
             pipeline.control = control
             try journal.update(pipeline)
         }
-        ring()
+        wakeServer()
     }
 
     // MARK: Approval
@@ -207,7 +207,7 @@ extension Gitops {
             }
             return verdict
         }
-        ring()
+        wakeServer()
         return verdict
     }
 

@@ -33,7 +33,7 @@ struct WorkloadReader: Sendable {
     }
 
     /// The health of a workload, for a pipeline that waits for it.
-    func health(of pipeline: Pipeline, _ journal: Journal) -> Gate.Neighbour.Health {
+    func health(of pipeline: Pipeline, _ journal: Journal) -> Gate.Dependency.Health {
         do throws(VoltError) {
             guard let status = try status(of: pipeline, journal) else { return .unknown }
             guard status.state == .running else { return .unhealthy("is \(status.state)") }

@@ -4,14 +4,14 @@ internal import VoltCrypto
 
 /// A message to one target.
 public struct NotifyMessage: Sendable {
-    private let tiding: Tiding
-    private let source: TidingSource
+    private let notification: Notification
+    private let source: NotificationSource
     /// The same whenever the message is sent again.
     private let id: String
 
     /// - Parameter id: names the message; a receiver that has seen it drops it.
-    public init(_ tiding: Tiding, _ source: TidingSource, id: String) {
-        self.tiding = tiding
+    public init(_ notification: Notification, _ source: NotificationSource, id: String) {
+        self.notification = notification
         self.source = source
         self.id = id
     }
@@ -54,9 +54,9 @@ public struct NotifyMessage: Sendable {
     /// Signed as Standard Webhooks has it: HMAC-SHA256 over `id.timestamp.body`.
     private func webhook(_ address: String, secret: [UInt8]?, now: Int64) -> NotifyRequest.Web {
         let payload = Payload(
-            id: id, event: tiding.kind.rawValue, pipeline: source.pipeline, workload: source.workload,
+            id: id, event: notification.kind.rawValue, pipeline: source.pipeline, workload: source.workload,
             repository: source.repository, branch: source.branch, host: source.host,
-            attempt: tiding.attempt, commit: tiding.commit, note: tiding.reason(limit: 1000), at: tiding.at)
+            attempt: notification.attempt, commit: notification.commit, note: notification.reason(limit: 1000), at: notification.at)
         var web = json(address, payload)
         web.headers += [
             NotifyRequest.Field("webhook-id", id), NotifyRequest.Field("webhook-timestamp", String(now)),
@@ -84,8 +84,8 @@ public struct NotifyMessage: Sendable {
     }
 
     private var text: String {
-        let reason = tiding.reason(limit: 1000)
-        return reason.isEmpty ? tiding.headline(source) : "\(tiding.headline(source))\n\(reason)"
+        let reason = notification.reason(limit: 1000)
+        return reason.isEmpty ? notification.headline(source) : "\(notification.headline(source))\n\(reason)"
     }
 
     /// Slack reads `<!channel>` and links from angle brackets.
@@ -114,8 +114,8 @@ public struct NotifyMessage: Sendable {
         web.headers = [
             NotifyRequest.Field("Content-Type", "text/plain; charset=utf-8"),
             NotifyRequest.Field("Title", "volt: \(source.pipeline)"),
-            NotifyRequest.Field("Tags", tiding.kind.isBad ? "rotating_light" : "white_check_mark"),
-            NotifyRequest.Field("Priority", tiding.kind.isBad ? "high" : "default"),
+            NotifyRequest.Field("Tags", notification.kind.isBad ? "rotating_light" : "white_check_mark"),
+            NotifyRequest.Field("Priority", notification.kind.isBad ? "high" : "default"),
         ]
         web.body = text
         return web
@@ -123,11 +123,11 @@ public struct NotifyMessage: Sendable {
 
     /// A mail (RFC 5322); the subject has no line end, and what is not ASCII is encoded (RFC 2047).
     private func mail(to address: String, now: Int64) -> String {
-        let subject = tiding.headline(source)
+        let subject = notification.headline(source)
         let encoded =
             subject.utf8.allSatisfy { $0 < 128 }
             ? subject : Self.encodedWords(subject)
-        let commit = tiding.commit ?? "not known"
+        let commit = notification.commit ?? "not known"
         return """
             To: \(address)
             Subject: \(encoded)
@@ -141,13 +141,13 @@ public struct NotifyMessage: Sendable {
                 """
                 \(subject)
 
-                \(tiding.reason(limit: 1000))
+                \(notification.reason(limit: 1000))
 
                 repository  \(source.repository)
                 branch      \(source.branch)
                 commit      \(commit)
                 workload    \(source.workload)
-                time        \(tiding.at)
+                time        \(notification.at)
 
                 """.utf8)), width: 76))
 

@@ -1,7 +1,7 @@
 public import VoltCore
 
 /// Something that happened to a pipeline and that others want to know.
-public struct Tiding: Codable, Sendable, Equatable {
+public struct Notification: Codable, Sendable, Equatable {
     /// What happened.
     public enum Kind: String, Codable, CaseIterable, Sendable {
         /// An attempt knows its commit and works on it.
@@ -56,8 +56,8 @@ public struct Tiding: Codable, Sendable, Equatable {
     }
 }
 
-/// The pipeline that a tiding is about.
-public struct TidingSource: Sendable, Equatable {
+/// The pipeline that a notification is about.
+public struct NotificationSource: Sendable, Equatable {
     /// Its name.
     public var pipeline: String
     /// Its workload.
@@ -79,9 +79,9 @@ public struct TidingSource: Sendable, Equatable {
     }
 }
 
-extension Tiding {
+extension Notification {
     /// One line: `site on host1: deploy of abc1234 (main) failed`.
-    public func headline(_ source: TidingSource) -> String {
+    public func headline(_ source: NotificationSource) -> String {
         let what =
             commit.map { "deploy of \($0.prefix(7)) (\(source.branch))" } ?? "deploy of \(source.branch)"
         let said =

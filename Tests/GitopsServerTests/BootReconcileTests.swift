@@ -5,7 +5,7 @@ import VoltSystem
 import VoltTestKit
 
 /// A kind whose tool says what the file `status` holds.
-@Suite(.timeLimit(.minutes(2))) struct RevivalTests {
+@Suite(.timeLimit(.minutes(2))) struct BootReconcileTests {
     private func deployed() throws -> (Host, String) {
         let host = try Host()
         try host.createSite()

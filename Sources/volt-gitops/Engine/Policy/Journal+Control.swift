@@ -3,31 +3,6 @@ public import VoltCore
 internal import VoltSQLite
 
 extension Journal {
-    /// Suspensions, verdicts, marks on attempts, and what queued attempts wait for.
-    static let controlMigration = """
-        CREATE TABLE suspensions (
-            pipeline TEXT PRIMARY KEY REFERENCES pipelines(name) ON DELETE CASCADE,
-            reason TEXT NOT NULL, actor TEXT NOT NULL, at INTEGER NOT NULL
-        ) STRICT;
-        CREATE TABLE verdicts (
-            pipeline TEXT NOT NULL REFERENCES pipelines(name) ON DELETE CASCADE, commit_id TEXT NOT NULL,
-            approved INTEGER NOT NULL, actor TEXT NOT NULL, reason TEXT NOT NULL, at INTEGER NOT NULL,
-            PRIMARY KEY (pipeline, commit_id)
-        ) STRICT;
-        CREATE TABLE marks (
-            attempt INTEGER NOT NULL REFERENCES attempts(id) ON DELETE CASCADE, mark TEXT NOT NULL,
-            value TEXT NOT NULL, PRIMARY KEY (attempt, mark)
-        ) STRICT;
-        CREATE TABLE waits (
-            attempt INTEGER PRIMARY KEY REFERENCES attempts(id) ON DELETE CASCADE, wait TEXT NOT NULL
-        ) STRICT;
-        CREATE TRIGGER waits_end AFTER UPDATE OF state ON attempts WHEN NEW.state <> 'accepted'
-        BEGIN DELETE FROM waits WHERE attempt = NEW.id; END;
-        CREATE TABLE drift (
-            pipeline TEXT PRIMARY KEY REFERENCES pipelines(name) ON DELETE CASCADE, record TEXT NOT NULL
-        ) STRICT;
-        """
-
     // MARK: Pipelines
 
     /// Writes the settings of a pipeline that is there already.
@@ -113,7 +88,7 @@ extension Journal {
         case skipped
         /// The commit in the value was announced and never came.
         case unseen
-        /// It is a way back that nobody asked for.
+        /// It is a rollback that nobody asked for.
         case automatic
         /// Its tool was started; the value is its kind of workload.
         case kind

@@ -5,7 +5,7 @@ internal import VoltWorkload
 /// Brings back the workloads that should run after the host was restarted: nothing else starts their
 /// containers and ports again. What somebody stopped stays stopped. What goes away while the host is up is the
 /// matter of drift, which the pipeline has its own word about.
-struct Revival {
+struct BootReconcile {
     let journal: Journal
     let paths: GitopsPaths
     let reader: WorkloadReader
@@ -32,7 +32,7 @@ struct Revival {
         var found = false
         for pipeline in try journal.pipelines() {
             do throws(VoltError) {
-                if try revive(pipeline, isReboot: isReboot) { found = true }
+                if try reconcile(pipeline, isReboot: isReboot) { found = true }
             } catch { log("error: \(pipeline.name): its workload cannot be looked at: \(error.message)") }
         }
         // Last: a server that dies before it has looked at all is followed by one that does.
@@ -41,7 +41,7 @@ struct Revival {
         return found
     }
 
-    private func revive(_ pipeline: Pipeline, isReboot: Bool) throws(VoltError) -> Bool {
+    private func reconcile(_ pipeline: Pipeline, isReboot: Bool) throws(VoltError) -> Bool {
         let name = pipeline.name.text
         guard let good = try journal.lastApplied(of: name), let commit = good.commit,
             try !journal.has(.pruned, attempt: good.id), try !isBusy(name),

@@ -1,4 +1,4 @@
-internal import GitopsMessage
+internal import GitopsNotifications
 internal import Synchronization
 internal import VoltCore
 internal import VoltSystem
@@ -7,7 +7,7 @@ internal import VoltSystem
 final class OutboxSender: Sendable {
     /// Deliveries at the same time; a receiver has one at a time.
     static let parallel = 4
-    /// A letter that failed so often is given up, after about two hours.
+    /// A message that failed so often is given up, after about two hours.
     static let tryLimit = 8
 
     private let busy = Mutex<Set<String>>([])
@@ -30,7 +30,7 @@ final class OutboxSender: Sendable {
 
     /// Starts the thread that looks into the outbox.
     func start() throws(VoltError) {
-        try Journal(state: directory).hurryLetters(at: clock.now())
+        try Journal(state: directory).retryNow(at: clock.now())
         try loop.start(state: directory, log: log) { [self] (journal) throws(VoltError) in
             try look(journal)
         }
@@ -40,9 +40,9 @@ final class OutboxSender: Sendable {
     func stop() { loop.stop() }
 
     private func look(_ journal: Journal) throws(VoltError) {
-        try journal.spreadTidings(at: clock.now())
-        for letter in try journal.dueLetters(at: clock.now(), limit: 100) {
-            let key = "\(letter.pipeline) \(letter.target)"
+        try journal.enqueueNotifications(at: clock.now())
+        for message in try journal.dueMessages(at: clock.now(), limit: 100) {
+            let key = "\(message.pipeline) \(message.target)"
             let starts = busy.withLock { busy in
                 guard !loop.isStopped, busy.count < Self.parallel, !busy.contains(key) else { return false }
                 busy.insert(key)
@@ -51,8 +51,8 @@ final class OutboxSender: Sendable {
             guard starts else { continue }
             loop.run { [self] in
                 do throws(VoltError) {
-                    try deliver(letter, try Journal(state: directory))
-                } catch { log("error: \(letter.pipeline): \(error.message)") }
+                    try deliver(message, try Journal(state: directory))
+                } catch { log("error: \(message.pipeline): \(error.message)") }
                 busy.withLock { _ = $0.remove(key) }
                 loop.kick()
             }
@@ -65,49 +65,49 @@ final class OutboxSender: Sendable {
     func sendOnce(within limit: Duration) throws(VoltError) {
         let journal = try Journal(state: directory)
         let end = ContinuousClock.now + limit
-        try journal.spreadTidings(at: clock.now())
-        for letter in try journal.dueLetters(at: clock.now(), limit: 100) {
+        try journal.enqueueNotifications(at: clock.now())
+        for message in try journal.dueMessages(at: clock.now(), limit: 100) {
             guard ContinuousClock.now < end else { return }
-            try deliver(letter, journal, stop: { ContinuousClock.now >= end })
+            try deliver(message, journal, stop: { ContinuousClock.now >= end })
         }
     }
 
-    private func deliver(_ letter: Journal.Letter, _ journal: Journal, stop: () -> Bool = { false })
+    private func deliver(_ message: Journal.OutboxMessage, _ journal: Journal, stop: () -> Bool = { false })
         throws(VoltError)
     {
-        let pipeline = try journal.pipeline(letter.pipeline)
+        let pipeline = try journal.pipeline(message.pipeline)
         guard let settings = pipeline.notify,
-            let name = Messenger.name(of: letter.target, settings)
-        else { return try journal.drop(letter) }
-        let wait = Self.wait(after: letter.tries + 1)
-        guard try journal.beginTry(of: letter, next: clock.now().advanced(by: wait)) else { return }
+            let name = Messenger.name(of: message.target, settings)
+        else { return try journal.drop(message) }
+        let wait = Self.wait(after: message.tries + 1)
+        guard try journal.beginTry(of: message, next: clock.now().advanced(by: wait)) else { return }
         let outcome = messenger.send(
-            letter.tiding, of: pipeline, to: letter.target, id: Self.id(of: letter),
+            message.notification, of: pipeline, to: message.target, id: Self.id(of: message),
             stop: { stop() || loop.isStopped })
         switch outcome {
-        case .delivered: try journal.drop(letter)
+        case .delivered: try journal.drop(message)
         case .refused(let reason):
-            log("error: \(letter.pipeline): cannot tell \(name), given up: \(reason)")
-            try journal.drop(letter)
+            log("error: \(message.pipeline): cannot notify \(name), given up: \(reason)")
+            try journal.drop(message)
         case .failed where loop.isStopped: break
         case .failed(let reason, let after):
-            guard letter.tries + 1 < Self.tryLimit else {
+            guard message.tries + 1 < Self.tryLimit else {
                 log(
-                    "error: \(letter.pipeline): cannot tell \(name), given up after \(Self.tryLimit) tries: \(reason)"
+                    "error: \(message.pipeline): cannot notify \(name), given up after \(Self.tryLimit) tries: \(reason)"
                 )
-                return try journal.drop(letter)
+                return try journal.drop(message)
             }
             let pause = after ?? wait
             log(
-                "\(letter.pipeline): cannot tell \(name), next try in \(DurationText.format(pause)): \(reason)"
+                "\(message.pipeline): cannot notify \(name), next try in \(DurationText.format(pause)): \(reason)"
             )
-            try journal.putOff(letter, until: clock.now().advanced(by: pause))
+            try journal.putOff(message, until: clock.now().advanced(by: pause))
         }
     }
 
-    /// The same for every try of a letter, and for no other letter of this host.
-    private static func id(of letter: Journal.Letter) -> String {
-        "volt-\(letter.tiding.at.milliseconds)-\(letter.id)"
+    /// The same for every try of a message, and for no other message of this host.
+    private static func id(of message: Journal.OutboxMessage) -> String {
+        "volt-\(message.notification.at.milliseconds)-\(message.id)"
     }
 
     /// 10 s, 30 s, 90 s, … up to an hour.

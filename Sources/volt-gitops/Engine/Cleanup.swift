@@ -1,4 +1,4 @@
-internal import GitopsMessage
+internal import GitopsNotifications
 internal import Glibc
 internal import VoltCore
 internal import VoltSystem
@@ -7,38 +7,38 @@ internal import VoltWorkloadTool
 
 /// Removes what deleted pipelines have left on disk: their secret, their mirror and their snapshots. A delete
 /// that was killed halfway is finished here by the next one, or by the next start of the server.
-struct Leftovers {
+struct Cleanup {
     let journal: Journal
     let paths: GitopsPaths
     let kinds: WorkloadKinds
 
     /// Removes what nothing needs any more. A snapshot stays for as long as a workload that was kept may mount it.
-    func clear() throws(VoltError) {
-        let all = try journal.leftovers()
-        let mounted = all.filter { leftover in
-            leftover.workload.map { exists($0, kind: leftover.kind) } ?? false
+    func run() throws(VoltError) {
+        let all = try journal.deletedPipelines()
+        let mounted = all.filter { deleted in
+            deleted.workload.map { exists($0, kind: deleted.kind) } ?? false
         }
-        for leftover in all {
-            let isMounted = mounted.contains(leftover)
+        for deleted in all {
+            let isMounted = mounted.contains(deleted)
             // A pipeline that was created meanwhile has the same secret file, and writes it in such a transaction.
             try journal.transaction { () throws(VoltError) in
                 let pipelines = try journal.pipelines()
-                let isBack = pipelines.contains { $0.name == leftover.pipeline }
+                let isBack = pipelines.contains { $0.name == deleted.pipeline }
                 if !isBack {
-                    try HookSecretFiles(paths, leftover.pipeline).remove()
-                    let hostKey = paths.hostKey(leftover.pipeline)
+                    try HookSecretFiles(paths, deleted.pipeline).remove()
+                    let hostKey = paths.hostKey(deleted.pipeline)
                     if Files.exists(hostKey) { try Files.remove(hostKey) }
                 }
-                if !pipelines.contains(where: { $0.repo == leftover.repo }) {
-                    try discard(paths.mirror(of: leftover.repo))
+                if !pipelines.contains(where: { $0.repo == deleted.repo }) {
+                    try discard(paths.mirror(of: deleted.repo))
                 }
                 // The snapshots of a pipeline that is back are its own again, and it prunes them.
-                if !isBack, !mounted.contains(where: { $0.pipeline == leftover.pipeline }) {
-                    try discard(paths.snapshots(leftover.pipeline))
+                if !isBack, !mounted.contains(where: { $0.pipeline == deleted.pipeline }) {
+                    try discard(paths.snapshots(deleted.pipeline))
                 }
                 // Until another workload that runs from them is gone, the pipeline that is back prunes nothing.
-                let isAnothers = isMounted && !pipelines.contains { $0.workload == leftover.workload }
-                if isBack ? !isAnothers : !isMounted { try journal.forget(leftover) }
+                let isAnothers = isMounted && !pipelines.contains { $0.workload == deleted.workload }
+                if isBack ? !isAnothers : !isMounted { try journal.forget(deleted) }
             }
         }
         try clearUncreated()

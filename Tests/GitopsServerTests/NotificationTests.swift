@@ -16,7 +16,7 @@ private final class Answer: Sendable {
     }
 }
 
-@Suite(.serialized, .timeLimit(.minutes(3))) struct OutsideTests {
+@Suite(.serialized, .timeLimit(.minutes(3))) struct NotificationTests {
     /// Commits, pushes and gives the commit.
     private func push(
         _ host: Host, _ server: Serve, _ name: String, files: [String: String] = [:], without: [String] = []

@@ -1,4 +1,4 @@
-public import GitopsMessage
+public import GitopsNotifications
 public import VoltCore
 internal import VoltCrypto
 internal import VoltSystem
@@ -88,12 +88,12 @@ extension Gitops {
                 hint: "give --notify when it is created")
         }
         let now = clock.now()
-        let tiding = Tiding(
+        let notification = Notification(
             kind: .test, note: "sent by 'volt gitops notify test --name \(name)'", at: now)
         var results: [TestResult] = []
         for target in settings.targets {
             let outcome = messenger.send(
-                tiding, of: pipeline, to: target.id, id: "volt-\(now.milliseconds)-test-\(target.id)",
+                notification, of: pipeline, to: target.id, id: "volt-\(now.milliseconds)-test-\(target.id)",
                 stop: { false })
             let shown = "\(target.kind.rawValue) \(target.shown)"
             switch outcome {
@@ -108,7 +108,7 @@ extension Gitops {
     /// Delivers what waits, when no server does it; what fails waits for the next one.
     ///
     /// - Parameter log: gets a line for each message that failed.
-    public func tellOutside(log: @escaping @Sendable (String) -> Void) throws(VoltError) {
+    public func deliverNotifications(log: @escaping @Sendable (String) -> Void) throws(VoltError) {
         guard server() == nil, let lock = try? FileLock.tryLock(paths.lock) else { return }
         try OutboxSender(state: paths.state, clock: clock, messenger: messenger, log: log)
             .sendOnce(within: .seconds(10))

@@ -6,7 +6,7 @@ internal import VoltSystem
 
 /// A named pipe by which a command tells the running server that the journal has something new. Nothing
 /// depends on it: the server looks by itself every second.
-enum Doorbell {
+enum WakePipe {
     /// Makes the pipe.
     ///
     /// - Returns: a descriptor for reading that never sees the end of the file.
@@ -18,8 +18,8 @@ enum Doorbell {
         return descriptor
     }
 
-    /// Rings, when somebody listens.
-    static func ring(_ path: String) {
+    /// Wakes the server, when one listens.
+    static func notify(_ path: String) {
         let descriptor = volt_open(path, O_WRONLY | O_NONBLOCK, 0)
         guard descriptor >= 0 else { return }
         var byte: UInt8 = 1

@@ -1,4 +1,4 @@
-internal import GitopsMessage
+internal import GitopsNotifications
 internal import Synchronization
 internal import VoltCore
 internal import VoltSystem
@@ -142,10 +142,10 @@ final class DriftWatch: Sendable {
             if record.isDrifted,
                 before?.attempt != record.attempt || before?.differences != record.differences
             {
-                let tiding = Tiding(
+                let notification = Notification(
                     kind: .drift, attempt: record.attempt, commit: record.commit, note: record.text,
                     at: record.checkedAt)
-                try journal.tell(tiding, of: name)
+                try journal.notify(notification, of: name)
             }
             if let note {
                 try journal.accept(

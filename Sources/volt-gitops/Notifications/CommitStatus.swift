@@ -3,25 +3,25 @@ internal import VoltCore
 internal import VoltCrypto
 
 extension StatusSettings {
-    /// The request that sets the status of a tiding's commit; nil when it says nothing about a commit.
+    /// The request that sets the status of a notification's commit; nil when it says nothing about a commit.
     ///
     /// Sources: GitHub REST "Create a commit status", GitLab API "Set the pipeline status of a commit",
     /// Gitea's swagger `repoCreateStatus`, Bitbucket Cloud "Create a build status for a commit", Bitbucket
     /// Data Center REST `build-status/1.0`.
     ///
     /// - Parameter token: the content of `tokenFile`.
-    public func request(_ tiding: Tiding, _ source: TidingSource, token: String) -> NotifyRequest.Web? {
-        guard let commit = tiding.commit, let state = state(of: tiding.kind), Self.isCommit(commit) else {
+    public func request(_ notification: Notification, _ source: NotificationSource, token: String) -> NotifyRequest.Web? {
+        guard let commit = notification.commit, let state = state(of: notification.kind), Self.isCommit(commit) else {
             return nil
         }
-        let link = target(tiding, source)
+        let link = target(notification, source)
         let path = repository.split(separator: "/").map { Percent.encode($0) }.joined(separator: "/")
-        var description = tiding.reason(limit: 140)
+        var description = notification.reason(limit: 140)
         // The commit is good: it is another one that failed, and has a status that says so.
-        if tiding.kind == .rolledBack {
-            description = Tiding.line("rolled back to this commit: \(description)", limit: 140)
+        if notification.kind == .rolledBack {
+            description = Notification.line("rolled back to this commit: \(description)", limit: 140)
         }
-        if description.isEmpty { description = tiding.kind.rawValue }
+        if description.isEmpty { description = notification.kind.rawValue }
         let place: String
         var members: [String: String]
         switch forge {
@@ -83,7 +83,7 @@ extension StatusSettings {
     }
 
     /// The forge's word; nil for what is no state of a commit.
-    private func state(of kind: Tiding.Kind) -> String? {
+    private func state(of kind: Notification.Kind) -> String? {
         let words: (pending: String, success: String, failure: String, stopped: String) =
             switch forge {
             case .github: ("pending", "success", "failure", "error")
@@ -101,9 +101,9 @@ extension StatusSettings {
         }
     }
 
-    private func target(_ tiding: Tiding, _ source: TidingSource) -> String? {
+    private func target(_ notification: Notification, _ source: NotificationSource) -> String? {
         guard let link else { return nil }
-        return link.replacing("{attempt}", with: tiding.attempt.map(String.init) ?? "")
+        return link.replacing("{attempt}", with: notification.attempt.map(String.init) ?? "")
             .replacing("{pipeline}", with: source.pipeline)
     }
 

@@ -8,7 +8,7 @@ struct Gatekeeper: Sendable {
     /// The database of time zones.
     let zones: ZoneCache
     /// Looks at the workload of a pipeline that comes first.
-    let health: @Sendable (Pipeline, Journal) -> Gate.Neighbour.Health
+    let health: @Sendable (Pipeline, Journal) -> Gate.Dependency.Health
 
     /// The attempt that may run now. What it supersedes is closed, and those that wait have their reason in
     /// the journal.
@@ -18,7 +18,7 @@ struct Gatekeeper: Sendable {
     func next(of name: String, _ journal: Journal, looks: Bool) throws(VoltError) -> Attempt? {
         let pipeline = try journal.pipeline(name)
         guard let newest = try journal.nextQueued(of: name) else { return nil }
-        // A way back takes the place of older ones only: what else is queued is judged once it has run.
+        // A rollback takes the place of older ones only: what else is queued is judged once it has run.
         if newest.trigger != .rollback {
             try journal.supersedeUnforced(of: name, before: newest.id, at: clock.now())
         }
@@ -118,30 +118,30 @@ struct Gatekeeper: Sendable {
                     state.windows = .success(try WindowPlan(windows, zones: zones.rules))
                 } catch { state.windows = .failure(error) }
             }
-            state.neighbours = try neighbours(control.after ?? [], journal, looks: looks)
-            if let wait = attempt.wait, wait.kind == .after { state.waitsForNeighboursSince = wait.since }
+            state.dependencies = try dependencies(control.after ?? [], journal, looks: looks)
+            if let wait = attempt.wait, wait.kind == .after { state.waitsForDependenciesSince = wait.since }
         }
         return Gate.decide(pipeline: pipeline, attempt: attempt, state: state, now: clock.now())
     }
 
-    private func neighbours(_ names: [Name], _ journal: Journal, looks: Bool) throws(VoltError)
-        -> [Gate.Neighbour]
+    private func dependencies(_ names: [Name], _ journal: Journal, looks: Bool) throws(VoltError)
+        -> [Gate.Dependency]
     {
         guard !names.isEmpty else { return [] }
         let all = try journal.pipelines()
-        var found: [Gate.Neighbour] = []
+        var found: [Gate.Dependency] = []
         for name in names {
-            var neighbour = Gate.Neighbour(name: name.text)
+            var dependency = Gate.Dependency(name: name.text)
             if let pipeline = all.first(where: { $0.name == name }) {
-                neighbour.isBusy = try !journal.open(of: name.text).isEmpty
-                neighbour.last = try journal.history(of: name.text, limit: 1).first?.state
-                if looks, !neighbour.isBusy, neighbour.last == .done || neighbour.last == .unseen {
-                    neighbour.health = health(pipeline, journal)
+                dependency.isBusy = try !journal.open(of: name.text).isEmpty
+                dependency.last = try journal.history(of: name.text, limit: 1).first?.state
+                if looks, !dependency.isBusy, dependency.last == .done || dependency.last == .unseen {
+                    dependency.health = health(pipeline, journal)
                 }
             } else {
-                neighbour.exists = false
+                dependency.exists = false
             }
-            found.append(neighbour)
+            found.append(dependency)
         }
         return found
     }

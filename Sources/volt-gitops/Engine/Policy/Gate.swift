@@ -13,7 +13,7 @@ enum Gate {
     }
 
     /// A pipeline that comes first.
-    struct Neighbour: Equatable, Sendable {
+    struct Dependency: Equatable, Sendable {
         /// What its workload is.
         enum Health: Equatable, Sendable {
             /// Nobody has looked yet.
@@ -45,14 +45,14 @@ enum Gate {
         /// The windows, or why they cannot be read.
         var windows: Result<WindowPlan, VoltError>?
         /// The pipelines that come first, in the order of the pipeline's options.
-        var neighbours: [Neighbour] = []
+        var dependencies: [Dependency] = []
         /// Since when the attempt waits for them.
-        var waitsForNeighboursSince: Timestamp?
+        var waitsForDependenciesSince: Timestamp?
     }
 
     /// What becomes of an attempt now.
     static func decide(pipeline: Pipeline, attempt: Attempt, state: State, now: Timestamp) -> Decision {
-        // A way back is asked for by hand, or brings back what a failed attempt has taken down.
+        // A rollback is asked for by hand, or brings back what a failed attempt has taken down.
         guard attempt.trigger != .rollback else { return .run }
         if let suspension = state.suspension, !state.isForced {
             return .wait(.suspended, reason: suspension.text, until: nil)
@@ -100,26 +100,26 @@ enum Gate {
     }
 
     private static func after(_ pipeline: Pipeline, _ state: State, _ now: Timestamp) -> Decision? {
-        guard let reason = state.neighbours.lazy.compactMap(reasonToWait).first else { return nil }
+        guard let reason = state.dependencies.lazy.compactMap(reasonToWait).first else { return nil }
         let limit = Duration.seconds(pipeline.control?.afterTimeout ?? ControlOptions.usualAfterTimeout)
-        if let since = state.waitsForNeighboursSince, now.since(since) >= limit {
+        if let since = state.waitsForDependenciesSince, now.since(since) >= limit {
             return .end(.failed, reason: "waited \(DurationText.format(limit)) in vain: \(reason)")
         }
-        let until = (state.waitsForNeighboursSince ?? now).advanced(by: limit)
+        let until = (state.waitsForDependenciesSince ?? now).advanced(by: limit)
         return .wait(.after, reason: reason, until: until)
     }
 
-    private static func reasonToWait(_ neighbour: Neighbour) -> String? {
-        let name = neighbour.name
-        guard neighbour.exists else { return "pipeline '\(name)', which comes first, was deleted" }
-        guard !neighbour.isBusy else { return "pipeline '\(name)' comes first and is not done" }
-        switch neighbour.last {
+    private static func reasonToWait(_ dependency: Dependency) -> String? {
+        let name = dependency.name
+        guard dependency.exists else { return "pipeline '\(name)', which comes first, was deleted" }
+        guard !dependency.isBusy else { return "pipeline '\(name)' comes first and is not done" }
+        switch dependency.last {
         case nil: return "pipeline '\(name)' comes first and was never deployed"
         // What runs is what ran before.
         case .done?, .unseen?: break
         case let state?: return "pipeline '\(name)' comes first and its last attempt is \(state.shown)"
         }
-        guard case .unhealthy(let why) = neighbour.health else { return nil }
+        guard case .unhealthy(let why) = dependency.health else { return nil }
         return "pipeline '\(name)' comes first and its workload \(why)"
     }
 }

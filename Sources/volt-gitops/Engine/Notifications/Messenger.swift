@@ -1,4 +1,4 @@
-internal import GitopsMessage
+internal import GitopsNotifications
 internal import GitopsSource
 internal import Glibc
 internal import VoltCore
@@ -37,7 +37,7 @@ struct Messenger: Sendable {
     ///   - id: the same whenever the message is sent again.
     ///   - stop: asked while the helper runs.
     func send(
-        _ tiding: Tiding, of pipeline: Pipeline, to target: String, id: String, stop: () -> Bool
+        _ notification: Notification, of pipeline: Pipeline, to target: String, id: String, stop: () -> Bool
     ) -> Outcome {
         guard let settings = pipeline.notify else { return .refused(reason: "the pipeline tells nobody") }
         do throws(VoltError) {
@@ -46,13 +46,13 @@ struct Messenger: Sendable {
                 guard let status = settings.status else {
                     return .refused(reason: "the pipeline has no commit status")
                 }
-                return try send(status, tiding, source, settings, pipeline, stop)
+                return try send(status, notification, source, settings, pipeline, stop)
             }
             guard let receiver = settings.targets.first(where: { $0.id == target }) else {
                 return .refused(reason: "the pipeline tells it no more")
             }
             let address = try Self.line(of: receiver.addressFile)
-            var request = NotifyMessage(tiding, source, id: id).request(
+            var request = NotifyMessage(notification, source, id: id).request(
                 receiver.kind, address: address, secret: try settings.secretFile.map(Self.bytes),
                 now: clock.now().milliseconds / 1000, path: environment["PATH"] ?? "/usr/bin:/bin")
             request.web?.caFile = settings.caFile
@@ -66,11 +66,11 @@ struct Messenger: Sendable {
     }
 
     private func send(
-        _ status: StatusSettings, _ tiding: Tiding, _ source: TidingSource, _ settings: NotifySettings,
+        _ status: StatusSettings, _ notification: Notification, _ source: NotificationSource, _ settings: NotifySettings,
         _ pipeline: Pipeline, _ stop: () -> Bool
     ) throws(VoltError) -> Outcome {
         let token = try Self.line(of: status.tokenFile)
-        guard var web = status.request(tiding, source, token: token) else { return .delivered }
+        guard var web = status.request(notification, source, token: token) else { return .delivered }
         let repository = try? RepositoryURL(
             pipeline.repo, system: .git, policy: .init(allowsHTTP: true, allowsFile: true))
         let isSameHost = repository.map { !$0.host.isEmpty && status.api.contains("//\($0.host)") } ?? false
@@ -101,7 +101,7 @@ struct Messenger: Sendable {
     }
 
     private func reason(_ answer: NotifyAnswer) -> String {
-        let said = Tiding(kind: .test, note: answer.text, at: clock.now()).reason(limit: 200)
+        let said = Notification(kind: .test, note: answer.text, at: clock.now()).reason(limit: 200)
         let meaning =
             switch answer.status {
             case 401, 403: ", the token or address is not taken"
@@ -136,8 +136,8 @@ struct Messenger: Sendable {
         return try NotifyStream.decode(NotifyAnswer.self, Array(line.utf8))
     }
 
-    private func source(of pipeline: Pipeline) -> TidingSource {
-        TidingSource(
+    private func source(of pipeline: Pipeline) -> NotificationSource {
+        NotificationSource(
             pipeline: pipeline.name.text, workload: pipeline.workload.text, repository: pipeline.repo,
             branch: pipeline.branch, host: Self.hostName)
     }
