@@ -59,7 +59,8 @@ extension Gitops {
         let pipeline = try journal.pipeline(name)
         try Recovery(journal: journal, paths: paths, kinds: kinds, clock: clock, log: { _ in }).run([pipeline]
         )
-        guard let next = try gatekeeper.next(of: name, journal, looks: true) else { return }
+        let turn = try gatekeeper.turn(of: name, journal, looks: true)
+        guard let next = try journal.settle(turn, at: clock.now()) else { return }
         try deployer(journal, shutsDown: { false }, progress: { _ in }).run(next, of: pipeline)
     }
 }

@@ -137,7 +137,7 @@ struct Deployer {
             try flush(&work, all: true)
             try journal.requeue(attempt.id, note: attempt.note)
             let wait = Wait(kind: kind, reason: reason, until: until, since: clock.now())
-            try gatekeeper.note(wait, attempt, journal)
+            if let news = wait.news(since: attempt.wait) { try journal.wait(attempt.id, for: news) }
             progress("\(wait.shown): \(reason)")
         }
         return true

@@ -71,7 +71,8 @@ final class Scheduler: Sendable {
         let now = ContinuousClock.now
         state.withLock { state in state.restsUntil = state.restsUntil.filter { $0.value > now } }
         for name in try journal.pipelinesWithQueue() {
-            guard try gatekeeper.next(of: name, journal, looks: false) != nil else { continue }
+            let turn = try gatekeeper.turn(of: name, journal, looks: false)
+            guard try journal.settle(turn, at: clock.now()) != nil else { continue }
             let starts = state.withLock { state in
                 guard !loop.isStopped, !state.running.contains(name), state.restsUntil[name] == nil,
                     state.running.count < Self.parallelAttempts
@@ -95,7 +96,8 @@ final class Scheduler: Sendable {
     private func runNewest(of name: String) -> Bool {
         do throws(VoltError) {
             let journal = try Journal(state: paths.state)
-            guard let attempt = try gatekeeper.next(of: name, journal, looks: true) else { return false }
+            let turn = try gatekeeper.turn(of: name, journal, looks: true)
+            guard let attempt = try journal.settle(turn, at: clock.now()) else { return false }
             let pipeline = try journal.pipeline(name)
             log("\(name): attempt \(attempt.id) starts: \(attempt.note)")
             try makeDeployer(journal, { [loop] in loop.isStopped }, "\(name): attempt \(attempt.id)").run(

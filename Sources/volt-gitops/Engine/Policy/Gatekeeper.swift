@@ -2,7 +2,7 @@ internal import Synchronization
 internal import VoltCore
 internal import VoltSystem
 
-/// Takes the next attempt of a pipeline from the queue, or notes on it why it waits.
+/// Judges the queue of a pipeline: which attempt may run, and why others wait. It changes nothing.
 struct Gatekeeper: Sendable {
     let clock: any WallClock
     /// The database of time zones.
@@ -10,44 +10,38 @@ struct Gatekeeper: Sendable {
     /// Looks at the workload of a pipeline that comes first.
     let health: @Sendable (Pipeline, Journal) -> Gate.Dependency.Health
 
-    /// The attempt that may run now. What it supersedes is closed, and those that wait have their reason in
-    /// the journal.
+    /// The attempt that may run now, and what becomes of the others.
     ///
     /// - Parameter looks: whether the workloads of other pipelines may be looked at, which takes a while;
     ///   otherwise they count as healthy.
-    func next(of name: String, _ journal: Journal, looks: Bool) throws(VoltError) -> Attempt? {
+    func turn(of name: String, _ journal: Journal, looks: Bool) throws(VoltError) -> Turn {
         let pipeline = try journal.pipeline(name)
-        guard let newest = try journal.nextQueued(of: name) else { return nil }
+        var turn = Turn(pipeline: name)
+        guard let newest = try journal.nextQueued(of: name) else { return turn }
         // A rollback takes the place of older ones only: what else is queued is judged once it has run.
-        if newest.trigger != .rollback {
-            try journal.supersedeUnforced(of: name, before: newest.id, at: clock.now())
-        }
-        if try admits(newest, pipeline, journal, looks: looks) {
-            try journal.supersedeQueued(before: newest, at: clock.now())
-            return newest
-        }
+        if newest.trigger != .rollback { turn.changes.append(.supersedeUnforced(before: newest.id)) }
+        try judge(newest, pipeline, journal, looks: looks, &turn)
+        guard turn.attempt == nil else { return turn }
         // A forced one does not wait behind a newer one that has to.
         guard let id = try journal.newestForced(of: name), id < newest.id,
-            let forced = try journal.attempt(id),
-            try admits(forced, pipeline, journal, looks: looks)
-        else { return nil }
-        try journal.supersedeQueued(before: forced, at: clock.now())
-        return forced
+            let forced = try journal.attempt(id)
+        else { return turn }
+        try judge(forced, pipeline, journal, looks: looks, &turn)
+        return turn
     }
 
-    private func admits(_ attempt: Attempt, _ pipeline: Pipeline, _ journal: Journal, looks: Bool)
-        throws(VoltError) -> Bool
-    {
+    private func judge(
+        _ attempt: Attempt, _ pipeline: Pipeline, _ journal: Journal, looks: Bool, _ turn: inout Turn
+    ) throws(VoltError) {
         switch try decide(attempt, pipeline, journal, looks: looks) {
-        case .run: return true
+        case .run:
+            turn.attempt = attempt
+            turn.changes.append(.supersedeQueued(before: attempt))
         case .wait(let kind, let reason, let until):
-            try note(Wait(kind: kind, reason: reason, until: until, since: clock.now()), attempt, journal)
-        case .end(let state, let reason):
-            try journal.finish(
-                attempt.id, as: state, note: "\(attempt.note), \(reason)",
-                decision: "\(state.shown): \(reason)", at: clock.now())
+            let wait = Wait(kind: kind, reason: reason, until: until, since: clock.now())
+            if let news = wait.news(since: attempt.wait) { turn.changes.append(.wait(attempt, news)) }
+        case .end(let state, let reason): turn.changes.append(.end(attempt, state, reason: reason))
         }
-        return false
     }
 
     /// Decides about an attempt whose commit was fetched: the second look, when the commit is known.
@@ -87,17 +81,6 @@ struct Gatekeeper: Sendable {
         attempt.origin = tip.origin
         attempt.startedAt = clock.now()
         return try decide(attempt, pipeline, journal, looks: true)
-    }
-
-    /// Writes a wait down when it is another one than before.
-    func note(_ wait: Wait, _ attempt: Attempt, _ journal: Journal) throws(VoltError) {
-        if let old = attempt.wait, old.kind == wait.kind {
-            if old.reason == wait.reason, old.until == wait.until { return }
-            var same = wait
-            same.since = old.since
-            return try journal.wait(attempt.id, for: same)
-        }
-        try journal.wait(attempt.id, for: wait)
     }
 
     private func decide(_ attempt: Attempt, _ pipeline: Pipeline, _ journal: Journal, looks: Bool)

@@ -73,3 +73,14 @@ public struct Verdict: Codable, Sendable, Equatable {
     /// When.
     public var at: Timestamp
 }
+
+extension Wait {
+    /// The wait that is to be written down; nil when the one that is there says the same.
+    func news(since old: Wait?) -> Wait? {
+        guard let old, old.kind == kind else { return self }
+        if old.reason == reason, old.until == until { return nil }
+        var same = self
+        same.since = old.since
+        return same
+    }
+}
