@@ -20,12 +20,12 @@ extension Deployer {
 
     /// The commit that has to be in the history of what is fetched; nil when nobody announced one, and once the
     /// attempt has the commit that was fetched.
-    func announced(_ work: Work) -> String? {
-        let attempt = work.attempt
+    func announced(_ run: AttemptRun) -> String? {
+        let attempt = run.attempt
         // The tag that was pushed need not be the highest one. What nobody has signed may name any commit, and would
         // keep others waiting.
-        guard attempt.trigger == .webhook, attempt.origin == nil, work.pipeline.followsBranch,
-            !work.pipeline.allowsUnsigned
+        guard attempt.trigger == .webhook, attempt.origin == nil, run.pipeline.followsBranch,
+            !run.pipeline.allowsUnsigned
         else { return nil }
         return attempt.commit
     }
@@ -35,30 +35,30 @@ extension Deployer {
     ///
     /// - Returns: what was fetched last.
     func awaitAnnounced(
-        _ commit: String, after first: Snapshot, _ work: inout Work,
-        fetch: (inout Work) throws(VoltError) -> Snapshot
+        _ commit: String, after first: Snapshot, _ run: AttemptRun,
+        fetch: () throws(VoltError) -> Snapshot
     ) throws(VoltError) -> Snapshot {
         var snapshot = first
         for wait in refetches {
             let text =
                 "\(Self.short(commit)) was announced and is not in the history of \(Self.short(snapshot.commit)); the next look is in \(DurationText.format(wait))"
-            work.log.append(text)
-            try flush(&work, all: true)
+            run.log.append(text)
+            try flush(run, all: true)
             progress(text)
             let end = ContinuousClock.now + wait
             // The time that a deploy may take is not for this.
-            work.waited += wait
+            run.waited += wait
             while ContinuousClock.now < end {
-                if asksToStop(&work) != nil { throw VoltError(.tryAgain, "stopped") }
+                if asksToStop(run) != nil { throw VoltError(.tryAgain, "stopped") }
                 _ = DispatchSemaphore(value: 0).wait(timeout: .now() + 0.05)
             }
             // A tip that has not moved has nothing to fetch, and neither has a repository that does not answer now.
-            guard let tip = try? reader.tip(of: work.pipeline, limit: Scheduler.pollLimit),
+            guard let tip = try? reader.tip(of: run.pipeline, limit: Scheduler.pollLimit),
                 tip.commit != snapshot.commit
             else { continue }
-            do throws(VoltError) { snapshot = try fetch(&work) } catch {
-                guard work.stop == nil else { throw error }
-                work.log.append(error.message)
+            do throws(VoltError) { snapshot = try fetch() } catch {
+                guard run.stop == nil else { throw error }
+                run.log.append(error.message)
             }
             if !snapshot.isUnseen { break }
         }
@@ -69,23 +69,23 @@ extension Deployer {
     /// no success of the commit, and no failure of the workload.
     ///
     /// - Returns: whether it has ended.
-    func endsUnseen(_ snapshot: Snapshot, _ work: inout Work) throws(VoltError) -> Bool {
-        guard snapshot.isUnseen, let commit = announced(work) else { return false }
+    func endsUnseen(_ snapshot: Snapshot, _ run: AttemptRun) throws(VoltError) -> Bool {
+        guard snapshot.isUnseen, let commit = announced(run) else { return false }
         let text = "\(Self.short(commit)) was announced and never came"
-        let tip = "the tip of '\(work.pipeline.branch)' is \(Self.short(snapshot.commit))"
-        try journal.mark(work.attempt.id, .unseen, commit)
-        if work.isDeployed, try !journal.isInterrupted(work.attempt.pipeline) {
+        let tip = "the tip of '\(run.pipeline.branch)' is \(Self.short(snapshot.commit))"
+        try journal.mark(run.attempt.id, .unseen, commit)
+        if run.isDeployed, try !journal.isInterrupted(run.attempt.pipeline) {
             try finish(
-                .unseen, "\(work.note), \(text)",
-                "\(text): \(tip), which runs; a push or a poll deploys the commit once it is there", &work)
+                .unseen, "\(run.note), \(text)",
+                "\(text): \(tip), which runs; a push or a poll deploys the commit once it is there", run)
             return true
         }
-        work.unseen = ", \(text)"
+        run.unseen = ", \(text)"
         try journal.notify(
             Notification(
-                kind: .unseen, attempt: work.attempt.id, commit: commit,
-                note: "\(work.attempt.note): \(text): \(tip)", at: clock.now()),
-            of: work.attempt.pipeline)
+                kind: .unseen, attempt: run.attempt.id, commit: commit,
+                note: "\(run.attempt.note): \(text): \(tip)", at: clock.now()),
+            of: run.attempt.pipeline)
         return false
     }
 }

@@ -7,69 +7,67 @@ extension Deployer {
     /// Runs `volt-<kind> apply` and follows its events.
     func apply(
         _ tool: WorkloadTool, _ manifest: FoundManifest, _ snapshot: Snapshot, limit: Duration,
-        _ work: inout Work
+        _ run: AttemptRun
     ) throws(VoltError) -> ApplyStatus {
-        let images = try earlierImages(tool, &work)
+        let images = try earlierImages(tool, run)
         let request = ApplyRequest(
-            workload: work.pipeline.workload, manifest: manifest.file, source: manifest.source,
-            revision: snapshot.commit, images: images, replacedKinds: work.otherKinds)
+            workload: run.pipeline.workload, manifest: manifest.file, source: manifest.source,
+            revision: snapshot.commit, images: images, replacedKinds: run.otherKinds)
         // Before the tool starts: a server that dies in between leaves a note for the next one.
-        try journal.setInterrupted(true, work.attempt.pipeline)
-        try journal.markKinds(tool.kind, others: work.otherKinds, attempt: work.attempt.id)
-        let attempt = work.attempt.id
-        var state = work
-        state.wasApplied = true
+        try journal.setInterrupted(true, run.attempt.pipeline)
+        try journal.markKinds(tool.kind, others: run.otherKinds, attempt: run.attempt.id)
+        let attempt = run.attempt.id
         let end: ApplyEnd
         do throws(VoltError) {
             end = try tool.apply(
                 request, limit: limit,
                 started: { (pid) throws(VoltError) in
+                    run.wasApplied = true
                     try journal.setChild(pid: pid, start: Processes.startTime(pid) ?? 0, attempt: attempt)
                 },
                 stop: {
-                    try? flush(&state, all: false)
-                    return asksToStop(&state) != nil
+                    try? flush(run, all: false)
+                    return asksToStop(run) != nil
                 },
                 progress: { (news) throws(VoltError) in
                     switch news {
-                    case .step(let step, .started, _): try enter(step.attemptState, &state)
+                    case .step(let step, .started, _): try enter(step.attemptState, run)
                     case .step: break
                     case .log(let text, let service):
-                        state.log.append(service.map { "\($0): \(text)" } ?? text)
-                        try flush(&state, all: false)
+                        run.log.append(service.map { "\($0): \(text)" } ?? text)
+                        try flush(run, all: false)
                     }
                 })
         } catch {
             try journal.unmarkKinds(attempt: attempt)
-            try journal.setInterrupted(false, work.attempt.pipeline)
+            try journal.setInterrupted(false, run.attempt.pipeline)
             throw error
         }
-        work = state
         if end.isUndone { try journal.unmarkKinds(attempt: attempt) }
         // One that ended by itself has undone or finished what it did, as the contract says. Where another kind had
         // the workload, it is finished when that one has given it up.
-        if end.isSettled, end.isUndone || work.otherKinds.isEmpty {
-            try journal.setInterrupted(false, work.attempt.pipeline)
+        if end.isSettled, end.isUndone || run.otherKinds.isEmpty {
+            try journal.setInterrupted(false, run.attempt.pipeline)
         }
         let status = try end.status()
         // A tool that does not say keeps what it was given.
-        work.images = end.images ?? images
+        run.images = end.images ?? images
         return status
     }
 }
 
 extension Deployer {
     /// Removes the workload from the kinds that had it before, after the new one is healthy.
-    func removeOthers(_ work: inout Work) throws(VoltError) {
-        guard !work.otherKinds.isEmpty else { return }
+    func removeOthers(_ run: AttemptRun) throws(VoltError) {
+        guard !run.otherKinds.isEmpty else { return }
         let change = KindChange(journal: journal, reader: WorkloadReader(paths: paths, kinds: kinds))
         var lines: [String] = []
-        let failures = try change.remove(from: work.otherKinds, work.pipeline) { lines.append($0) }
-        work.log += lines
-        work.leftKinds = failures.sorted { $0.key < $1.key }.map { kind, reason in
+        let failures = try change.remove(from: run.otherKinds, run.pipeline) { lines.append($0) }
+        run.log += lines
+        run.leftKinds = failures.sorted { $0.key < $1.key }.map { kind, reason in
             "; that of kind '\(kind)' is not removed yet: \(reason)"
         }.joined()
-        try flush(&work, all: true)
+        try flush(run, all: true)
     }
 }
 

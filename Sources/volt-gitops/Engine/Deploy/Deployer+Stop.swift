@@ -41,43 +41,43 @@ extension Deployer {
     static let fetchGrace = Duration.seconds(2)
 
     /// Whether the attempt is to be given up; the journal is looked at twice a second.
-    func asksToStop(_ work: inout Work) -> Stop? {
-        if let stop = work.stop { return stop }
-        if shutsDown() { work.stop = .shutdown }
+    func asksToStop(_ run: AttemptRun) -> Stop? {
+        if let stop = run.stop { return stop }
+        if shutsDown() { run.stop = .shutdown }
         let now = ContinuousClock.now
-        guard work.stop == nil, now >= work.nextLook else { return work.stop }
-        work.nextLook = now + .milliseconds(500)
-        let name = work.attempt.pipeline
+        guard run.stop == nil, now >= run.nextLook else { return run.stop }
+        run.nextLook = now + .milliseconds(500)
+        let name = run.attempt.pipeline
         // A journal that cannot be read now is no reason to give up.
-        guard let known = try? journal.attempt(work.attempt.id) else {
+        guard let known = try? journal.attempt(run.attempt.id) else {
             if (try? journal.pipelines())?.contains(where: { $0.name.text == name }) == false {
-                work.stop = .deleted
+                run.stop = .deleted
             }
-            return work.stop
+            return run.stop
         }
-        guard known.finishedAt == nil, work.state.isCancellable, let next = try? journal.nextQueued(of: name),
-            next.id > work.attempt.id, (try? gatekeeper.maySupersede(next, work.pipeline, journal)) == true,
-            let why = reason(toGiveWayTo: next, &work)
+        guard known.finishedAt == nil, run.state.isCancellable, let next = try? journal.nextQueued(of: name),
+            next.id > run.attempt.id, (try? gatekeeper.maySupersede(next, run.pipeline, journal)) == true,
+            let why = reason(toGiveWayTo: next, run)
         else { return nil }
-        work.stop = .superseded(by: next.id, why: why)
-        return work.stop
+        run.stop = .superseded(by: next.id, why: why)
+        return run.stop
     }
 
     /// Why a queued attempt takes the place of this one; nil while it does not.
-    private func reason(toGiveWayTo next: Attempt, _ work: inout Work) -> String? {
+    private func reason(toGiveWayTo next: Attempt, _ run: AttemptRun) -> String? {
         if next.trigger == .rollback, let target = next.target {
             return "a rollback to \(Self.short(target)) was asked for"
         }
         // What brings a workload back is not given up for what may break it again.
-        guard work.attempt.trigger != .rollback else { return nil }
-        if work.competing.id != next.id { work.competing = CompetingAttempt(id: next.id) }
-        let ours = work.commit ?? work.attempt.commit
+        guard run.attempt.trigger != .rollback else { return nil }
+        if run.competing.id != next.id { run.competing = CompetingAttempt(id: next.id) }
+        let ours = run.commit ?? run.attempt.commit
         if let ours, next.commit == ours { return nil }
-        if work.state == .fetching, ContinuousClock.now - work.competing.since < Self.fetchGrace { return nil }
+        if run.state == .fetching, ContinuousClock.now - run.competing.since < Self.fetchGrace { return nil }
         guard let ours else { return "attempt \(next.id) was queued while nothing was fetched yet" }
         // Deliveries come in any order, so the repository is asked what is newest.
-        let lookup = work.competing.tip ?? TipLookup(reader, work.pipeline)
-        work.competing.tip = lookup
+        let lookup = run.competing.tip ?? TipLookup(reader, run.pipeline)
+        run.competing.tip = lookup
         let newer: String?
         switch lookup.value {
         case nil: return nil
@@ -85,9 +85,9 @@ extension Deployer {
         case .unknown: newer = next.commit
         }
         guard let newer, newer != ours,
-            (try? journal.supersededInARow(of: work.attempt.pipeline)) ?? 0 < Self.longestSupersededRun
+            (try? journal.supersededInARow(of: run.attempt.pipeline)) ?? 0 < Self.longestSupersededRun
         else { return nil }
         return
-            "the newer commit \(Self.short(newer)) came while \(Self.short(ours)) was \(work.state.rawValue)"
+            "the newer commit \(Self.short(newer)) came while \(Self.short(ours)) was \(run.state.rawValue)"
     }
 }

@@ -38,28 +38,28 @@ struct Deployer {
     func run(_ attempt: Attempt, of pipeline: Pipeline) throws(VoltError) {
         let started = ContinuousClock.now
         let limit = Duration.seconds(pipeline.timeout)
-        var work = Work(attempt: attempt, pipeline: pipeline)
-        work.earlierTry = try journal.retry(of: attempt.pipeline)
+        let run = AttemptRun(attempt: attempt, pipeline: pipeline)
+        run.earlierTry = try journal.retry(of: attempt.pipeline)
         try journal.dropRetry(of: attempt.pipeline)
         do throws(VoltError) {
-            try enter(.fetching, &work)
-            let snapshot = try source(of: &work, limit: limit)
-            work.snapshot = snapshot
+            try enter(.fetching, run)
+            let snapshot = try source(of: run, limit: limit)
+            run.snapshot = snapshot
             let deployed = try journal.deployed(of: attempt.pipeline)
-            work.deployed = deployed
-            if try endsUnseen(snapshot, &work) { return }
-            if try givesWay(to: snapshot, &work) { return }
+            run.deployed = deployed
+            if try endsUnseen(snapshot, run) { return }
+            if try givesWay(to: snapshot, run) { return }
             try journal.setCommits(
                 old: deployed?.commit, new: snapshot.commit, origin: snapshot.origin,
                 snapshot: snapshot.decline == nil ? snapshot.name : nil,
                 shape: pipeline.shape, configuration: pipeline.configuration, attempt: attempt.id)
-            if try endsUntaken(snapshot, &work) { return }
-            try keepChanges(snapshot, work)
-            if try waits(for: snapshot, &work) { return }
-            switch try decide(snapshot, &work) {
-            case .nothingToDo(let note, let decision): return try finish(.done, note, decision, &work)
-            case .hold(let note, let decision): return try finish(.held, note, decision, &work)
-            case .deploy(let reason): work.reason = reason
+            if try endsUntaken(snapshot, run) { return }
+            try keepChanges(snapshot, run)
+            if try waits(for: snapshot, run) { return }
+            switch try decide(snapshot, run) {
+            case .nothingToDo(let note, let decision): return try finish(.done, note, decision, run)
+            case .hold(let note, let decision): return try finish(.held, note, decision, run)
+            case .deploy(let reason): run.reason = reason
             }
             if let pruned = try Pruning(journal: journal, paths: paths, kinds: kinds).run(
                 snapshot, pipeline, deployed: deployed?.snapshot)
@@ -67,23 +67,23 @@ struct Deployer {
                 try journal.mark(attempt.id, .pruned)
                 let text = pruned.text(pipeline.workload)
                 return try finish(
-                    .done, "\(work.note), \(text)", "pruned because the commit has \(text)", &work)
+                    .done, "\(run.note), \(text)", "pruned because the commit has \(text)", run)
             }
             let manifest = try ManifestFinder.find(
                 in: snapshot.directory, path: pipeline.path, workload: pipeline.workload)
             let tool = try kinds.find(
                 manifest.kind, hint: "install it, then run 'volt gitops sync --name \(pipeline.name)'")
-            work.tool = tool
-            if asksToStop(&work) != nil { throw VoltError(.tryAgain, "stopped") }
-            work.otherKinds = try KindChange(
+            run.tool = tool
+            if asksToStop(run) != nil { throw VoltError(.tryAgain, "stopped") }
+            run.otherKinds = try KindChange(
                 journal: journal, reader: WorkloadReader(paths: paths, kinds: kinds)
             ).others(than: manifest.kind, of: pipeline)
-            let left = max(limit + work.waited - (ContinuousClock.now - started), .seconds(1))
-            let status = try apply(tool, manifest, snapshot, limit: left, &work)
-            try removeOthers(&work)
-            try succeed(isUnchanged: status == .unchanged, &work)
+            let left = max(limit + run.waited - (ContinuousClock.now - started), .seconds(1))
+            let status = try apply(tool, manifest, snapshot, limit: left, run)
+            try removeOthers(run)
+            try succeed(isUnchanged: status == .unchanged, run)
         } catch {
-            try end(with: error, &work)
+            try end(with: error, run)
         }
     }
 
@@ -91,19 +91,19 @@ struct Deployer {
     /// number of its own, so that a decision about one is never one about the other.
     ///
     /// - Returns: whether it has ended.
-    private func givesWay(to newer: Snapshot, _ work: inout Work) throws(VoltError) -> Bool {
-        let attempt = work.attempt
-        guard work.pipeline.control?.requiresApproval == true, attempt.target == nil,
+    private func givesWay(to newer: Snapshot, _ run: AttemptRun) throws(VoltError) -> Bool {
+        let attempt = run.attempt
+        guard run.pipeline.control?.requiresApproval == true, attempt.target == nil,
             attempt.startedAt != nil,
             let waited = attempt.commit,
             waited != newer.commit || attempt.origin != nil && attempt.origin != newer.origin
         else { return false }
-        try flush(&work, all: true)
+        try flush(run, all: true)
         let (old, new) = (Self.short(waited), Self.short(newer.commit))
         let id = try journal.transaction { () throws(VoltError) in
             let id = try journal.accept(
                 pipeline: attempt.pipeline, trigger: attempt.trigger, delivery: attempt.delivery,
-                branch: work.pipeline.branch, commit: newer.commit, origin: newer.origin,
+                branch: run.pipeline.branch, commit: newer.commit, origin: newer.origin,
                 note: "came while attempt \(attempt.id) waited", at: clock.now())
             if try journal.has(.forced, attempt: attempt.id) { try journal.mark(id, .forced) }
             try journal.finish(
@@ -117,24 +117,24 @@ struct Deployer {
     }
 
     /// Puts an attempt that was fetched back into the queue, or ends it, when its commit may not be deployed yet.
-    private func waits(for snapshot: Snapshot, _ work: inout Work) throws(VoltError) -> Bool {
-        let attempt = work.attempt
-        switch try gatekeeper.decideFetched(attempt, snapshot, work.pipeline, journal) {
+    private func waits(for snapshot: Snapshot, _ run: AttemptRun) throws(VoltError) -> Bool {
+        let attempt = run.attempt
+        switch try gatekeeper.decideFetched(attempt, snapshot, run.pipeline, journal) {
         case .run:
             let verdict = try journal.verdict(
                 on: snapshot.commit, origin: snapshot.origin, of: attempt.pipeline)
-            if work.pipeline.control?.requiresApproval == true, attempt.target == nil, let verdict,
+            if run.pipeline.control?.requiresApproval == true, attempt.target == nil, let verdict,
                 verdict.isApproved
             {
                 // An earlier Volt wrote it into the note at once.
                 let approval = ", approved by \(verdict.by)"
-                work.approval = attempt.note.contains(approval) ? "" : approval
+                run.approval = attempt.note.contains(approval) ? "" : approval
             }
             return false
         case .end(let state, let reason):
-            try finish(state, "\(attempt.note), \(reason)", "\(state.shown): \(reason)", &work)
+            try finish(state, "\(attempt.note), \(reason)", "\(state.shown): \(reason)", run)
         case .wait(let kind, let reason, let until):
-            try flush(&work, all: true)
+            try flush(run, all: true)
             try journal.requeue(attempt.id, note: attempt.note)
             let wait = Wait(kind: kind, reason: reason, until: until, since: clock.now())
             if let news = wait.news(since: attempt.wait) { try journal.wait(attempt.id, for: news) }
@@ -144,97 +144,95 @@ struct Deployer {
     }
 
     /// The snapshot to deploy: the tip of the branch, or for a rollback and a repair one that was kept.
-    private func source(of work: inout Work, limit: Duration) throws(VoltError) -> Snapshot {
-        if let target = work.attempt.target {
-            let name = work.attempt.snapshot ?? target
-            let directory = "\(paths.snapshots(work.pipeline.name))/\(name)"
+    private func source(of run: AttemptRun, limit: Duration) throws(VoltError) -> Snapshot {
+        if let target = run.attempt.target {
+            let name = run.attempt.snapshot ?? target
+            let directory = "\(paths.snapshots(run.pipeline.name))/\(name)"
             guard Files.isDirectory(directory) else {
                 throw VoltError(.notFound, "the snapshot of commit '\(target)' is no longer kept")
             }
-            return Snapshot(commit: target, directory: directory, origin: work.attempt.origin)
+            return Snapshot(commit: target, directory: directory, origin: run.attempt.origin)
         }
-        let announced = announced(work)
-        let snapshot = try fetch(&work, announced: announced, limit: limit)
+        let announced = announced(run)
+        let snapshot = try fetch(run, announced: announced, limit: limit)
         guard let announced, snapshot.isUnseen else { return snapshot }
-        return try awaitAnnounced(announced, after: snapshot, &work) { (work) throws(VoltError) in
-            try fetch(&work, announced: announced, limit: limit)
+        return try awaitAnnounced(announced, after: snapshot, run) { () throws(VoltError) in
+            try fetch(run, announced: announced, limit: limit)
         }
     }
 
-    private func fetch(_ work: inout Work, announced: String?, limit: Duration) throws(VoltError) -> Snapshot
+    private func fetch(_ run: AttemptRun, announced: String?, limit: Duration) throws(VoltError) -> Snapshot
     {
-        let conditions = try conditions(work)
-        var state = work
-        defer { work = state }
+        let conditions = try conditions(run)
         return try reader.snapshot(
-            of: work.pipeline, attempt: work.attempt.id, announced: announced, conditions: conditions,
-            limit: limit, stop: { asksToStop(&state) != nil }, note: { state.log.append($0) })
+            of: run.pipeline, attempt: run.attempt.id, announced: announced, conditions: conditions,
+            limit: limit, stop: { asksToStop(run) != nil }, note: { run.log.append($0) })
     }
 
-    private func succeed(isUnchanged: Bool, _ work: inout Work) throws(VoltError) {
-        let note = work.note
-        let reason = work.reason ?? ""
+    private func succeed(isUnchanged: Bool, _ run: AttemptRun) throws(VoltError) {
+        let note = run.note
+        let reason = run.reason ?? ""
         let ends =
             isUnchanged ? "nothing in it concerns the workload, which goes on as it was" : "it is healthy"
-        let name = work.attempt.pipeline
-        try flush(&work, all: true)
+        let name = run.attempt.pipeline
+        try flush(run, all: true)
         try journal.transaction { () throws(VoltError) in
             // A commit that came to run ends what was held before it; a rollback and a repair do not.
-            if work.attempt.trigger != .rollback, work.attempt.trigger != .drift {
+            if run.attempt.trigger != .rollback, run.attempt.trigger != .drift {
                 try journal.release(of: name)
             }
-            try journal.setImages(work.images, attempt: work.attempt.id)
+            try journal.setImages(run.images, attempt: run.attempt.id)
             try journal.setInterrupted(false, name)
             try journal.finish(
-                work.attempt.id, as: .done, note: isUnchanged ? "\(note), unchanged" : note,
-                decision: "deployed because \(reason); \(ends)\(work.leftKinds)", at: clock.now())
+                run.attempt.id, as: .done, note: isUnchanged ? "\(note), unchanged" : note,
+                decision: "deployed because \(reason); \(ends)\(run.leftKinds)", at: clock.now())
         }
-        let word: PipelineState.Word = work.attempt.isAutomatic == true ? .rolledBack : .success
+        let word: PipelineState.Word = run.attempt.isAutomatic == true ? .rolledBack : .success
         progress("\(word.rawValue): \(note)")
         // A workload that is unchanged goes on with the snapshot of an earlier commit.
-        if !isUnchanged { prune(work.pipeline) }
+        if !isUnchanged { prune(run.pipeline) }
     }
 
     // MARK: The journal
 
-    func enter(_ state: AttemptState, _ work: inout Work) throws(VoltError) {
-        guard state != work.state else { return }
-        work.state = state
-        try flush(&work, all: true)
-        try journal.enter(state, attempt: work.attempt.id, at: clock.now())
+    func enter(_ state: AttemptState, _ run: AttemptRun) throws(VoltError) {
+        guard state != run.state else { return }
+        run.state = state
+        try flush(run, all: true)
+        try journal.enter(state, attempt: run.attempt.id, at: clock.now())
         progress(state.rawValue)
     }
 
-    func finish(_ state: AttemptState, _ note: String, _ decision: String, _ work: inout Work)
+    func finish(_ state: AttemptState, _ note: String, _ decision: String, _ run: AttemptRun)
         throws(VoltError)
     {
-        try flush(&work, all: true)
-        try journal.finish(work.attempt.id, as: state, note: note, decision: decision, at: clock.now())
+        try flush(run, all: true)
+        try journal.finish(run.attempt.id, as: state, note: note, decision: decision, at: clock.now())
         progress("\(state.shown): \(note)")
     }
 
     /// Writes the lines that wait; without `all` only when they are many or have waited for a while.
-    func flush(_ work: inout Work, all: Bool) throws(VoltError) {
+    func flush(_ run: AttemptRun, all: Bool) throws(VoltError) {
         let now = ContinuousClock.now
-        let isDue = work.log.count >= 50 || now >= work.nextFlush
-        guard !work.log.isEmpty, all || isDue else { return }
-        work.nextFlush = now + .milliseconds(250)
-        let room = max(0, Self.logLimit - work.logged)
-        var lines = Array(work.log.prefix(room))
-        if room > 0, work.log.count > room {
+        let isDue = run.log.count >= 50 || now >= run.nextFlush
+        guard !run.log.isEmpty, all || isDue else { return }
+        run.nextFlush = now + .milliseconds(250)
+        let room = max(0, Self.logLimit - run.logged)
+        var lines = Array(run.log.prefix(room))
+        if room > 0, run.log.count > room {
             lines.append("the log ends here: it is longer than \(Self.logLimit) lines")
         }
-        work.logged += work.log.count
-        work.log.removeAll()
-        try journal.addLog(lines, attempt: work.attempt.id)
+        run.logged += run.log.count
+        run.log.removeAll()
+        try journal.addLog(lines, attempt: run.attempt.id)
     }
 
-    private func keepChanges(_ snapshot: Snapshot, _ work: Work) throws(VoltError) {
-        guard let old = work.deployed, old.snapshot != snapshot.name else { return }
-        let directory = "\(paths.snapshots(work.pipeline.name))/\(old.snapshot)"
+    private func keepChanges(_ snapshot: Snapshot, _ run: AttemptRun) throws(VoltError) {
+        guard let old = run.deployed, old.snapshot != snapshot.name else { return }
+        let directory = "\(paths.snapshots(run.pipeline.name))/\(old.snapshot)"
         guard Files.isDirectory(directory) else { return }
         try journal.setChanges(
-            TreeDifference.between(directory, snapshot.directory), attempt: work.attempt.id)
+            TreeDifference.between(directory, snapshot.directory), attempt: run.attempt.id)
     }
 
     /// Removes the snapshots that neither run nor are among the last successful ones.
@@ -253,54 +251,5 @@ struct Deployer {
         for name in names where !keep.contains(name) {
             try? Files.removeTree("\(directory)/\(name)")
         }
-    }
-}
-
-/// What is known of an attempt while it is worked on.
-struct Work {
-    let attempt: Attempt
-    let pipeline: Pipeline
-    var state = AttemptState.accepted
-    /// What was fetched, or is kept.
-    var snapshot: Snapshot?
-    /// What ran before.
-    var deployed: Deployed?
-    /// Who has approved the commit, for the note; empty when nobody had to.
-    var approval = ""
-    /// How long was waited for the announced commit.
-    var waited = Duration.zero
-    /// That the announced commit never came, for the note; empty when it did.
-    var unseen = ""
-    /// Why it is deployed.
-    var reason: String?
-    /// What was to be tried again when it began.
-    var earlierTry: Retry?
-    /// The tool of the workload's kind.
-    var tool: WorkloadTool?
-    /// Whether the tool was started.
-    var wasApplied = false
-    /// The kinds that may have the workload beside the one of the manifest.
-    var otherKinds: [String] = []
-    /// Why kinds that had the workload have it still, for the decision; empty when none has.
-    var leftKinds = ""
-    /// What names of images in its definition resolved to.
-    var images: [String: String] = [:]
-    var log: [String] = []
-    var logged = 0
-    var stop: Deployer.Stop?
-    var competing = CompetingAttempt()
-    var nextLook = ContinuousClock.now
-    var nextFlush = ContinuousClock.now
-
-    /// Why the attempt was made, what it missed, and who let it through.
-    var note: String { attempt.note + unseen + approval }
-    /// The commit that is deployed, once it is known.
-    var commit: String? { snapshot?.commit ?? attempt.target }
-    /// Whether what ran before is what was fetched, under the settings of now.
-    var isDeployed: Bool { snapshot.map { deployed?.isSame(as: $0, of: pipeline) == true } ?? false }
-
-    init(attempt: Attempt, pipeline: Pipeline) {
-        self.attempt = attempt
-        self.pipeline = pipeline
     }
 }

@@ -5,14 +5,14 @@ internal import VoltWorkloadTool
 /// What names of images meant when a commit was deployed. A commit that runs again runs with those.
 extension Deployer {
     /// The images that an attempt is to run with; none for a new commit, whose names mean what they mean now.
-    func earlierImages(_ tool: WorkloadTool, _ work: inout Work) throws(VoltError) -> [String: String] {
-        try learnImages(tool, work)
-        guard let target = work.attempt.target else { return [:] }
+    func earlierImages(_ tool: WorkloadTool, _ run: AttemptRun) throws(VoltError) -> [String: String] {
+        try learnImages(tool, run)
+        guard let target = run.attempt.target else { return [:] }
         let images = try journal.images(
-            of: work.attempt.snapshotName ?? target, pipeline: work.attempt.pipeline, attempt: work.attempt.id
+            of: run.attempt.snapshotName ?? target, pipeline: run.attempt.pipeline, attempt: run.attempt.id
         )
         if images.isEmpty {
-            work.log.append(
+            run.log.append(
                 "what images \(Self.short(target)) ran with is not kept: their names mean what they mean now")
         }
         return images
@@ -20,10 +20,10 @@ extension Deployer {
 
     /// Before something else takes its place: what runs may have been deployed by a version that kept no images, and
     /// its tool may know them.
-    private func learnImages(_ tool: WorkloadTool, _ work: Work) throws(VoltError) {
-        guard let good = try journal.lastApplied(of: work.attempt.pipeline), let commit = good.commit,
+    private func learnImages(_ tool: WorkloadTool, _ run: AttemptRun) throws(VoltError) {
+        guard let good = try journal.lastApplied(of: run.attempt.pipeline), let commit = good.commit,
             try journal.images(of: good.id).isEmpty,
-            let status = try? tool.status(of: work.pipeline.workload),
+            let status = try? tool.status(of: run.pipeline.workload),
             status.desiredRevision == commit, let images = status.images
         else { return }
         try journal.setImages(images, attempt: good.id)

@@ -52,7 +52,7 @@ final class Scheduler: Sendable {
     /// Looks at the queue now.
     func kick() { loop.kick() }
 
-    /// Starts the thread that hands out work. The journal must have been recovered before.
+    /// Starts the thread that hands out run. The journal must have been recovered before.
     func start() throws(VoltError) {
         try loop.start(
             state: paths.state, log: log,
