@@ -121,6 +121,36 @@ import VoltTestKit
         #expect(try doctor(host, "--offline").checks["journal"]?.verdict == "fail", "the journal is damaged")
     }
 
+    @Test("every registered kind is asked for its workloads, and those that are not well are named")
+    func kinds() throws {
+        let host = try Host()
+        #expect(
+            try doctor(host, "--offline").checks["kind probe"]?.message
+                == "'\(host.directory)/bin/volt-probe' applies it; it cannot list its workloads")
+        try host.createSite()
+        #expect(try host.gitops("sync", "--name", "site").status == 0)
+        let well = #"{"workload":"web","state":"running","health":"healthy","restarts":0}"#
+        func found(_ list: String) throws -> Check {
+            try Files.replace("\(host.directory)/list", with: list.utf8)
+            return try #require(try doctor(host, "--offline").checks["kind probe"])
+        }
+        let good = try found("[\(well)]")
+        #expect(good.verdict == "ok" && good.message.hasSuffix("applies it; 1 workload"), "\(good)")
+        let ill = try found(
+            #"[\#(well),{"workload":"db","state":"dozing"},{"workload":"x","state":"exited","stopped":"by-hand"}]"#
+        )
+        #expect(ill.verdict == "warn" && ill.message.hasSuffix("3 workloads: 'db' is dozing"), "\(ill)")
+        let gone = try found("[]")
+        #expect(
+            gone.verdict == "warn"
+                && gone.message.hasSuffix("workload 'web' of pipeline 'site' is not among them"), "\(gone)")
+        let broken = try found("hello")
+        #expect(
+            broken.verdict == "warn"
+                && broken.message.contains("'volt-probe list' printed something that is not a list"),
+            "\(broken)")
+    }
+
     @Test("a port of another program is told with its holder")
     func port() throws {
         let host = try Host()

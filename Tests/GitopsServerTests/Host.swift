@@ -62,6 +62,10 @@ final class Host: Sendable {
             echo '{"workload":"web","health":"none","restarts":0,"state":"'$state'"}'
             exit 0
         fi
+        if [ "$verb" = list ]; then
+            [ -e "$PROBE/list" ] || exit 64
+            exec cat "$PROBE/list"
+        fi
         if [ -n "$dry" ]; then
             [ ! -e "$source/broken" ] || { echo '{"error":"it cannot be read"}' >&2; exit 1; }
             echo '{"event":"plan","service":"web","change":"replace","reasons":["image"]}'

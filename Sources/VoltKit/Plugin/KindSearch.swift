@@ -3,7 +3,7 @@ public import VoltCore
 
 extension PluginSearch {
     /// The kinds of workload whose tools are Volt's own; the names are taken, see `docs/contract.md`.
-    static let ownKinds: Set<String> = ["compose", "container", "vm"]
+    public static let ownKinds: Set<String> = ["compose", "container", "vm"]
 
     /// The absolute path of the tool that applies a kind of workload.
     ///

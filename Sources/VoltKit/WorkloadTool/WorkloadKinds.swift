@@ -1,5 +1,6 @@
 public import VoltCore
 internal import VoltPlugin
+internal import VoltSystem
 
 /// The kinds of workload of this host, and the tools that apply them.
 public struct WorkloadKinds: Sendable {
@@ -23,9 +24,15 @@ public struct WorkloadKinds: Sendable {
         return WorkloadTool(kind: kind, command: ToolCommand(path: path, environment: environment))
     }
 
-    /// The tools of all kinds that are installed and registered, sorted by kind.
+    private func keepsState(_ kind: String) -> Bool {
+        (try? HostPaths(tool: kind, environment: environment)).map { Files.isDirectory($0.state) } ?? false
+    }
+
+    /// The tools of all kinds that are installed and registered, sorted by kind. One of Volt's own that keeps nothing
+    /// on this host is left out: it has no workload, and asking must not make it begin.
     public func all() -> [WorkloadTool] {
         plugins.kinds().compactMap { kind in
+            guard !PluginSearch.ownKinds.contains(kind) || keepsState(kind) else { return nil }
             do throws(VoltError) { return try find(kind) } catch { return nil }
         }
     }

@@ -114,28 +114,6 @@ extension Gitops {
         return checks.isEmpty ? [.ok("permissions", "secrets and keys are closed to others")] : checks
     }
 
-    /// The tools of the kinds that are deployed here.
-    private func kindChecks(_ pipelines: [Pipeline], _ journal: Journal) -> [DoctorCheck] {
-        let reader = workloads
-        var users: [String: [String]] = [:]
-        for pipeline in pipelines {
-            guard let deployed = try? journal.deployed(of: pipeline.name.text),
-                let kind = try? reader.kind(of: pipeline, in: deployed.snapshot)
-            else { continue }
-            users[kind, default: []].append(pipeline.name.text)
-        }
-        if users.isEmpty { users["container"] = [] }
-        return users.sorted { $0.key < $1.key }.map { kind, names in
-            do throws(VoltError) {
-                let tool = try kinds.find(kind, hint: "install it with 'make install-\(kind)'")
-                return .ok("kind \(kind)", "'\(tool.path)' applies it")
-            } catch {
-                let who = names.isEmpty ? "" : ", which \(names.joined(separator: ", ")) needs"
-                return .fail("kind \(kind)", "\(error.message)\(who)", error.hint ?? "see 'docs/contract.md'")
-            }
-        }
-    }
-
     /// Whether the hook of a pipeline was ever heard of.
     private func hook(_ pipeline: Pipeline, _ journal: Journal) -> DoctorCheck {
         let name = "hook \(pipeline.name)"
