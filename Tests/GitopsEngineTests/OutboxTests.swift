@@ -108,12 +108,12 @@ import VoltTestKit
         try journal.finish(id, as: .failed, note: "n", decision: "d", at: time)
         try journal.notify(Notification(kind: .drift, note: "n", at: time), of: "mute")
         try journal.enqueueNotifications(at: time)
-        #expect(try journal.lettersWaiting() == 0)
+        #expect(try journal.messagesWaiting() == 0)
         try journal.notify(Notification(kind: .drift, commit: "a", note: "n", at: time), of: "site")
         try journal.enqueueNotifications(at: time)
         #expect(try said(journal) == ["drift a"])
         try journal.delete("site")
-        #expect(try journal.lettersWaiting() == 0)
+        #expect(try journal.messagesWaiting() == 0)
     }
 
     @Test("a letter that was tried is due later, and a new server does not wait for it")

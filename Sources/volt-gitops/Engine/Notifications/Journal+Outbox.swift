@@ -118,7 +118,7 @@ extension Journal {
             SELECT id, pipeline, target, attempt, kind, commit_id, note, at, tries FROM outbox
             WHERE due <= ? ORDER BY id LIMIT ?
             """, .integer(now.milliseconds), .integer(Int64(limit))
-        ) { row -> Letter? in
+        ) { row -> OutboxMessage? in
             Self.notification(row, from: 3).map {
                 OutboxMessage(
                     id: row.integer(0), pipeline: row.text(1), target: row.text(2), notification: $0,
@@ -128,7 +128,7 @@ extension Journal {
     }
 
     /// How many messages wait.
-    func lettersWaiting() throws(VoltError) -> Int {
+    func messagesWaiting() throws(VoltError) -> Int {
         Int(try database.integer("SELECT count(*) FROM outbox") ?? 0)
     }
 

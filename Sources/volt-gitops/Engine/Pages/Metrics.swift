@@ -73,7 +73,7 @@ final class Metrics: Sendable {
             }
         }
         page.family("volt_gitops_outbox_messages", "gauge", "Messages that are still to be delivered.")
-        page.sample("volt_gitops_outbox_messages", [], Int64(try journal.lettersWaiting()))
+        page.sample("volt_gitops_outbox_messages", [], Int64(try journal.messagesWaiting()))
         page.family(
             "volt_gitops_attempt_duration_seconds", "histogram", "From leaving the queue to the end.")
         for (limit, count, sum) in try journal.durations() {

@@ -152,7 +152,7 @@ extension Gitops {
             try journal.update(pipeline)
             return (true, control)
         }
-        if changed { ring() }
+        if changed { wakeServer() }
         return result
     }
 
