@@ -49,8 +49,8 @@ struct NotifyOptions: ParsableArguments {
         default:
             throw VoltError(.usage, "'\(notifyOn)' of --notify-on is unknown", hint: "use all or failures")
         }
-        settings.caFile = try Self.existing(notifyCaFile, "--notify-ca-file")
-        settings.secretFile = try Self.existing(notifySecretFile, "--notify-secret-file")
+        settings.caFile = try ExistingFile.path(notifyCaFile, of: "--notify-ca-file")
+        settings.secretFile = try ExistingFile.path(notifySecretFile, of: "--notify-secret-file")
         if let notifyProxy { settings.proxy = try gitops.api(notifyProxy, allowHTTP: true) }
         var addresses = notify
         for file in notifyFile {
@@ -71,7 +71,7 @@ struct NotifyOptions: ParsableArguments {
 
     private func status(of pipeline: Pipeline, _ gitops: Gitops) throws(VoltError) -> StatusSettings? {
         let more = [statusApi, statusRepo, statusForge, statusUrl, statusContext, statusUsername]
-        guard let tokenFile = try Self.existing(statusTokenFile, "--status-token-file") else {
+        guard let tokenFile = try ExistingFile.path(statusTokenFile, of: "--status-token-file") else {
             guard more.allSatisfy({ $0 == nil }) else {
                 throw VoltError(
                     .usage, "a commit status needs a token", hint: "give --status-token-file FILE")
@@ -104,14 +104,5 @@ struct NotifyOptions: ParsableArguments {
         status.username = statusUsername
         status.link = statusUrl
         return status
-    }
-
-    private static func existing(_ path: String?, _ option: String) throws(VoltError) -> String? {
-        guard let path else { return nil }
-        let absolute = Files.absolute(path, from: Files.currentDirectory)
-        guard Files.exists(absolute) else {
-            throw VoltError(.notFound, "'\(path)' of \(option) does not exist")
-        }
-        return absolute
     }
 }

@@ -43,15 +43,9 @@ struct TrackArguments: ParsableArguments {
         if submodules { track.submodules = true }
         if lfs { track.lfs = true }
         if !requireSigned.isEmpty {
-            var files: [String] = []
-            for file in requireSigned {
-                let absolute = Files.absolute(file, from: Files.currentDirectory)
-                guard Files.exists(absolute) else {
-                    throw VoltError(.notFound, "'\(file)' of --require-signed does not exist")
-                }
-                files.append(absolute)
+            track.signers = try requireSigned.map { file throws(VoltError) in
+                try ExistingFile.required(file, of: "--require-signed")
             }
-            track.signers = files
         }
         if track != TrackOptions() { pipeline.track = track }
     }

@@ -61,10 +61,10 @@ struct Create: ParsableCommand {
         pipeline.path = path
         pipeline.timeout = try DurationText.parse(timeout).milliseconds / 1000
         pipeline.username = username
-        pipeline.sshKey = try existing(sshKey, "--ssh-key")
-        pipeline.knownHosts = try existing(knownHosts, "--known-hosts")
-        pipeline.tokenFile = try existing(tokenFile, "--token-file")
-        pipeline.caFile = try existing(caFile, "--ca-file")
+        pipeline.sshKey = try ExistingFile.path(sshKey, of: "--ssh-key")
+        pipeline.knownHosts = try ExistingFile.path(knownHosts, of: "--known-hosts")
+        pipeline.tokenFile = try ExistingFile.path(tokenFile, of: "--token-file")
+        pipeline.caFile = try ExistingFile.path(caFile, of: "--ca-file")
         pipeline.allowHTTP = allowHTTP
         pipeline.allowFile = allowFile
         // Before anything that asks the server: a pattern of tags is no name of a branch.
@@ -89,14 +89,5 @@ struct Create: ParsableCommand {
         try SecretInput.read(
             value: secret, file: secretFile, stdin: secretStdin,
             options: "--secret-file, --secret-stdin, --secret")
-    }
-
-    private func existing(_ path: String?, _ option: String) throws(VoltError) -> String? {
-        guard let path else { return nil }
-        let absolute = Files.absolute(path, from: Files.currentDirectory)
-        guard Files.exists(absolute) else {
-            throw VoltError(.notFound, "'\(path)' of \(option) does not exist")
-        }
-        return absolute
     }
 }

@@ -74,7 +74,7 @@ struct Apply: AsyncParsableCommand {
         } catch let interruption as Interruption {
             let message = "stopped by a signal: the workload is as it was"
             printer.show(.result(.failed, generation: nil, message: message))
-            throw VoltError(interruption.isFromTerminal ? .interrupted : .tryAgain, message)
+            throw interruption.error(message)
         }
     }
 

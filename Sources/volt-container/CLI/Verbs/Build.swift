@@ -67,7 +67,7 @@ struct Build: AsyncParsableCommand {
             Output.note("\(context.displayName): error: \(failure.error.message)")
             throw ExitStatus(failure.status)
         } catch let interruption as Interruption {
-            throw VoltError(interruption.isFromTerminal ? .interrupted : .tryAgain, "stopped by a signal")
+            throw interruption.error()
         }
     }
 

@@ -1,5 +1,4 @@
 internal import ArgumentParser
-internal import Glibc
 internal import VoltCLI
 internal import VoltCore
 internal import VoltOCI
@@ -25,28 +24,13 @@ struct Login: ParsableCommand {
 
     func run() throws {
         guard let host = OCIReference.host(host) else { throw ValidationError("'\(host)' is not a host") }
-        let password = try passwordStdin ? Self.read() : Self.ask(host)
-        guard !password.isEmpty else { throw VoltError(.usage, "the password is empty") }
+        let password = try SecretInput.password(
+            stdin: passwordStdin, prompt: "Password for \(host): ", option: "--password-stdin")
         let endpoint = RegistryEndpoint(
             host: host, account: .password(user: username, password: password), settings: try client.settings)
         try RegistryClient(endpoint).ping()
         let place = try client.configuration().login(host, user: username, password: password)
         Output.note("logged in to '\(host)' as '\(username)', kept in '\(place)'")
-    }
-
-    private static func read() throws -> String {
-        var text = readLine(strippingNewline: true) ?? ""
-        if text.utf8.count > 64 << 10 { text = "" }
-        return text
-    }
-
-    private static func ask(_ host: String) throws -> String {
-        guard isatty(0) == 1, let text = getpass("Password for \(host): ") else {
-            throw VoltError(
-                .usage, "there is no terminal to ask for the password at",
-                hint: "give it with --password-stdin")
-        }
-        return String(cString: text)
     }
 }
 

@@ -1,10 +1,16 @@
 internal import Dispatch
 internal import Glibc
+public import VoltCore
 
 /// SIGTERM or SIGINT came while work was under way, and the work undid what it had begun.
 public struct Interruption: Error, Sendable {
     /// Whether it was SIGINT, the key of the person at the terminal.
     public let isFromTerminal: Bool
+
+    /// The error of a command that was stopped so: `interrupted` by the person at the terminal, else `tryAgain`.
+    public func error(_ message: String = "stopped by a signal") -> VoltError {
+        VoltError(isFromTerminal ? .interrupted : .tryAgain, message)
+    }
 
     /// Runs work that is cancelled by SIGTERM and SIGINT. From then on the process ignores both outside of
     /// such work.
