@@ -62,8 +62,3 @@ struct StoreOptions: ParsableArguments {
         return (try store == nil ? ContentStore.create(path) : ContentStore.open(path), context)
     }
 }
-
-/// `--quiet`: what takes long says how far it is without it.
-struct ProgressOptions: ParsableArguments {
-    @Flag(name: [.customShort("q"), .long], help: "Show no progress.") var quiet = false
-}

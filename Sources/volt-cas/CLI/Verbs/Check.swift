@@ -52,7 +52,7 @@ struct VerifyStore: ParsableCommand {
         options.readsData = readData || quarantine
         options.quarantines = quarantine
         options.rate = try rate.map { (text) throws(VoltError) in try ByteSize(text).bytes }
-        let line = ProgressLine("verify", quiet: progress.quiet)
+        let line = progress.line("verify")
         options.progress = { line.show($0, of: $1) }
         context.noteReadOnly(store)
         let result = try store.verify(options)
@@ -126,7 +126,7 @@ struct Repair: ParsableCommand {
     }
 
     private func repair(_ store: ContentStore, from address: RemoteAddress) throws {
-        let line = ProgressLine("repair", quiet: progress.quiet)
+        let line = progress.line("repair")
         let result = try store.repair(from: address) { line.show($0, of: $1) }
         line.end()
         if output.format == .json {

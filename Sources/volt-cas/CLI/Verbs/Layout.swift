@@ -25,7 +25,7 @@ struct Export: ParsableCommand {
 
     func run() throws {
         let (store, context) = try place.open()
-        let line = ProgressLine("export", quiet: progress.quiet)
+        let line = progress.line("export")
         let directory = Files.absolute(to, from: Files.currentDirectory)
         let notes = try LayoutExport.run(store, tags, to: directory) { line.show($0) }
         line.end()

@@ -25,7 +25,7 @@ struct Put: ParsableCommand {
 
     func run() throws {
         let (store, _) = try place.openForWriting()
-        let line = ProgressLine("put", quiet: progress.quiet)
+        let line = progress.line("put")
         let result = try store.put(
             file: file, representation: bare ? .bare : .packed, tag: tag, progress: { line.show($0) })
         line.end()

@@ -31,7 +31,7 @@ struct Push: ParsableCommand {
     func run() throws {
         let (store, context) = try place.open()
         let address = try RemoteAddress(remote, environment: context.environment)
-        let line = ProgressLine("push", quiet: progress.quiet)
+        let line = progress.line("push")
         let result = try store.push(tags, to: address) { line.show($0) }
         line.end()
         try Transfers.show(result, "sent", output)
@@ -67,7 +67,7 @@ struct PullTags: ParsableCommand {
     func run() throws {
         let (store, context) = try place.openForWriting()
         let address = try RemoteAddress(remote, environment: context.environment)
-        let line = ProgressLine("pull", quiet: progress.quiet)
+        let line = progress.line("pull")
         let result = try store.pull(tags, from: address, as: asName) { line.show($0) }
         line.end()
         try Transfers.show(result, "came", output)

@@ -62,7 +62,7 @@ struct Repack: ParsableCommand {
     func run() throws {
         let (store, _) = try place.open()
         var row = Row()
-        let line = ProgressLine("repack", quiet: progress.quiet)
+        let line = progress.line("repack")
         if bare.isEmpty { row.packs = try store.mergePacks().rewritten }
         for tree in bare { row.files += try store.makeBare(try store.tree(tree)) { line.show($0) } }
         line.end()

@@ -76,7 +76,7 @@ struct AddTree: ParsableCommand {
             }
             options.owner = (user, group)
         }
-        let line = ProgressLine("add-tree", quiet: progress.quiet)
+        let line = progress.line("add-tree")
         options.progress = { line.show($0.bytes, entries: $0.entries) }
         let path = source == "-" ? "-" : Files.absolute(source, from: Files.currentDirectory)
         let result =
@@ -299,7 +299,7 @@ struct CheckoutTree: ParsableCommand {
         options.crossesMounts = acrossMounts
         options.setsOwners = owners
         options.isStrict = strict
-        let line = ProgressLine("checkout", quiet: progress.quiet)
+        let line = progress.line("checkout")
         options.progress = { line.show($0.bytes, entries: $0.entries) }
         let result = try store.checkout(
             try store.part(tree), to: Files.absolute(directory, from: Files.currentDirectory),

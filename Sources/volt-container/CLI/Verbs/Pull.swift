@@ -17,7 +17,7 @@ struct Pull: ParsableCommand {
             """)
 
     @OptionGroup var registry: RegistryArguments
-    @Flag(name: [.customShort("q"), .long], help: "Show no progress.") var quiet = false
+    @OptionGroup var progress: ProgressOptions
     @Argument(help: "[HOST/]NAME[:TAG][@DIGEST].") var name: String
     @OptionGroup var trust: TrustOptions
     @OptionGroup var output: OutputOptions
@@ -39,7 +39,7 @@ struct Pull: ParsableCommand {
         let puller = ImagePuller(
             store: store, environment: context.environment, options: registry.options,
             trust: trust.trust(context))
-        let line = ProgressLine("pull", quiet: quiet)
+        let line = progress.line("pull")
         let outcome = try puller.pull(name) { done, total in line.show(done, of: total) }
         line.end()
         let row = Row(

@@ -28,7 +28,7 @@ struct Push: ParsableCommand {
             "Make all layers anew, with gzip, zstd or none. Without it those that were pulled stay as they are, and the others get gzip.",
             valueName: "form"))
     var compression: Form?
-    @Flag(name: [.customShort("q"), .long], help: "Show no progress.") var quiet = false
+    @OptionGroup var progress: ProgressOptions
     @OptionGroup var output: OutputOptions
     @Argument(help: "The image: a name, or a digest.") var image: String
     @Argument(help: "HOST/REPOSITORY:TAG; the name of the image when it is left out.") var destination:
@@ -50,7 +50,7 @@ struct Push: ParsableCommand {
         let store = try ImageStore(paths: context.paths, clock: context.clock)
         let pusher = ImagePusher(store: store, environment: context.environment, options: registry.options)
         let form = compression.flatMap { ImagePusher.Compression(rawValue: $0.rawValue) }
-        let line = ProgressLine("push", quiet: quiet)
+        let line = progress.line("push")
         let outcome = try pusher.push(image, to: destination, compression: form) { done, total in
             line.show(done, of: total)
         }

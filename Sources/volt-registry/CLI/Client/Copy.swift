@@ -26,7 +26,7 @@ struct CopyImage: ParsableCommand {
     var platform: PlatformArgument?
     @Flag(name: .shortAndLong, help: "Also what is about it, such as signatures.") var referrers = false
     @Option(help: "Blobs that are moved at a time.") var parallel = 4
-    @Flag(name: [.customShort("q"), .long], help: "Show no progress.") var quiet = false
+    @OptionGroup var progress: ProgressOptions
     @Argument(
         help: "HOST/REPOSITORY:TAG, with @DIGEST if wanted, or oci:DIRECTORY:TAG.", transform: Target.parse)
     var source: Target
@@ -47,7 +47,7 @@ struct CopyImage: ParsableCommand {
         options.parallel = parallel
         let result = try transfer(
             source.reference, from: try client.open(source), to: try client.open(destination, makes: true),
-            tag: destination.tag ?? (source.digest == nil ? source.newTag : nil), options, quiet: quiet)
+            tag: destination.tag ?? (source.digest == nil ? source.newTag : nil), options, progress)
         if output.format == .json { return try Output.put(Output.json(result)) }
         try Output.put(result.digest)
     }
@@ -56,12 +56,12 @@ struct CopyImage: ParsableCommand {
 /// Copies, and says how far it is.
 func transfer(
     _ reference: String, from source: any ContentPlace, to destination: any ContentPlace, tag: OCITagName?,
-    _ options: ContentCopy.Options, quiet: Bool
+    _ options: ContentCopy.Options, _ progress: ProgressOptions
 ) throws -> ContentCopy.Result {
     let environment = try ToolContext(tool: RegistryTool.tool.name).environment
     var options = options
     if let directory = environment["TMPDIR"], directory.hasPrefix("/") { options.temporary = directory }
-    let line = ProgressLine("copy", quiet: quiet)
+    let line = progress.line("copy")
     defer { line.end() }
     let copy = ContentCopy(options) { done, total in line.show(done, of: total) }
     return try copy.run(reference, from: source, to: destination, tag: tag)
@@ -78,7 +78,7 @@ struct Backup: ParsableCommand {
             """)
 
     @OptionGroup var client: ClientOptions
-    @Flag(name: [.customShort("q"), .long], help: "Show no progress.") var quiet = false
+    @OptionGroup var progress: ProgressOptions
     @Argument(help: "HOST/REPOSITORY.", transform: Target.parse) var source: Target
     @Argument(help: "oci:DIRECTORY.", transform: Target.parse) var destination: Target
 
@@ -88,7 +88,7 @@ struct Backup: ParsableCommand {
         }
     }
 
-    func run() throws { try copyAll(client, source, destination, quiet: quiet) }
+    func run() throws { try copyAll(client, source, destination, progress) }
 }
 
 struct Restore: ParsableCommand {
@@ -100,7 +100,7 @@ struct Restore: ParsableCommand {
             """)
 
     @OptionGroup var client: ClientOptions
-    @Flag(name: [.customShort("q"), .long], help: "Show no progress.") var quiet = false
+    @OptionGroup var progress: ProgressOptions
     @Argument(help: "oci:DIRECTORY.", transform: Target.parse) var source: Target
     @Argument(help: "HOST/REPOSITORY.", transform: Target.parse) var destination: Target
 
@@ -110,11 +110,13 @@ struct Restore: ParsableCommand {
         }
     }
 
-    func run() throws { try copyAll(client, source, destination, quiet: quiet) }
+    func run() throws { try copyAll(client, source, destination, progress) }
 }
 
 /// Every tag, with what is about it.
-private func copyAll(_ client: ClientOptions, _ source: Target, _ destination: Target, quiet: Bool) throws {
+private func copyAll(
+    _ client: ClientOptions, _ source: Target, _ destination: Target, _ progress: ProgressOptions
+) throws {
     guard source.tag == nil, source.digest == nil, destination.tag == nil, destination.digest == nil else {
         throw ValidationError("all tags are copied: name no tag")
     }
@@ -131,7 +133,7 @@ private func copyAll(_ client: ClientOptions, _ source: Target, _ destination: T
     try ToolContext(tool: RegistryTool.tool.name).each(names + tags.filter { OCICompanionTag($0) != nil }) {
         text in
         if taken.contains(text) { return text }
-        let result = try transfer(text, from: from, to: to, tag: try OCITagName(text), options, quiet: quiet)
+        let result = try transfer(text, from: from, to: to, tag: try OCITagName(text), options, progress)
         taken.formUnion(result.companionTags)
         return text
     }

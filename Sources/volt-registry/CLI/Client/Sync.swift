@@ -30,7 +30,7 @@ struct Sync: ParsableCommand {
     @OptionGroup var client: ClientOptions
     @OptionGroup var output: OutputOptions
     @Flag(help: "Only say what would be copied.") var dryRun = false
-    @Flag(name: [.customShort("q"), .long], help: "Show no progress.") var quiet = false
+    @OptionGroup var progress: ProgressOptions
     @Argument(help: "The file.") var file: String
 
     func run() throws {
@@ -39,7 +39,7 @@ struct Sync: ParsableCommand {
         let environment = try ToolContext(tool: RegistryTool.tool.name).environment
         var clients: [String: RegistryClient] = [:]
         var items: [Synchronizer.Item] = []
-        let line = ProgressLine("sync", quiet: quiet)
+        let line = progress.line("sync")
         let synchronizer = Synchronizer(
             dryRun: dryRun,
             copy: { options in
