@@ -1,30 +1,35 @@
 import ArgumentParser
-import GitopsEngine
-import VoltCLI
-import VoltCore
+public import GitopsEngine
+public import VoltCLI
+public import VoltCore
+import VoltSystem
 
 struct List: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "List the pipelines.",
         discussion: """
-            Example:
+            Examples:
+              volt gitops list --quiet
               volt gitops list -o json
             """)
 
-    @OptionGroup var output: OutputOptions
+    @OptionGroup var list: ListOptions
 
     func run() throws {
-        let (gitops, _) = try VoltGitops.engine()
-        let pipelines = try gitops.journal().pipelines()
-        try Output.render(pipelines, as: output.format) {
-            var table = Table(["NAME", "REPO", "BRANCH", "PROVIDER", "WORKLOAD", "POLL"])
-            for pipeline in pipelines {
-                table.add([
-                    pipeline.name.text, pipeline.repo, pipeline.branch, pipeline.provider.rawValue,
-                    pipeline.workload.text, "\(pipeline.pollInterval)s",
-                ])
-            }
-            return table
-        }
+        let (gitops, context) = try VoltGitops.engine()
+        try list.render(try gitops.journal().pipelines(), at: context.clock.now())
     }
+}
+
+extension Pipeline: ListDisplayable {
+    /// The columns of `volt gitops list`.
+    public static var header: [String] { ["NAME", "REPO", "BRANCH", "PROVIDER", "WORKLOAD", "POLL"] }
+
+    /// Its row.
+    public func rows(at now: Timestamp) -> [[String]] {
+        [[name.text, repo, branch, provider.rawValue, workload.text, "\(pollInterval)s"]]
+    }
+
+    /// Its name.
+    public var quietValue: String { name.text }
 }

@@ -1,7 +1,7 @@
 internal import ArgumentParser
-internal import VoltCLI
-internal import VoltCore
-internal import VoltStore
+public import VoltCLI
+public import VoltCore
+public import VoltStore
 internal import VoltSystem
 
 struct SetTag: ParsableCommand {
@@ -56,15 +56,24 @@ struct Tags: ParsableCommand {
             """)
 
     @OptionGroup var place: StoreOptions
-    @OptionGroup var output: OutputOptions
+    @OptionGroup var list: ListOptions
 
-    struct Row: Encodable {
+    struct Row: ListDisplayable {
         let name: String
         let kind: TagKind
         let digest: Digest
         let created: Timestamp
         /// Whether a tree lacks names of the directory that it was made of.
         let incomplete: Bool?
+
+        static let header = ["TAG", "KIND", "DIGEST", "CREATED"]
+
+        func rows(at now: Timestamp) -> [[String]] {
+            let shown = incomplete == true ? "tree, incomplete" : kind.rawValue
+            return [[name, shown, digest.short, created.relative(to: now)]]
+        }
+
+        var quietValue: String { name }
     }
 
     func run() throws {
@@ -77,17 +86,7 @@ struct Tags: ParsableCommand {
                 name: tag.name, kind: tag.kind, digest: tag.digest, created: tag.created,
                 incomplete: leftOut == nil ? nil : true)
         }
-        try Output.render(rows, as: output.format) {
-            var table = Table(["TAG", "KIND", "DIGEST", "CREATED"])
-            for tag in rows {
-                table.add([
-                    tag.name, tag.incomplete == true ? "tree, incomplete" : tag.kind.rawValue,
-                    tag.digest.short,
-                    tag.created.relative(to: context.clock.now()),
-                ])
-            }
-            return table
-        }
+        try list.render(rows, at: context.clock.now())
     }
 }
 
@@ -151,22 +150,26 @@ struct LeaseCommand: ParsableCommand {
                 """)
 
         @OptionGroup var place: StoreOptions
-        @OptionGroup var output: OutputOptions
+        @OptionGroup var list: ListOptions
 
         func run() throws {
-            let (store, _) = try place.open()
-            let leases = try store.leases()
-            try Output.render(leases, as: output.format) {
-                var table = Table(["ID", "KIND", "DIGEST", "HOLDER", "EXPIRES"])
-                for lease in leases {
-                    table.add([
-                        lease.id, lease.kind.rawValue, lease.digest.short, lease.holder, "\(lease.expires)",
-                    ])
-                }
-                return table
-            }
+            let (store, context) = try place.open()
+            try list.render(try store.leases(), at: context.clock.now())
         }
     }
+}
+
+extension Lease: ListDisplayable {
+    /// The columns of `volt cas lease ls`.
+    public static var header: [String] { ["ID", "KIND", "DIGEST", "HOLDER", "EXPIRES"] }
+
+    /// Its row.
+    public func rows(at now: Timestamp) -> [[String]] {
+        [[id, kind.rawValue, digest.short, holder, "\(expires)"]]
+    }
+
+    /// Its id.
+    public var quietValue: String { id }
 }
 
 struct GC: ParsableCommand {

@@ -11,18 +11,29 @@ struct Images: ParsableCommand {
             One row a name; an image without a name is shown as '-'.
 
               volt container images
+              volt container images --quiet
               volt container images -o json
             """)
 
-    @OptionGroup var output: OutputOptions
+    @OptionGroup var list: ListOptions
 
-    struct Row: Encodable {
+    struct Row: ListDisplayable {
         let names: [String]
         let digest: Digest
         let created: Timestamp
         let size: UInt64
         let layers: Int
         let config: ImageConfig
+
+        static let header = ["NAME", "DIGEST", "SIZE", "CREATED"]
+
+        func rows(at now: Timestamp) -> [[String]] {
+            (names.isEmpty ? ["-"] : names).map { name in
+                [name, digest.short, ByteSize(bytes: size).description, created.relative(to: now)]
+            }
+        }
+
+        var quietValue: String { digest.description }
     }
 
     func run() throws {
@@ -34,17 +45,6 @@ struct Images: ParsableCommand {
                 layers: $0.layers.count,
                 config: $0.config)
         }
-        try Output.render(rows, as: output.format) {
-            var table = Table(["NAME", "DIGEST", "SIZE", "CREATED"])
-            for image in images {
-                for name in image.names.isEmpty ? ["-"] : image.names {
-                    table.add([
-                        name, image.digest.short, ByteSize(bytes: image.size).description,
-                        image.created.relative(to: context.clock.now()),
-                    ])
-                }
-            }
-            return table
-        }
+        try list.render(rows, at: context.clock.now())
     }
 }

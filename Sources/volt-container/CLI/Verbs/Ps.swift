@@ -1,7 +1,7 @@
 internal import ArgumentParser
-internal import ContainerEngine
-internal import VoltCLI
-internal import VoltCore
+public import ContainerEngine
+public import VoltCLI
+public import VoltCore
 internal import VoltSystem
 internal import VoltWorkload
 
@@ -15,29 +15,37 @@ struct Ps: ParsableCommand {
 
     @Flag(name: [.short, .long], help: "Those that do not run, too.")
     var all = false
-    @OptionGroup var output: OutputOptions
+    @OptionGroup var list: ListOptions
 
     func run() throws {
         let context = try ToolContext(tool: VoltContainer.tool.name)
         let states = try ContainerHost.runtime(context).list().filter {
             all || $0.state == .running || $0.state == .restarting
         }
-        try Output.render(states, as: output.format) {
-            var table = Table(["NAME", "IMAGE", "STATE", "HEALTH", "SINCE", "RESTARTS", "PORTS"])
-            for state in states {
-                let since = state.state == .running ? state.startedAt : state.finishedAt
-                var shown = state.state.rawValue
-                if state.state == .exited, let code = state.exitCode {
-                    shown += state.oomKilled == true ? " (\(code), out of memory)" : " (\(code))"
-                }
-                table.add([
-                    state.spec.name.text, state.spec.image, shown, state.health.rawValue,
-                    since.map { $0.relative(to: context.clock.now()) } ?? "-", "\(state.restarts)",
-                    state.spec.ports.map { "\($0.address):\($0.hostPort)->\($0.containerPort)" }.joined(
-                        separator: ", "),
-                ])
-            }
-            return table
-        }
+        try list.render(states, at: context.clock.now())
     }
+}
+
+extension ContainerState: ListDisplayable {
+    /// The columns of `volt container ps`.
+    public static var header: [String] { ["NAME", "IMAGE", "STATE", "HEALTH", "SINCE", "RESTARTS", "PORTS"] }
+
+    /// Its row.
+    public func rows(at now: Timestamp) -> [[String]] {
+        let since = state == .running ? startedAt : finishedAt
+        var shown = state.rawValue
+        if state == .exited, let code = exitCode {
+            shown += oomKilled == true ? " (\(code), out of memory)" : " (\(code))"
+        }
+        let ports = spec.ports.map { "\($0.address):\($0.hostPort)->\($0.containerPort)" }
+        return [
+            [
+                spec.name.text, spec.image, shown, health, since.map { $0.relative(to: now) } ?? "-",
+                "\(restarts)", ports.joined(separator: ", "),
+            ]
+        ]
+    }
+
+    /// Its name.
+    public var quietValue: String { spec.name.text }
 }
