@@ -179,6 +179,30 @@ private struct Import {
         }
     }
 
+    // Tests that run beside each other share one process.
+    @Test("suites that scripts/test runs in parallel change nothing of their process and wait for nothing")
+    func parallel() throws {
+        let script = String(decoding: try Files.read("\(Golden.root())/scripts/test"), as: UTF8.self)
+        let line = try #require(script.firstMatch(of: /pure='\^\((.*)\)/)?.1)
+        let names = Set(line.split(separator: "|").map(String.init))
+        #expect(names.count > 10)
+        let refused = [
+            "Environment.set(", "setenv(", "chdir(", "umask(", "setrlimit(", "/proc/self/", " signal(",
+            "LoopbackPort", "HTTPServer", "usleep(", "unshare", "mount(",
+        ]
+        var found: Set<String> = []
+        for source in all {
+            guard let name = source.module?.name, names.contains(name) else { continue }
+            found.insert(name)
+            for (number, line) in source.lines.enumerated() {
+                for word in refused where line.contains(word) {
+                    Issue.record("\(source.path):\(number + 1) has '\(word)', and runs beside other tests")
+                }
+            }
+        }
+        #expect(found == names, "scripts/test names suites that are gone")
+    }
+
     @Test("no file is longer than 450 lines")
     func length() {
         for source in sources where source.lines.count > Layout.longestFile + 1 {
