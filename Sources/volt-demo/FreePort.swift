@@ -4,7 +4,7 @@ import VoltTestKit
 
 struct FreePort: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Print a port of 127.0.0.1 that was free a moment ago.")
+        commandName: "free-port", abstract: "Print a port of 127.0.0.1 that was free a moment ago.")
 
     func run() throws { try Output.line(String(LoopbackPort.free())) }
 }

@@ -7,6 +7,7 @@ import VoltSystem
 
 struct Load: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "load",
         abstract: "Send signed push events over kept connections and print the rate and the latencies.",
         discussion: "Each event has a delivery id and a commit of its own.")
 

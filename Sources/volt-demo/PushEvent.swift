@@ -7,6 +7,7 @@ import VoltTestKit
 
 struct PushEvent: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "push-event",
         abstract: "Send the event that a GitHub hook sends after a push, signed with the hook's secret.")
 
     @Option(help: "The payload URL of the hook, on this host.") var to: String

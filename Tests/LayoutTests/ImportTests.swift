@@ -179,6 +179,35 @@ private struct Import {
         }
     }
 
+    // Without it ArgumentParser asks the runtime for the name of the type, which looks through all conformances of the
+    // program: a tenth of a millisecond a command, each time the tool starts.
+    @Test("a command has its name written down")
+    func commandNames() {
+        for source in sources where source.module?.name != "VoltCLI" {
+            let code = source.lines.joined(separator: "\n")
+            for place in code.ranges(of: "CommandConfiguration(") {
+                let rest = code[place.upperBound...].drop(while: \.isWhitespace)
+                if rest.hasPrefix("commandName:") || rest.hasPrefix("tool:") { continue }
+                let line = code[..<place.lowerBound].count { $0 == "\n" } + 1
+                Issue.record("\(source.path):\(line) has a command without commandName")
+            }
+        }
+    }
+
+    @Test("a sanitiser of texts is PrintableText")
+    func sanitisers() {
+        let refused = [
+            "$0 < 32 || $0 == 127 ?", "value < 32 || $0.value == 127 ?", "generalCategory == .control ?",
+        ]
+        for source in sources {
+            for (number, line) in source.lines.enumerated() {
+                for word in refused where line.contains(word) {
+                    Issue.record("\(source.path):\(number + 1) replaces characters: use PrintableText")
+                }
+            }
+        }
+    }
+
     // Tests that run beside each other share one process.
     @Test("suites that scripts/test runs in parallel change nothing of their process and wait for nothing")
     func parallel() throws {

@@ -4,7 +4,7 @@ import VoltCLI
 
 struct Approve: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Let the commit that waits for approval be deployed.",
+        commandName: "approve", abstract: "Let the commit that waits for approval be deployed.",
         discussion: """
             The approval is of the commit: when a newer one has come, that one waits for its own. Without a \
             commit the one that waits is approved, unless it took the place of another one that waited.
@@ -31,6 +31,7 @@ struct Approve: ParsableCommand {
 
 struct Reject: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "reject",
         abstract: "Refuse the commit that waits for approval; a newer one can be approved.",
         discussion: """
             Example:

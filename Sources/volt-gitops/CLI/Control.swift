@@ -5,6 +5,7 @@ import VoltCore
 
 struct Control: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "control",
         abstract: "Show or change what decides when a pipeline deploys, and what it does on its own.",
         discussion: """
             What is not given stays as it is; without any option the settings are shown. Deploy windows have a \

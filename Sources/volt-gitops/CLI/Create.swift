@@ -6,7 +6,7 @@ import VoltSystem
 
 struct Create: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Create a pipeline.",
+        commandName: "create", abstract: "Create a pipeline.",
         discussion: """
             Example:
               volt gitops create --name site --repo https://git.example/team/site.git \\

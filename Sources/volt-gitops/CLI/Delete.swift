@@ -4,6 +4,7 @@ import VoltCLI
 
 struct Delete: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "delete",
         abstract: "Delete a pipeline, its mirror and its history; the workload keeps running.",
         discussion: """
             Example:

@@ -5,7 +5,7 @@ import VoltCore
 
 struct Doctor: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Look at everything that the server needs, and say what to do.",
+        commandName: "doctor", abstract: "Look at everything that the server needs, and say what to do.",
         discussion: """
             Libraries and their patched level, port, disk, clock, permissions, the journal, the kinds' tools, the \
             unit, the kernel, whether each hook was ever heard of, and each repository. Nothing is changed. The exit \

@@ -8,7 +8,7 @@ struct Export: ParsableCommand {
     enum Format: String, ExpressibleByArgument, CaseIterable { case yaml }
 
     static let configuration = CommandConfiguration(
-        abstract: "Print pipelines as a file that 'import' takes.",
+        commandName: "export", abstract: "Print pipelines as a file that 'import' takes.",
         discussion: """
             The file is meant to live in Git: what is at its default is left out, and a secret is only named by \
             the file it is in. Its keys are those of 'volt gitops list -o json'.

@@ -6,7 +6,7 @@ import VoltSystem
 
 struct Import: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Create and update pipelines from a file.",
+        commandName: "import", abstract: "Create and update pipelines from a file.",
         discussion: """
             All pipelines of the file are written, or none. Those that are not in it stay, unless --prune is \
             given; workloads go on in every case. A new commit is deployed by the next poll or push, another \

@@ -6,7 +6,7 @@ import VoltSystem
 
 struct InstallService: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Write volt-gitops.service for systemd.",
+        commandName: "install-service", abstract: "Write volt-gitops.service for systemd.",
         discussion: """
             It starts nothing: 'systemctl enable' and 'systemctl restart' of the units it names do, also where the \
             service runs already. With --socket systemd itself listens, so that no delivery is refused while the \

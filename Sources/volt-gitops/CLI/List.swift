@@ -6,7 +6,7 @@ import VoltSystem
 
 struct List: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "List the pipelines.",
+        commandName: "list", abstract: "List the pipelines.",
         discussion: """
             Examples:
               volt gitops list --quiet

@@ -6,7 +6,7 @@ import VoltSystem
 
 struct Logs: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Show the history of a pipeline, the newest first.",
+        commandName: "logs", abstract: "Show the history of a pipeline, the newest first.",
         discussion: """
             With --why each attempt has two lines more: what made it, and why it ended as it did. With -f the \
             attempt that is under way, or the next one, is followed to its end.

@@ -5,7 +5,7 @@ import VoltCore
 
 struct Notify: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Look after the notifications of a pipeline.",
+        commandName: "notify", abstract: "Look after the notifications of a pipeline.",
         discussion: """
             Example:
               volt gitops notify test --name site

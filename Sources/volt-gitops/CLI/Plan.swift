@@ -5,6 +5,7 @@ import VoltCore
 
 struct Plan: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "plan",
         abstract: "Say what a deploy of the tip would change, and why; nothing is changed.",
         discussion: """
             Fetches the tip, compares it with the deployed commit, and asks the tool of the workload's kind what \

@@ -5,7 +5,7 @@ import VoltCore
 
 struct Rollback: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Bring back a commit that ran before.",
+        commandName: "rollback", abstract: "Bring back a commit that ran before.",
         discussion: """
             Without --to it is the last good one before the one of now: commits that are held, or that a rollback \
             has left behind, are passed over, and come back when they are named. What is left behind is held: \

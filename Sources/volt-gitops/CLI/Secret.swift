@@ -5,6 +5,7 @@ import VoltCore
 
 struct Secret: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "secret",
         abstract: "Change the secret of a pipeline's hook, and see which secrets are valid.",
         discussion: """
             While a secret is rotated two are valid, so that no delivery is lost between this host and the \

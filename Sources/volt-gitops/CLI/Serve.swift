@@ -6,7 +6,7 @@ import VoltSystem
 
 struct Serve: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Take webhooks, poll, and deploy, until SIGTERM.",
+        commandName: "serve", abstract: "Take webhooks, poll, and deploy, until SIGTERM.",
         discussion: """
             Example:
               volt gitops serve --port 9090

@@ -6,7 +6,7 @@ import VoltSystem
 
 struct Show: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Show everything that is known of an attempt.",
+        commandName: "show", abstract: "Show everything that is known of an attempt.",
         discussion: """
             What made it, both commits, the files that differ, what was decided and why, its steps with their \
             durations, and the log of the deploy. 'volt gitops logs --name N --why' has the numbers.

@@ -6,7 +6,7 @@ import VoltSystem
 
 struct Status: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Show where each pipeline is, and whether the server runs.",
+        commandName: "status", abstract: "Show where each pipeline is, and whether the server runs.",
         discussion: """
             Example:
               volt gitops status

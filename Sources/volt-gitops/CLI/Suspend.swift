@@ -4,7 +4,7 @@ import VoltCLI
 
 struct Suspend: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Make a pipeline wait: pushes are kept, and nothing is deployed.",
+        commandName: "suspend", abstract: "Make a pipeline wait: pushes are kept, and nothing is deployed.",
         discussion: """
             What is under way ends. Pushes are accepted and polls go on; 'resume' deploys the newest of them.
 
@@ -24,7 +24,7 @@ struct Suspend: ParsableCommand {
 
 struct Resume: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Let a suspended pipeline deploy again: the newest of what waits.",
+        commandName: "resume", abstract: "Let a suspended pipeline deploy again: the newest of what waits.",
         discussion: """
             Example:
               volt gitops resume --name site

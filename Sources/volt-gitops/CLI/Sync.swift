@@ -6,7 +6,7 @@ import VoltSystem
 
 struct Sync: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Deploy the tip of the branch now.",
+        commandName: "sync", abstract: "Deploy the tip of the branch now.",
         discussion: """
             Works with and without a running server. Ends with 1 when the deploy failed. A commit that is held, \
             because it failed or was rolled back, is deployed with --force only.

@@ -5,7 +5,7 @@ import VoltCore
 
 struct Window: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Show and change when a pipeline may deploy.",
+        commandName: "window", abstract: "Show and change when a pipeline may deploy.",
         discussion: """
             Deny wins. Without an allow window every time is allowed that none denies. 'sync --force' goes \
             through.

@@ -9,7 +9,7 @@ internal import VoltSystem
 
 struct Serve: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Serve a registry, until SIGTERM.",
+        commandName: "serve", abstract: "Serve a registry, until SIGTERM.",
         discussion: """
             Example:
               volt registry serve --port 5000

@@ -4,7 +4,7 @@ internal import VoltCLI
 
 struct Disable: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Have services no longer start with the machine.",
+        commandName: "disable", abstract: "Have services no longer start with the machine.",
         discussion: """
             Example:
               volt service disable --now volt-gitops

@@ -6,7 +6,7 @@ internal import VoltSystem
 
 struct Edit: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Change a service by a drop-in that systemd has accepted.",
+        commandName: "edit", abstract: "Change a service by a drop-in that systemd has accepted.",
         discussion: """
             The drop-in is the one of 'systemctl edit', override.conf. systemd reads a copy of the unit with \
             it first; what it does not accept is not put in place. With --restart, a service that does not come \

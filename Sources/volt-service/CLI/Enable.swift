@@ -4,7 +4,7 @@ internal import VoltCLI
 
 struct Enable: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Have services start with the machine.",
+        commandName: "enable", abstract: "Have services start with the machine.",
         discussion: """
             Example:
               volt service enable --now volt-gitops

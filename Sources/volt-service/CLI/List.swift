@@ -6,7 +6,7 @@ internal import VoltSystem
 
 struct List: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "List Volt's services and the workloads of this host.",
+        commandName: "list", abstract: "List Volt's services and the workloads of this host.",
         discussion: """
             Examples:
               volt service list

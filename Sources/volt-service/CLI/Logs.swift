@@ -6,7 +6,7 @@ internal import VoltSystem
 
 struct Logs: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Show the log of a service or workload.",
+        commandName: "logs", abstract: "Show the log of a service or workload.",
         discussion: """
             A service's log is systemd's journal; -o json gives its entries, one object a line. A workload's is \
             what its container printed.

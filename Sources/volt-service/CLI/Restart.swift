@@ -4,7 +4,7 @@ internal import VoltCLI
 
 struct Restart: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Restart services or workloads.",
+        commandName: "restart", abstract: "Restart services or workloads.",
         discussion: """
             Example:
               volt service restart volt-gitops

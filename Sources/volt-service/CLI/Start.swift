@@ -4,7 +4,7 @@ internal import VoltCLI
 
 struct Start: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Start services or workloads that do not run.",
+        commandName: "start", abstract: "Start services or workloads that do not run.",
         discussion: """
             Example:
               volt service start volt-gitops

@@ -6,7 +6,7 @@ internal import VoltSystem
 
 struct Status: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Show a service or workload in full.",
+        commandName: "status", abstract: "Show a service or workload in full.",
         discussion: """
             Examples:
               volt service status volt-gitops

@@ -4,7 +4,7 @@ internal import VoltCLI
 
 struct Stop: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Stop services or workloads.",
+        commandName: "stop", abstract: "Stop services or workloads.",
         discussion: """
             A workload that is stopped stays so until it is started or deployed again; a service that is
             enabled starts with the machine.

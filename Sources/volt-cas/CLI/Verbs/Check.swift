@@ -6,7 +6,7 @@ internal import VoltSystem
 
 struct Init: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Make a store.",
+        commandName: "init", abstract: "Make a store.",
         discussion: """
             Example:
               volt cas init --store /srv/cas
@@ -88,7 +88,7 @@ struct VerifyStore: ParsableCommand {
 
 struct Repair: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Mend a store.",
+        commandName: "repair", abstract: "Mend a store.",
         discussion: """
             With --index the index is made anew from the packs. With --from every byte is read, what is damaged \
             is put aside, and what is missing comes from another store that has it.
@@ -141,7 +141,7 @@ struct Repair: ParsableCommand {
 
 struct Stats: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Show how much is in the store.",
+        commandName: "stats", abstract: "Show how much is in the store.",
         discussion: """
             LOGICAL is what the tags name; UNIQUE what of it is different; STORED what it takes on disk. A tree \
             that cannot be read is named, and the exit code is 2.

@@ -29,7 +29,7 @@ struct SetTag: ParsableCommand {
 
 struct Untag: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Take names away; gc then removes what has none.",
+        commandName: "untag", abstract: "Take names away; gc then removes what has none.",
         discussion: """
             Example:
               volt cas untag site-before
@@ -49,7 +49,7 @@ struct Untag: ParsableCommand {
 
 struct Tags: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "List the tags.",
+        commandName: "tags", abstract: "List the tags.",
         discussion: """
             Example:
               volt cas tags -o json
@@ -97,7 +97,7 @@ struct LeaseCommand: ParsableCommand {
 
     struct Take: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Take a lease and print its id.",
+            commandName: "take", abstract: "Take a lease and print its id.",
             discussion: """
                 Example:
                   volt cas lease take site --for 2h --holder backup
@@ -123,7 +123,7 @@ struct LeaseCommand: ParsableCommand {
 
     struct End: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Give leases back.",
+            commandName: "end", abstract: "Give leases back.",
             discussion: """
                 Example:
                   volt cas lease end 4f1c0a9be2d37755

@@ -7,7 +7,7 @@ internal import VoltSystem
 
 struct Export: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Write what tags name as an OCI image layout.",
+        commandName: "export", abstract: "Write what tags name as an OCI image layout.",
         discussion: """
             A tree becomes an image of one layer, a blob an artifact, each under the name of its tag; skopeo, podman \
             and registries read it.

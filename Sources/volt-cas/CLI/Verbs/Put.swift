@@ -6,7 +6,7 @@ internal import VoltSystem
 
 struct Put: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Put a file into the store.",
+        commandName: "put", abstract: "Put a file into the store.",
         discussion: """
             Holes in a file are not read. Without --bare the file is cut where its content says so, and the pieces \
             that are new are compressed.
@@ -36,7 +36,7 @@ struct Put: ParsableCommand {
 
 struct Get: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Write a blob to a file.",
+        commandName: "get", abstract: "Write a blob to a file.",
         discussion: """
             The file is there whole, or not at all. FILE in a tree is written as TREE:PATH.
 
@@ -57,7 +57,7 @@ struct Get: ParsableCommand {
 
 struct Cat: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Write a blob, or a part of it, to standard output.",
+        commandName: "cat", abstract: "Write a blob, or a part of it, to standard output.",
         discussion: """
             Examples:
               volt cas cat images/site:etc/os-release
@@ -88,7 +88,7 @@ struct Cat: ParsableCommand {
 
 struct Has: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Tell whether blobs are in the store, by the exit code 0 or 3.",
+        commandName: "has", abstract: "Tell whether blobs are in the store, by the exit code 0 or 3.",
         discussion: """
             Those that are not there are printed.
 

@@ -6,7 +6,7 @@ internal import VoltSystem
 
 struct Push: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Send what tags name to another store.",
+        commandName: "push", abstract: "Send what tags name to another store.",
         discussion: """
             REMOTE is the directory of a store, user@host:/directory or ssh://user@host:port/directory (volt-cas \
             has to be there), or unix:/path of 'volt cas serve'. Only what the other store does not have \
@@ -84,7 +84,7 @@ private enum Transfers {
 
 struct Serve: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Serve the store to push and pull of others.",
+        commandName: "serve", abstract: "Serve the store to push and pull of others.",
         discussion: """
             With --stdio one other is served over stdin and stdout, as ssh runs it; for a key that may do \
             nothing else write into authorized_keys: restrict,command="volt-cas serve --stdio --read-only". \

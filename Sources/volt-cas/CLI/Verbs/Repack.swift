@@ -6,7 +6,7 @@ internal import VoltSystem
 
 struct Rm: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Remove blobs at once that nothing needs.",
+        commandName: "rm", abstract: "Remove blobs at once that nothing needs.",
         discussion: """
             What a tag or a lease needs stays, and is an error. To let something go that has a name, take the \
             name away with 'untag' and run 'gc'.
@@ -38,7 +38,7 @@ struct Rm: ParsableCommand {
 
 struct Repack: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Put small packs together, or make trees ready to be mounted.",
+        commandName: "repack", abstract: "Put small packs together, or make trees ready to be mounted.",
         discussion: """
             Every ingest leaves a pack at least; many small ones make a store slow to open. With --bare the files \
             of trees that are packed, such as after a pull, become whole files.

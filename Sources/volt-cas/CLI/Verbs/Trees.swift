@@ -8,7 +8,7 @@ internal import VoltSystem
 
 struct AddTree: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Put a directory or a tar archive into the store as a tree.",
+        commandName: "add-tree", abstract: "Put a directory or a tar archive into the store as a tree.",
         discussion: """
             A tree has names, kinds, permissions, owners, times, extended attributes with capabilities and ACLs, \
             hard links and devices; the same tree has the same digest wherever it is made. Files that have not \
@@ -151,7 +151,7 @@ extension AddTree {
 
 struct Ls: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "List what is in a tree.",
+        commandName: "ls", abstract: "List what is in a tree.",
         discussion: """
             Names are shown as they are. In a name that is not UTF-8, or has a backslash or what is not printable, \
             every byte but printable ASCII, and the backslash, is written \\xNN; get, cat and --exclude take that form.
@@ -320,7 +320,7 @@ struct CheckoutTree: ParsableCommand {
 
 struct Diff: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Compare two trees; the exit code is 1 when they differ.",
+        commandName: "diff", abstract: "Compare two trees; the exit code is 1 when they differ.",
         discussion: """
             Each line has a sign: + added, - removed, * other content, ~ other attributes only.
 

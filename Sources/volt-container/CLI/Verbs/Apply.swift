@@ -7,7 +7,7 @@ internal import VoltWorkload
 
 struct Apply: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "bring a workload to what its manifest says",
+        commandName: "apply", abstract: "bring a workload to what its manifest says",
         discussion: """
             Starts the new version beside the old one, waits until it is healthy, points the published ports \
             to it and stops the old one. When anything fails, the old one keeps running. A file named Voltfile \

@@ -6,7 +6,7 @@ internal import VoltSystem
 
 struct Build: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "build an image from a Voltfile",
+        commandName: "build", abstract: "build an image from a Voltfile",
         discussion: """
             A Voltfile has the syntax of a Dockerfile. Each step is kept: one whose inputs did not change is \
             taken from the store and shown as CACHED. When a RUN step fails, its exit code is that of the build.

@@ -5,7 +5,7 @@ internal import VoltCore
 
 struct Create: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "create a container without starting it",
+        commandName: "create", abstract: "create a container without starting it",
         discussion: """
               volt container create --name web -p 8080:80 busybox httpd -f
               volt container start web

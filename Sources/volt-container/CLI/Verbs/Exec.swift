@@ -5,7 +5,7 @@ internal import VoltCore
 
 struct Exec: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "run a command in a container that runs",
+        commandName: "exec", abstract: "run a command in a container that runs",
         discussion: """
             The command has what the payload has: its namespaces, limits, capabilities and filter. Ends with \
             the exit code of the command.

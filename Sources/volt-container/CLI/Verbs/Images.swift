@@ -6,7 +6,7 @@ internal import VoltSystem
 
 struct Images: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "list the images of this host",
+        commandName: "images", abstract: "list the images of this host",
         discussion: """
             One row a name; an image without a name is shown as '-'.
 

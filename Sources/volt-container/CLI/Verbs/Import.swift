@@ -6,7 +6,7 @@ internal import VoltSystem
 
 struct Import: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "bring an image into the local store",
+        commandName: "import", abstract: "bring an image into the local store",
         discussion: """
             PATH is a directory with a root file system, a tar archive in any compression, or an OCI image \
             layout as a directory or in an archive; '-' is standard input. The files are copied.

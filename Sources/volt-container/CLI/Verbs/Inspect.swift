@@ -5,7 +5,7 @@ internal import VoltCore
 
 struct Inspect: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "show everything about a container, as JSON",
+        commandName: "inspect", abstract: "show everything about a container, as JSON",
         discussion: """
             The values of variables are shown: they are part of what the container was made from.
 

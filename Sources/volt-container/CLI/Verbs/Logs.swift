@@ -6,7 +6,7 @@ internal import VoltSystem
 
 struct Logs: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "show what a container printed",
+        commandName: "logs", abstract: "show what a container printed",
         discussion: """
             The newest 8 to 16 MB are kept. Lines are printed byte by byte as the container has printed them.
 

@@ -7,7 +7,7 @@ internal import VoltWorkload
 
 struct Ps: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "list the containers that run",
+        commandName: "ps", abstract: "list the containers that run",
         discussion: """
               volt container ps
               volt container ps --all -o json

@@ -5,7 +5,7 @@ internal import VoltCore
 
 struct Pull: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "pull an image from a registry",
+        commandName: "pull", abstract: "pull an image from a registry",
         discussion: """
             Layers that are in the store are not fetched again, and of an image that did not change nothing is. \
             Logins are those of 'volt registry login', 'docker login' and 'podman login'. It prints the digest of the \

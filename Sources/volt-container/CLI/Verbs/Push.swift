@@ -11,7 +11,7 @@ struct Push: ParsableCommand {
     }
 
     static let configuration = CommandConfiguration(
-        abstract: "push an image to a registry",
+        commandName: "push", abstract: "push an image to a registry",
         discussion: """
             An image that was pulled keeps its digest: its layers go as they came. Those that were made here are made into \
             the same bytes each time. What the registry has is not sent, and what another repository of it has is not \

@@ -5,7 +5,7 @@ internal import VoltCore
 
 struct Remove: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "stop a workload and remove its containers",
+        commandName: "remove", abstract: "stop a workload and remove its containers",
         discussion: """
             The volumes stay unless --volumes is given: what is in them cannot be made again.
 

@@ -3,7 +3,7 @@ internal import ContainerEngine
 
 struct Restart: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "stop containers and start them again",
+        commandName: "restart", abstract: "stop containers and start them again",
         discussion: """
               volt container restart web
             """)

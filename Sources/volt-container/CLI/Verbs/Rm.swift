@@ -3,7 +3,7 @@ internal import ContainerEngine
 
 struct Rm: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "remove containers; volumes are kept",
+        commandName: "rm", abstract: "remove containers; volumes are kept",
         discussion: """
               volt container rm web
               volt container rm --force web

@@ -5,7 +5,7 @@ internal import VoltCore
 
 struct Rmi: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "remove images",
+        commandName: "rmi", abstract: "remove images",
         discussion: """
             A name is taken away; the image goes with its last name. An image that a container uses stays.
 

@@ -7,7 +7,7 @@ internal import VoltWorkload
 
 struct Run: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "run a command in a new container",
+        commandName: "run", abstract: "run a command in a new container",
         discussion: """
             Ends with the exit code of the command; 125 when the container could not be started, 126 when the \
             command cannot be run, 127 when it is not there, 128 and the number of the signal that ended it.

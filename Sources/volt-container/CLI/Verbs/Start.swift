@@ -3,7 +3,7 @@ internal import ContainerEngine
 
 struct Start: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "start containers that do not run",
+        commandName: "start", abstract: "start containers that do not run",
         discussion: """
               volt container start web
             """)

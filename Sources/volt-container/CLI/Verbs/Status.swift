@@ -7,7 +7,7 @@ internal import VoltWorkload
 
 struct Status: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "show what a workload is now",
+        commandName: "status", abstract: "show what a workload is now",
         discussion: """
             DESIRED is the revision applied last. ACTUAL is the revision that the running container was started \
             from; it is an older one when nothing in the newer revision concerns the workload.

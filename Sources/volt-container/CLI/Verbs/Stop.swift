@@ -3,7 +3,7 @@ internal import ContainerEngine
 
 struct Stop: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "stop containers: their stop signal, and after ten seconds a kill",
+        commandName: "stop", abstract: "stop containers: their stop signal, and after ten seconds a kill",
         discussion: """
               volt container stop web
             """)

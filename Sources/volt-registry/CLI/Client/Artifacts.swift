@@ -113,7 +113,7 @@ struct PushArtifact: ParsableCommand {
 
 struct Attach: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Push files as an artifact that is about another manifest.",
+        commandName: "attach", abstract: "Push files as an artifact that is about another manifest.",
         discussion: """
             Example:
               volt registry attach --artifact-type application/spdx+json \\

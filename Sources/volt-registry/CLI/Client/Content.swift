@@ -12,7 +12,7 @@ struct ManifestCommand: ParsableCommand {
 
     struct Fetch: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Print a manifest, byte by byte.",
+            commandName: "fetch", abstract: "Print a manifest, byte by byte.",
             discussion: """
                 Example:
                   volt registry manifest fetch localhost:5000/team/web:1.4
@@ -33,7 +33,7 @@ struct ManifestCommand: ParsableCommand {
 
     struct Push: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Push a manifest whose blobs are there.",
+            commandName: "push", abstract: "Push a manifest whose blobs are there.",
             discussion: """
                 Example:
                   volt registry manifest push localhost:5000/team/web:1.4 manifest.json
@@ -58,7 +58,7 @@ struct ManifestCommand: ParsableCommand {
 
     struct Delete: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Delete a manifest with all of its tags.",
+            commandName: "delete", abstract: "Delete a manifest with all of its tags.",
             discussion: """
                 Example:
                   volt registry manifest delete --force localhost:5000/team/web:1.4
@@ -127,7 +127,7 @@ struct BlobCommand: ParsableCommand {
 
     struct Fetch: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Write a blob to a file, verified.",
+            commandName: "fetch", abstract: "Write a blob to a file, verified.",
             discussion: """
                 Example:
                   volt registry blob fetch --output layer.tar.gz \\
@@ -148,7 +148,7 @@ struct BlobCommand: ParsableCommand {
 
     struct Push: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Push a file as a blob, and print its digest.",
+            commandName: "push", abstract: "Push a file as a blob, and print its digest.",
             discussion: """
                 Example:
                   volt registry blob push localhost:5000/team/web layer.tar.gz
@@ -164,7 +164,7 @@ struct BlobCommand: ParsableCommand {
 
     struct Delete: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Delete a blob of a repository.",
+            commandName: "delete", abstract: "Delete a blob of a repository.",
             discussion: """
                 Example:
                   volt registry blob delete --force localhost:5000/team/web@sha256:…

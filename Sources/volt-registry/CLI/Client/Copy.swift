@@ -69,6 +69,7 @@ func transfer(
 
 struct Backup: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "backup",
         abstract: "Copy a repository with all tags and what is about them to an OCI image layout.",
         discussion: """
             A second backup to the same layout moves what is new.
@@ -93,7 +94,7 @@ struct Backup: ParsableCommand {
 
 struct Restore: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Copy all that an OCI image layout has to a repository.",
+        commandName: "restore", abstract: "Copy all that an OCI image layout has to a repository.",
         discussion: """
             Example:
               volt registry restore oci:web-backup localhost:5000/team/web

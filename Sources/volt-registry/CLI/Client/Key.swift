@@ -10,6 +10,7 @@ struct KeyCommand: ParsableCommand {
 
     struct Create: ParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "create",
             abstract: "Make a key on P-256: NAME.key to sign with, NAME.pub to verify with.",
             discussion: """
                 The private key is not encrypted: only its owner can read the file. Prints the fingerprint.

@@ -6,7 +6,7 @@ internal import VoltRegistry
 
 struct Login: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Keep a name and a password for a registry, after they were tried.",
+        commandName: "login", abstract: "Keep a name and a password for a registry, after they were tried.",
         discussion: """
             The password is read from the terminal, or from standard input with --password-stdin. It is kept \
             where Docker keeps it, with a credential helper where one is configured.
@@ -36,7 +36,7 @@ struct Login: ParsableCommand {
 
 struct Logout: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Forget a login.",
+        commandName: "logout", abstract: "Forget a login.",
         discussion: """
             Example:
               volt registry logout registry.example

@@ -43,7 +43,7 @@ struct ListNames: ParsableCommand {
 
 struct Resolve: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Print the digest that a tag has.",
+        commandName: "resolve", abstract: "Print the digest that a tag has.",
         discussion: """
             Example:
               volt registry resolve localhost:5000/team/web:1.4
@@ -90,7 +90,7 @@ struct TagManifest: ParsableCommand {
 
 struct Untag: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Take a tag away; the manifest and its other tags stay.",
+        commandName: "untag", abstract: "Take a tag away; the manifest and its other tags stay.",
         discussion: """
             Example:
               volt registry untag localhost:5000/team/web:old
@@ -110,7 +110,7 @@ struct Untag: ParsableCommand {
 
 struct Discover: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Show what is about a manifest, and what is about that.",
+        commandName: "discover", abstract: "Show what is about a manifest, and what is about that.",
         discussion: """
             Example:
               volt registry discover localhost:5000/team/web:1.4

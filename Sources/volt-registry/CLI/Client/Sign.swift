@@ -26,7 +26,7 @@ struct AnnotationArgument: ExpressibleByArgument {
 
 struct Sign: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Sign an image, so that others can tell where it is from.",
+        commandName: "sign", abstract: "Sign an image, so that others can tell where it is from.",
         discussion: """
             What is signed is the digest that the tag has now, in the form of cosign. The signature is put to two \
             places: as a referrer of the image (OCI 1.1), and below the tag 'sha256-HEX.sig' where cosign, skopeo \
@@ -118,7 +118,7 @@ struct Sign: ParsableCommand {
 
 struct Verify: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Show who signed an image, or refuse it.",
+        commandName: "verify", abstract: "Show who signed an image, or refuse it.",
         discussion: """
             Signatures in the forms of cosign are looked for as referrers of the image and below the tag \
             'sha256-HEX.sig'. One that a given key made over the digest that the tag has now is enough. Ends with 5 \

@@ -7,7 +7,7 @@ internal import VoltSystem
 
 struct Sync: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Make repositories what they are elsewhere, as a file says.",
+        commandName: "sync", abstract: "Make repositories what they are elsewhere, as a file says.",
         discussion: """
             Example:
               volt registry sync mirror.yaml

@@ -13,7 +13,7 @@ import VoltKit
 
 struct Say: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "say hello",
+        commandName: "say", abstract: "say hello",
         discussion: """
               volt hello-swift say Ada -o json
             """)
@@ -38,7 +38,7 @@ struct Say: ParsableCommand {
 
 struct Places: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "show where this tool may keep files",
+        commandName: "places", abstract: "show where this tool may keep files",
         discussion: """
               volt --root /tmp/trial hello-swift places
             """)
