@@ -36,11 +36,11 @@ import VoltTestKit
         try journal.enter(.fetching, attempt: id, at: time)
         try journal.setCommits(old: nil, new: commit, configuration: "c", attempt: id)
         try journal.finish(id, as: state, note: "n", decision: "d", at: time)
-        try journal.enqueueNotifications(at: time)
+        try journal.outbox.enqueueNotifications(at: time)
     }
 
     private func said(_ journal: Journal, target: String = "t") throws -> [String] {
-        try journal.dueMessages(at: Timestamp(milliseconds: Int64.max / 2), limit: 100)
+        try journal.outbox.dueMessages(at: Timestamp(milliseconds: Int64.max / 2), limit: 100)
             .filter { $0.target == target }.map { "\($0.notification.kind) \($0.notification.commit ?? "-")" }
     }
 
@@ -81,7 +81,7 @@ import VoltTestKit
             pipeline: "site", trigger: .manual, branch: "main", commit: nil, note: "n", at: time)
         try journal.enter(.fetching, attempt: id, at: time)
         try journal.setCommits(old: nil, new: "a", configuration: "c", attempt: id)
-        try journal.enqueueNotifications(at: time)
+        try journal.outbox.enqueueNotifications(at: time)
         #expect(try said(journal, target: "status") == ["started a"])
         try journal.finish(id, as: .superseded, note: "n", decision: "d", at: time)
         try end(journal, "b", .done, at: 1)
@@ -106,14 +106,14 @@ import VoltTestKit
         let id = try journal.accept(
             pipeline: "mute", trigger: .webhook, branch: "main", commit: "a", note: "n", at: time)
         try journal.finish(id, as: .failed, note: "n", decision: "d", at: time)
-        try journal.notify(Notification(kind: .drift, note: "n", at: time), of: "mute")
-        try journal.enqueueNotifications(at: time)
-        #expect(try journal.messagesWaiting() == 0)
-        try journal.notify(Notification(kind: .drift, commit: "a", note: "n", at: time), of: "site")
-        try journal.enqueueNotifications(at: time)
+        try journal.outbox.notify(Notification(kind: .drift, note: "n", at: time), of: "mute")
+        try journal.outbox.enqueueNotifications(at: time)
+        #expect(try journal.outbox.waitingMessages() == 0)
+        try journal.outbox.notify(Notification(kind: .drift, commit: "a", note: "n", at: time), of: "site")
+        try journal.outbox.enqueueNotifications(at: time)
         #expect(try said(journal) == ["drift a"])
         try journal.delete("site")
-        #expect(try journal.messagesWaiting() == 0)
+        #expect(try journal.outbox.waitingMessages() == 0)
     }
 
     @Test("a letter that was tried is due later, and a new server does not wait for it")
@@ -122,14 +122,14 @@ import VoltTestKit
         let journal = try journal(scratch)
         try end(journal, "a", .failed, at: 0)
         let now = Timestamp(milliseconds: 0)
-        let letter = try #require(try journal.dueMessages(at: now, limit: 1).first)
-        #expect(try journal.beginTry(of: letter, next: now.advanced(by: OutboxSender.wait(after: 1))))
-        #expect(try journal.dueMessages(at: now.advanced(by: .seconds(9)), limit: 1).isEmpty)
-        #expect(try journal.dueMessages(at: now.advanced(by: .seconds(10)), limit: 1).first?.tries == 1)
-        try journal.retryNow(at: now)
-        #expect(try journal.dueMessages(at: now, limit: 1).first?.tries == 1)
-        try journal.drop(letter)
-        #expect(try !journal.beginTry(of: letter, next: now))
+        let letter = try #require(try journal.outbox.dueMessages(at: now, limit: 1).first)
+        #expect(try journal.outbox.beginTry(of: letter, next: now.advanced(by: OutboxSender.wait(after: 1))))
+        #expect(try journal.outbox.dueMessages(at: now.advanced(by: .seconds(9)), limit: 1).isEmpty)
+        #expect(try journal.outbox.dueMessages(at: now.advanced(by: .seconds(10)), limit: 1).first?.tries == 1)
+        try journal.outbox.retryNow(at: now)
+        #expect(try journal.outbox.dueMessages(at: now, limit: 1).first?.tries == 1)
+        try journal.outbox.drop(letter)
+        #expect(try !journal.outbox.beginTry(of: letter, next: now))
         #expect(
             (1...8).map { OutboxSender.wait(after: $0).milliseconds / 1000 } == [
                 10, 30, 90, 270, 810, 2430, 3600, 3600,

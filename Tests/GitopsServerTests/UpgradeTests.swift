@@ -114,7 +114,7 @@ import VoltTestKit
             let now = SystemClock().now()
             try host.wait("for a poll and a look at each") {
                 try Self.deployed.keys.allSatisfy {
-                    try journal.poll(of: $0).at ?? now > now && journal.drift(of: $0)?.checkedAt ?? now > now
+                    try journal.poll(of: $0).at ?? now > now && journal.drift.last(of: $0)?.checkedAt ?? now > now
                 }
             }
         }

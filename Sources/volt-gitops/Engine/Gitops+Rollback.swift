@@ -61,7 +61,7 @@ extension Gitops {
                 origin: target.origin, note: "manual rollback to \(short)\(past)", target: target.commit,
                 snapshot: target.snapshot, at: clock.now())
             try journal.setImages(images, attempt: id)
-            try journal.release(target.commit, origin: target.origin, of: name)
+            try journal.holds.release(target.commit, origin: target.origin, of: name)
             let poll = try journal.poll(of: name)
             let last = try journal.lastTracked(of: name)
             // A tip that was seen before the last attempt followed the branch is older than that one.
@@ -73,7 +73,7 @@ extension Gitops {
             for case (let commit?, let origin) in behind
             where commit != target.commit || origin != nil && target.origin != nil && origin != target.origin
             {
-                try journal.hold(
+                try journal.holds.hold(
                     commit, origin: origin, of: name, configuration: nil,
                     reason: "\(short) was brought back in its place by attempt \(id)", at: clock.now())
             }
@@ -94,7 +94,7 @@ extension Gitops {
         -> String?
     {
         let name = pipeline.name.text
-        if let hold = try journal.hold(
+        if let hold = try journal.holds.hold(
             of: kept.commit, origin: kept.origin, pipeline: name, configuration: pipeline.configuration)
         {
             return "was held: \(hold.reason)"

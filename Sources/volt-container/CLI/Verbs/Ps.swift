@@ -40,7 +40,7 @@ extension ContainerState: ListDisplayable {
         let ports = spec.ports.map { "\($0.address):\($0.hostPort)->\($0.containerPort)" }
         return [
             [
-                spec.name.text, spec.image, shown, health, since.map { $0.relative(to: now) } ?? "-",
+                spec.name.text, spec.image, shown, health.rawValue, since.map { $0.relative(to: now) } ?? "-",
                 "\(restarts)", ports.joined(separator: ", "),
             ]
         ]

@@ -81,7 +81,7 @@ extension Deployer {
             return true
         }
         run.unseen = ", \(text)"
-        try journal.notify(
+        try journal.outbox.notify(
             Notification(
                 kind: .unseen, attempt: run.attempt.id, commit: commit,
                 note: "\(run.attempt.note): \(text): \(tip)", at: clock.now()),

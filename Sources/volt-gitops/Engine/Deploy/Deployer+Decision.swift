@@ -23,12 +23,12 @@ extension Deployer {
             try holdOthers(than: snapshot, run)
             return .deploy(because: "\(short) is to run again: \(attempt.note)")
         }
-        let hold = try journal.hold(
+        let hold = try journal.holds.hold(
             of: snapshot.commit, origin: snapshot.origin, pipeline: name,
             configuration: run.pipeline.configuration)
         let isForced = try journal.has(.forced, attempt: attempt.id)
         if isForced {
-            try journal.release(snapshot.commit, origin: snapshot.origin, of: name)
+            try journal.holds.release(snapshot.commit, origin: snapshot.origin, of: name)
         } else if let hold {
             return .hold(
                 note: "\(run.note), held: \(hold.reason)",
@@ -70,7 +70,7 @@ extension Deployer {
         guard run.attempt.delivery == nil, let deployed = run.deployed, deployed.snapshot != kept.name,
             deployed.commit != kept.commit || deployed.origin != kept.origin
         else { return }
-        try journal.hold(
+        try journal.holds.hold(
             deployed.commit, origin: deployed.origin, of: run.attempt.pipeline, configuration: nil,
             reason: "\(Self.short(kept.commit)) was brought back in its place by attempt \(run.attempt.id)",
             at: clock.now())
@@ -154,7 +154,7 @@ extension Deployer {
     }
 
     private func hold(_ commit: String, _ run: AttemptRun, _ reason: String) throws(VoltError) {
-        try journal.hold(
+        try journal.holds.hold(
             commit, origin: run.snapshot?.origin, of: run.attempt.pipeline,
             configuration: run.pipeline.configuration, reason: reason, at: clock.now())
     }

@@ -179,7 +179,7 @@ struct Deployer {
         try journal.transaction { () throws(VoltError) in
             // A commit that came to run ends what was held before it; a rollback and a repair do not.
             if run.attempt.trigger != .rollback, run.attempt.trigger != .drift {
-                try journal.release(of: name)
+                try journal.holds.release(of: name)
             }
             try journal.setImages(run.images, attempt: run.attempt.id)
             try journal.setInterrupted(false, name)

@@ -90,7 +90,7 @@ extension Gitops {
     ) throws(VoltError) -> (Bool, String) {
         let name = pipeline.name.text
         let short = tip.commit.prefix(7)
-        if let hold = try journal.hold(
+        if let hold = try journal.holds.hold(
             of: tip.commit, origin: tip.origin, pipeline: name, configuration: pipeline.configuration)
         {
             return (false, "\(short) is held: \(hold.reason)")

@@ -219,7 +219,7 @@ final class Scheduler: Sendable {
             }
             return false
         }
-        let hold = try journal.hold(
+        let hold = try journal.holds.hold(
             of: tip.commit, origin: tip.origin, pipeline: name, configuration: pipeline.configuration)
         guard hold == nil else { return false }
         guard let retry = try journal.retry(of: name), retry.commit == tip.commit else { return true }

@@ -86,7 +86,7 @@ final class DriftWatch: Sendable {
         guard let good = try journal.lastApplied(of: name), let commit = good.commit else { return }
         // While an attempt is under way the workload is on its way to something else.
         guard try journal.open(of: name).isEmpty, try !journal.has(.pruned, attempt: good.id) else { return }
-        let old = try journal.drift(of: name)
+        let old = try journal.drift.last(of: name)
         var record = DriftRecord(attempt: good.id, commit: commit, checkedAt: clock.now())
         let isSame = old?.attempt == good.id
         if isSame { record.config = old?.config }
@@ -105,7 +105,7 @@ final class DriftWatch: Sendable {
         if !differences.isEmpty {
             let action = DriftRules.decide(
                 differences, mode: mode, suspension: try journal.suspension(of: name), wasSeen: wasSeen,
-                repairs: try journal.repairs(of: name), now: clock.now())
+                repairs: try journal.drift.repairs(of: name), now: clock.now())
             switch action {
             case .repair:
                 record.advice = "commit \(commit.prefix(7)) is applied again"
@@ -137,15 +137,15 @@ final class DriftWatch: Sendable {
             guard try journal.lastApplied(of: name)?.id == good.id, try journal.open(of: name).isEmpty else {
                 return false
             }
-            let before = try journal.drift(of: name)
-            try journal.keep(record, of: name)
+            let before = try journal.drift.last(of: name)
+            try journal.drift.keep(record, of: name)
             if record.isDrifted,
                 before?.attempt != record.attempt || before?.differences != record.differences
             {
                 let notification = Notification(
                     kind: .drift, attempt: record.attempt, commit: record.commit, note: record.text,
                     at: record.checkedAt)
-                try journal.notify(notification, of: name)
+                try journal.outbox.notify(notification, of: name)
             }
             if let note {
                 try journal.accept(

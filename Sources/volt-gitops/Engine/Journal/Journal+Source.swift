@@ -48,4 +48,17 @@ extension Journal {
             "UPDATE attempts SET origin = ?, shape = ?, snapshot = coalesce(snapshot, new_commit) WHERE id = ?",
             .text(origin), .text(shape), .integer(deployed.attempt))
     }
+
+    /// The last successful attempt that reached the workload, and did not end as deployed already.
+    func lastApplied(of pipeline: String) throws(VoltError) -> Attempt? {
+        let id = try database.integer(
+            """
+            SELECT id FROM attempts WHERE pipeline = ? AND state = 'done' AND (
+                EXISTS (SELECT 1 FROM steps WHERE attempt = attempts.id AND state <> 'fetching')
+                OR EXISTS (SELECT 1 FROM marks WHERE attempt = attempts.id AND mark = 'pruned'))
+            ORDER BY id DESC LIMIT 1
+            """, .text(pipeline))
+        guard let id else { return nil }
+        return try attempt(id)
+    }
 }

@@ -9,6 +9,15 @@ internal import VoltSystem
 public final class Journal {
     let database: Database
 
+    /// The commits that are held.
+    public var holds: HoldStore { HoldStore(database: database) }
+    /// What was found when the workloads were looked at.
+    public var drift: DriftStore { DriftStore(database: database) }
+    /// What waits to be delivered.
+    var outbox: OutboxStore { OutboxStore(database: database) }
+    /// The counters.
+    var totals: TotalsStore { TotalsStore(database: database) }
+
     /// Opens the journal below a state directory, which is made with mode 0700.
     ///
     /// - Throws: `VoltError`; code `refused` when a newer Volt wrote it.
@@ -54,12 +63,17 @@ public final class Journal {
     ///
     /// - Throws: `VoltError` with code `notFound`.
     public func pipeline(_ name: String) throws(VoltError) -> Pipeline {
+        try Self.pipeline(name, in: database)
+    }
+
+    /// A pipeline, for the stores of other tables.
+    static func pipeline(_ name: String, in database: Database) throws(VoltError) -> Pipeline {
         guard let text = try database.text("SELECT settings FROM pipelines WHERE name = ?", .text(name))
         else {
             throw VoltError(
                 .notFound, "there is no pipeline '\(name)'", hint: "'volt gitops list' shows those there are")
         }
-        return try Self.decode(text)
+        return try decode(text)
     }
 
     /// Removes a pipeline with its history.

@@ -27,6 +27,14 @@ public struct PipelineState: Codable, Sendable, Equatable {
 }
 
 extension Journal {
+    /// What the last look found, when nothing has been deployed since and something differs.
+    public func currentDrift(of pipeline: String) throws(VoltError) -> DriftRecord? {
+        guard let record = try drift.last(of: pipeline), record.isDrifted,
+            try lastApplied(of: pipeline)?.id == record.attempt
+        else { return nil }
+        return record
+    }
+
     /// Where a pipeline is. What is under way says more than a suspension, and that more than a hold, that more than
     /// drift, and that more than how the last attempt ended.
     public func state(of pipeline: Pipeline) throws(VoltError) -> PipelineState {

@@ -24,7 +24,7 @@ struct Messenger: Sendable {
 
     /// What a letter's receiver is called in the log.
     static func name(of target: String, _ settings: NotifySettings) -> String? {
-        if target == Journal.statusTarget {
+        if target == OutboxStore.statusTarget {
             return settings.status.map { "the commit status at '\($0.api)'" }
         }
         return settings.targets.first { $0.id == target }.map { "\($0.kind.rawValue) '\($0.shown)'" }
@@ -42,7 +42,7 @@ struct Messenger: Sendable {
         guard let settings = pipeline.notify else { return .refused(reason: "the pipeline tells nobody") }
         do throws(VoltError) {
             let source = source(of: pipeline)
-            if target == Journal.statusTarget {
+            if target == OutboxStore.statusTarget {
                 guard let status = settings.status else {
                     return .refused(reason: "the pipeline has no commit status")
                 }

@@ -30,7 +30,7 @@ final class OutboxSender: Sendable {
 
     /// Starts the thread that looks into the outbox.
     func start() throws(VoltError) {
-        try Journal(state: directory).retryNow(at: clock.now())
+        try Journal(state: directory).outbox.retryNow(at: clock.now())
         try loop.start(state: directory, log: log) { [self] (journal) throws(VoltError) in
             try look(journal)
         }
@@ -40,8 +40,8 @@ final class OutboxSender: Sendable {
     func stop() { loop.stop() }
 
     private func look(_ journal: Journal) throws(VoltError) {
-        try journal.enqueueNotifications(at: clock.now())
-        for message in try journal.dueMessages(at: clock.now(), limit: 100) {
+        try journal.outbox.enqueueNotifications(at: clock.now())
+        for message in try journal.outbox.dueMessages(at: clock.now(), limit: 100) {
             let key = "\(message.pipeline) \(message.target)"
             let starts = busy.withLock { busy in
                 guard !loop.isStopped, busy.count < Self.parallel, !busy.contains(key) else { return false }
@@ -65,48 +65,48 @@ final class OutboxSender: Sendable {
     func sendOnce(within limit: Duration) throws(VoltError) {
         let journal = try Journal(state: directory)
         let end = ContinuousClock.now + limit
-        try journal.enqueueNotifications(at: clock.now())
-        for message in try journal.dueMessages(at: clock.now(), limit: 100) {
+        try journal.outbox.enqueueNotifications(at: clock.now())
+        for message in try journal.outbox.dueMessages(at: clock.now(), limit: 100) {
             guard ContinuousClock.now < end else { return }
             try deliver(message, journal, stop: { ContinuousClock.now >= end })
         }
     }
 
-    private func deliver(_ message: Journal.OutboxMessage, _ journal: Journal, stop: () -> Bool = { false })
+    private func deliver(_ message: OutboxMessage, _ journal: Journal, stop: () -> Bool = { false })
         throws(VoltError)
     {
         let pipeline = try journal.pipeline(message.pipeline)
         guard let settings = pipeline.notify,
             let name = Messenger.name(of: message.target, settings)
-        else { return try journal.drop(message) }
+        else { return try journal.outbox.drop(message) }
         let wait = Self.wait(after: message.tries + 1)
-        guard try journal.beginTry(of: message, next: clock.now().advanced(by: wait)) else { return }
+        guard try journal.outbox.beginTry(of: message, next: clock.now().advanced(by: wait)) else { return }
         let outcome = messenger.send(
             message.notification, of: pipeline, to: message.target, id: Self.id(of: message),
             stop: { stop() || loop.isStopped })
         switch outcome {
-        case .delivered: try journal.drop(message)
+        case .delivered: try journal.outbox.drop(message)
         case .refused(let reason):
             log("error: \(message.pipeline): cannot notify \(name), given up: \(reason)")
-            try journal.drop(message)
+            try journal.outbox.drop(message)
         case .failed where loop.isStopped: break
         case .failed(let reason, let after):
             guard message.tries + 1 < Self.tryLimit else {
                 log(
                     "error: \(message.pipeline): cannot notify \(name), given up after \(Self.tryLimit) tries: \(reason)"
                 )
-                return try journal.drop(message)
+                return try journal.outbox.drop(message)
             }
             let pause = after ?? wait
             log(
                 "\(message.pipeline): cannot notify \(name), next try in \(DurationText.format(pause)): \(reason)"
             )
-            try journal.putOff(message, until: clock.now().advanced(by: pause))
+            try journal.outbox.putOff(message, until: clock.now().advanced(by: pause))
         }
     }
 
     /// The same for every try of a message, and for no other message of this host.
-    private static func id(of message: Journal.OutboxMessage) -> String {
+    private static func id(of message: OutboxMessage) -> String {
         "volt-\(message.notification.at.milliseconds)-\(message.id)"
     }
 

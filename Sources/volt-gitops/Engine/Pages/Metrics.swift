@@ -32,7 +32,7 @@ final class Metrics: Sendable {
                 "volt_gitops_deliveries_total",
                 [("provider", answer.provider), ("status", String(answer.status))], Int64(count))
         }
-        let totals = try journal.totals()
+        let totals = try journal.totals.all()
         page.family("volt_gitops_attempts_total", "counter", "Attempts that have ended, by how.")
         for total in totals {
             let isWayBack = total.name == PipelineState.Word.rolledBack.rawValue
@@ -53,7 +53,7 @@ final class Metrics: Sendable {
         for total in totals where total.name == "poll_error" {
             page.sample("volt_gitops_poll_errors_total", [("pipeline", total.pipeline)], total.count)
         }
-        let queues = try journal.queues()
+        let queues = try journal.totals.queues()
         page.family("volt_gitops_queue_depth", "gauge", "Attempts that wait for their turn.")
         for queue in queues {
             page.sample("volt_gitops_queue_depth", [("pipeline", queue.pipeline)], queue.waiting)
@@ -73,10 +73,10 @@ final class Metrics: Sendable {
             }
         }
         page.family("volt_gitops_outbox_messages", "gauge", "Messages that are still to be delivered.")
-        page.sample("volt_gitops_outbox_messages", [], Int64(try journal.messagesWaiting()))
+        page.sample("volt_gitops_outbox_messages", [], Int64(try journal.outbox.waitingMessages()))
         page.family(
             "volt_gitops_attempt_duration_seconds", "histogram", "From leaving the queue to the end.")
-        for (limit, count, sum) in try journal.durations() {
+        for (limit, count, sum) in try journal.totals.durations() {
             let isAll = limit == Int64.max
             page.sample(
                 "volt_gitops_attempt_duration_seconds_bucket",

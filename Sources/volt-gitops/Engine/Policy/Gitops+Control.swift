@@ -199,9 +199,9 @@ extension Gitops {
             let origin = waiting.origin(in: pipeline)
             try journal.record(verdict, origin: origin, of: name)
             if approves {
-                try journal.release(commit, origin: origin, of: name)
+                try journal.holds.release(commit, origin: origin, of: name)
             } else {
-                try journal.hold(
+                try journal.holds.hold(
                     commit, origin: origin, of: name, configuration: nil, reason: "rejected by \(by)",
                     at: verdict.at)
             }

@@ -20,7 +20,7 @@ extension Deployer {
         if let decline = source.decline {
             if let hint = decline.hint { run.log.append("hint: \(hint)") }
             try journal.transaction { () throws(VoltError) in
-                try journal.hold(
+                try journal.holds.hold(
                     source.commit, origin: source.origin, of: run.attempt.pipeline,
                     configuration: run.pipeline.configuration,
                     reason: decline.reason, advice: decline.hint, at: clock.now())

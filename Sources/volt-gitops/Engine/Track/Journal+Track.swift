@@ -39,7 +39,7 @@ extension Journal {
     func releaseDeclined(_ commit: String, of pipeline: Pipeline) throws(VoltError) {
         let name = pipeline.name.text
         guard
-            let hold = try hold(
+            let hold = try holds.hold(
                 of: commit, origin: nil, pipeline: name, configuration: pipeline.configuration),
             try database.integer(
                 """
@@ -47,7 +47,7 @@ extension Journal {
                 WHERE pipeline = ? AND new_commit = ? AND mark = 'declined' AND value = ? LIMIT 1
                 """, .text(name), .text(commit), .text(hold.reason)) != nil
         else { return }
-        try release(commit, of: name)
+        try holds.release(commit, of: name)
     }
 
     /// The snapshots of commits that ended as done without ever being applied, because no file that matters had

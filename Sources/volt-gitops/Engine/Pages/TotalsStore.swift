@@ -1,9 +1,10 @@
 internal import VoltCore
 internal import VoltSQLite
 
-// What `/metrics` and the status page read. The totals are kept by triggers, so that no scrape counts
-// the history.
-extension Journal {
+/// The counters that `/metrics` and the status page read. Triggers keep them, so that no scrape counts the history.
+struct TotalsStore {
+    let database: Database
+
     /// A counter that never goes back while its pipeline exists.
     struct Total: Sendable, Equatable {
         var pipeline: String
@@ -15,7 +16,7 @@ extension Journal {
     }
 
     /// The counters of all pipelines.
-    func totals() throws(VoltError) -> [Total] {
+    func all() throws(VoltError) -> [Total] {
         try database.rows("SELECT pipeline, name, count, last FROM totals ORDER BY pipeline, name") {
             Total(
                 pipeline: $0.text(0), name: $0.text(1), count: $0.integer(2),

@@ -3,27 +3,31 @@ internal import GitopsNotifications
 internal import VoltCore
 internal import VoltSQLite
 
-// Triggers write what is to be told, so that it is in the transaction of the state change, whoever makes
-// that: nothing is told that did not happen, and nothing that happened is forgotten by a kill.
-extension Journal {
+/// A message that waits in the outbox.
+struct OutboxMessage: Sendable, Equatable {
+    var id: Int64
+    var pipeline: String
+    /// `status`, or the id of a `NotifyTarget`.
+    var target: String
+    var notification: Notification
+    /// How often it was tried.
+    var tries: Int
+}
+
+/// The messages that wait to be delivered, and the notifications that they are made of.
+///
+/// Triggers write the notifications, so that each is in the transaction of the state change, whoever makes that: nothing
+/// is told that did not happen, and nothing that happened is forgotten by a kill.
+struct OutboxStore {
+    let database: Database
+
     /// Writes something to tell that is not the end of an attempt, in the transaction that is open.
     func notify(_ notification: Notification, of pipeline: String) throws(VoltError) {
-        guard let settings = try self.pipeline(pipeline).notify, !settings.isEmpty else { return }
+        guard let settings = try Journal.pipeline(pipeline, in: database).notify, !settings.isEmpty else { return }
         try database.execute(
             "INSERT INTO tidings (pipeline, attempt, kind, commit_id, note, at) VALUES (?, ?, ?, ?, ?, ?)",
             .text(pipeline), SQLValue(notification.attempt), .text(notification.kind.rawValue), SQLValue(notification.commit),
             .text(String(notification.note.prefix(1000))), .integer(notification.at.milliseconds))
-    }
-
-    /// A message that waits in the outbox.
-    struct OutboxMessage: Sendable, Equatable {
-        var id: Int64
-        var pipeline: String
-        /// `status`, or the id of a `NotifyTarget`.
-        var target: String
-        var notification: Notification
-        /// How often it was tried.
-        var tries: Int
     }
 
     /// The name of the commit status among the targets.
@@ -36,12 +40,12 @@ extension Journal {
     func enqueueNotifications(at now: Timestamp) throws(VoltError) {
         // The usual case costs one look at an empty table.
         guard try database.integer("SELECT 1 FROM tidings LIMIT 1") != nil else { return }
-        try transaction { () throws(VoltError) in
+        try database.transaction { () throws(VoltError) in
             let rows = try database.rows(
                 "SELECT id, pipeline, attempt, kind, commit_id, note, at FROM tidings ORDER BY id LIMIT 500"
             ) { row in (row.integer(0), row.text(1), Self.notification(row, from: 2)) }
             for (id, name, notification) in rows {
-                if let notification, let settings = try self.pipeline(name).notify {
+                if let notification, let settings = try Journal.pipeline(name, in: database).notify {
                     try enqueue(notification, of: name, settings, now)
                 }
                 try database.execute("DELETE FROM tidings WHERE id = ?", .integer(id))
@@ -128,7 +132,7 @@ extension Journal {
     }
 
     /// How many messages wait.
-    func messagesWaiting() throws(VoltError) -> Int {
+    func waitingMessages() throws(VoltError) -> Int {
         Int(try database.integer("SELECT count(*) FROM outbox") ?? 0)
     }
 
@@ -136,7 +140,7 @@ extension Journal {
     ///
     /// - Returns: false when the message is gone meanwhile, since a newer state has replaced it.
     func beginTry(of message: OutboxMessage, next: Timestamp) throws(VoltError) -> Bool {
-        try transaction { () throws(VoltError) in
+        try database.transaction { () throws(VoltError) in
             try database.execute(
                 "UPDATE outbox SET tries = ?, due = ? WHERE id = ?", .integer(Int64(message.tries + 1)),
                 .integer(next.milliseconds), .integer(message.id))
