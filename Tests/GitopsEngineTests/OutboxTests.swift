@@ -125,7 +125,8 @@ import VoltTestKit
         let letter = try #require(try journal.outbox.dueMessages(at: now, limit: 1).first)
         #expect(try journal.outbox.beginTry(of: letter, next: now.advanced(by: OutboxSender.wait(after: 1))))
         #expect(try journal.outbox.dueMessages(at: now.advanced(by: .seconds(9)), limit: 1).isEmpty)
-        #expect(try journal.outbox.dueMessages(at: now.advanced(by: .seconds(10)), limit: 1).first?.tries == 1)
+        #expect(
+            try journal.outbox.dueMessages(at: now.advanced(by: .seconds(10)), limit: 1).first?.tries == 1)
         try journal.outbox.retryNow(at: now)
         #expect(try journal.outbox.dueMessages(at: now, limit: 1).first?.tries == 1)
         try journal.outbox.drop(letter)

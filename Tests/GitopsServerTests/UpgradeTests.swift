@@ -7,14 +7,38 @@ import VoltSQLite
 import VoltSystem
 import VoltTestKit
 
-/// What the programs wrote before snapshots had names of their own, in `Fixtures/upgrade`: four pipelines with two
-/// deploys each. Nothing of it is deployed again, restarted or shown as drift by an upgrade.
+/// What earlier programs wrote: four pipelines with two deploys each. Nothing of it is deployed again, restarted or
+/// shown as drift by an upgrade.
 @Suite(.serialized, .timeLimit(.minutes(5))) struct UpgradeTests {
-    private static let fixture = "\(Golden.root())/Tests/GitopsServerTests/Fixtures/upgrade"
+    /// A recorded state.
+    struct Fixture: Sendable, CustomTestStringConvertible {
+        /// The folder in `Fixtures`.
+        let folder: String
+        /// The version of its journal.
+        let version: Int
+
+        var testDescription: String { folder }
+        var path: String { "\(Golden.root())/Tests/GitopsServerTests/Fixtures/\(folder)" }
+
+        func text(_ name: String) throws -> String {
+            String(decoding: try Files.read("\(path)/\(name)"), as: UTF8.self)
+        }
+
+        /// The names of the snapshots of a pipeline, in the order of its deploys.
+        func snapshots(of name: String, _ commits: [String]) throws -> [String] {
+            // The first version named them by their commits.
+            guard Files.exists("\(path)/snapshots") else { return commits }
+            return try text("snapshots").split(separator: "\n").map(String.init)
+                .filter { $0.hasPrefix("\(name)/") }.map { String($0.dropFirst(name.count + 1)) }
+        }
+    }
+
+    /// Before snapshots had names of their own, and before workloads could change their kind.
+    private static let fixtures = [
+        Fixture(folder: "upgrade", version: 10), Fixture(folder: "upgrade-14", version: 14),
+    ]
     /// The directory in which it was recorded.
     private static let recorded = "/tmp/volt-fixture"
-    /// The version of its journal.
-    private static let version = 10
     /// The pipelines with the commits that they deployed.
     private static let git = [
         "728373e517962e0112ab87a369dffc46df56fe63", "efbf6e86c042d8a361262b3bb1c801eb43c2e207",
@@ -42,24 +66,20 @@ import VoltTestKit
 
         """
 
-    private func text(_ name: String) throws -> String {
-        String(decoding: try Files.read("\(Self.fixture)/\(name)"), as: UTF8.self)
-    }
-
-    private func write(_ sql: String, _ state: String) throws {
+    private func write(_ sql: String, _ state: String, version: Int) throws {
         try Files.makeDirectory(state, mode: 0o700)
-        let scripts = Array(repeating: "", count: Self.version - 1) + [sql]
+        let scripts = Array(repeating: "", count: version - 1) + [sql]
         _ = try Database(path: "\(state)/journal.db", migrations: scripts)
     }
 
     /// The recorded state, in a directory of the test's own.
-    private func host() throws -> Host {
+    private func host(_ fixture: Fixture) throws -> Host {
         let host = try Host()
         let place = "\(host.directory)/was"
-        var sql = try text("journal.sql")
+        var sql = try fixture.text("journal.sql")
         // Digests over settings have the place of the repository in them. The recorded ones are those of today's
         // program, and are replaced by those of the new place.
-        try write(sql, "\(host.directory)/recorded")
+        try write(sql, "\(host.directory)/recorded", version: fixture.version)
         let pipelines = try Journal(state: "\(host.directory)/recorded").pipelines()
         #expect(pipelines.count == Self.deployed.count)
         sql = sql.replacing(Self.recorded, with: place)
@@ -73,18 +93,18 @@ import VoltTestKit
             sql = sql.replacing(pipeline.configuration, with: moved.configuration)
         }
         let state = "\(host.directory)/root/lib/gitops"
-        try write(sql, state)
+        try write(sql, state, version: fixture.version)
         try Files.makeDirectory("\(place)/repository")
         for script in [
-            "git init -q -b main repository && git -C repository fast-import --quiet <\(Self.fixture)/repository.export",
-            "svnadmin create svn && svnadmin load -q svn <\(Self.fixture)/repository.dump",
+            "git init -q -b main repository && git -C repository fast-import --quiet <\(fixture.path)/repository.export",
+            "svnadmin create svn && svnadmin load -q svn <\(fixture.path)/repository.dump",
         ] {
             let made = try host.tool("sh", "-ec", "cd \(place) && \(script)")
             try #require(made.status == 0, "\(made.stderr)")
         }
         for (name, commits) in Self.deployed {
-            for commit in commits {
-                let snapshot = "\(state)/snapshots/\(name)/\(commit)"
+            for (commit, directory) in zip(commits, try fixture.snapshots(of: name, commits)) {
+                let snapshot = "\(state)/snapshots/\(name)/\(directory)"
                 try Files.makeDirectory(snapshot, mode: 0o700)
                 let script =
                     name == "old"
@@ -101,9 +121,9 @@ import VoltTestKit
 
     @Test(
         "what was deployed before an upgrade is neither deployed again, nor restarted, nor shown as drift",
-        .enabled(if: Files.exists("/usr/bin/svnadmin"), "needs the package subversion"))
-    func quiet() throws {
-        let host = try host()
+        .enabled(if: Files.exists("/usr/bin/svnadmin"), "needs the package subversion"), arguments: fixtures)
+    func quiet(fixture: Fixture) throws {
+        let host = try host(fixture)
         let journal = try Journal(state: "\(host.directory)/root/lib/gitops")
         func history() throws -> [Int64] {
             try Self.deployed.keys.sorted().flatMap { try journal.history(of: $0, limit: 100).map(\.id) }
@@ -114,7 +134,8 @@ import VoltTestKit
             let now = SystemClock().now()
             try host.wait("for a poll and a look at each") {
                 try Self.deployed.keys.allSatisfy {
-                    try journal.poll(of: $0).at ?? now > now && journal.drift.last(of: $0)?.checkedAt ?? now > now
+                    try journal.poll(of: $0).at ?? now > now
+                        && journal.drift.last(of: $0)?.checkedAt ?? now > now
                 }
             }
         }
@@ -124,10 +145,14 @@ import VoltTestKit
         #expect(server.end(SIGTERM) == 0)
         // By hand: the same directory, so that the tool finds nothing changed. The approval counts still.
         for (name, commits) in Self.deployed.sorted(by: { $0.key < $1.key }) {
+            let snapshots = try fixture.snapshots(of: name, commits)
             let made = try host.gitops("sync", "--name", name)
-            #expect(made.status == 0 && host.applied.last == "\(name) \(commits[1])", "\(made.stderr)")
+            #expect(made.status == 0 && host.applied.last == "\(name) \(snapshots[1])", "\(made.stderr)")
             let back = try host.gitops("rollback", "--name", name)
-            #expect(back.status == 0 && host.applied.last == "\(name) \(commits[0])", "\(back.stderr)")
+            #expect(back.status == 0 && host.applied.last == "\(name) \(snapshots[0])", "\(back.stderr)")
         }
+        // The version that wrote the newest fixture reads the journal still.
+        _ = try Database(
+            path: "\(host.directory)/root/lib/gitops/journal.db", migrations: Array(repeating: "", count: 14))
     }
 }

@@ -23,7 +23,9 @@ struct OutboxStore {
 
     /// Writes something to tell that is not the end of an attempt, in the transaction that is open.
     func notify(_ notification: Notification, of pipeline: String) throws(VoltError) {
-        guard let settings = try Journal.pipeline(pipeline, in: database).notify, !settings.isEmpty else { return }
+        guard let settings = try Journal.pipeline(pipeline, in: database).notify, !settings.isEmpty else {
+            return
+        }
         try database.execute(
             "INSERT INTO tidings (pipeline, attempt, kind, commit_id, note, at) VALUES (?, ?, ?, ?, ?, ?)",
             .text(pipeline), SQLValue(notification.attempt), .text(notification.kind.rawValue), SQLValue(notification.commit),
