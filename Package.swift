@@ -22,7 +22,7 @@ let modules = """
     module  Sources/VoltKit/S3               VoltS3                    VoltCore VoltCrypto VoltHTTP VoltSystem
     module  Sources/VoltKit/SQLite           VoltSQLite                VoltCore CSQLite
     module  Sources/VoltKit/Sandbox          VoltSandbox               VoltCore VoltSystem CVoltSystem
-    module  Sources/VoltKit/Server           VoltServer                VoltCore CTLS CVoltSystem NIOCore NIOHTTP1 NIOPosix
+    module  Sources/VoltKit/Server           VoltServer                VoltCore CTLS CVoltSystem NIOCore NIOPosix
     module  Sources/VoltKit/Signing          VoltSigning               VoltCore VoltCrypto VoltOCI
     module  Sources/VoltKit/Store            VoltStore                 VoltCore VoltCrypto VoltSystem CVoltSystem CZstd
     module  Sources/VoltKit/System           VoltSystem                VoltCore CVoltSystem
@@ -114,8 +114,7 @@ let libraries = """
 
 /// The modules of other packages.
 let packages = [
-    "ArgumentParser": "swift-argument-parser", "NIOCore": "swift-nio", "NIOHTTP1": "swift-nio",
-    "NIOPosix": "swift-nio",
+    "ArgumentParser": "swift-argument-parser", "NIOCore": "swift-nio", "NIOPosix": "swift-nio",
 ]
 
 let settings: [SwiftSetting] = [

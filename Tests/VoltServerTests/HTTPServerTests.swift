@@ -113,6 +113,31 @@ private final class Subject: Sendable {
         for body in bodies { #expect(try client.receive().body == body) }
     }
 
+    @Test("requests that wait for an answer are not read without end, and are all answered")
+    func pipelinedBehind() throws {
+        let subject = try Subject()
+        let client = try subject.client()
+        try client.send(Array("GET /held HTTP/1.1\r\nHost: a\r\n\r\n".utf8))
+        subject.awaitHeld()
+        let body = String(repeating: "x", count: 50_000)
+        let one = "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)"
+        for _ in 0..<6 { try client.send(Array(one.utf8)) }
+        subject.letGo()
+        #expect(try client.receive().text == "late\n")
+        for _ in 0..<6 { #expect(try client.receive().body.count == 50_000) }
+    }
+
+    @Test("a header that comes byte by byte, with an empty line before it, is a request")
+    func byteByByte() throws {
+        let subject = try Subject()
+        let client = try subject.client()
+        for byte in "\r\nPOST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nok".utf8 {
+            try client.send([byte])
+        }
+        #expect(try client.receive().text == "ok")
+        #expect(try client.request("GET", "/page").text == "page\n")
+    }
+
     @Test("HEAD is answered where GET is, with the length and without the body")
     func head() throws {
         let subject = try Subject()

@@ -7,11 +7,11 @@ final class ConnectionGate: Sendable {
     private struct State {
         var open: [ObjectIdentifier: (address: String, channel: any Channel)] = [:]
         var byAddress: [String: Int] = [:]
-        var bodyBytes = 0
-        var draining = false
     }
 
     private let state = Mutex(State())
+    private let bodyBytes = Atomic(0)
+    private let draining = Atomic(false)
     private let limits: HTTPLimits
 
     init(limits: HTTPLimits) { self.limits = limits }
@@ -54,27 +54,23 @@ final class ConnectionGate: Sendable {
 
     /// Takes memory for a part of a body; false when all bodies together are too large.
     func take(_ bytes: Int) -> Bool {
-        state.withLock { state in
-            guard state.bodyBytes + bytes <= limits.bodies else { return false }
-            state.bodyBytes += bytes
-            return true
-        }
+        guard bodyBytes.add(bytes, ordering: .relaxed).newValue > limits.bodies else { return true }
+        give(bytes)
+        return false
     }
 
     /// Gives memory back.
-    func give(_ bytes: Int) { state.withLock { $0.bodyBytes -= bytes } }
+    func give(_ bytes: Int) { bodyBytes.subtract(bytes, ordering: .relaxed) }
 
     /// The connections that are open.
     var count: Int { state.withLock { $0.open.count } }
 
-    var isDraining: Bool { state.withLock { $0.draining } }
+    var isDraining: Bool { draining.load(ordering: .acquiring) }
 
     /// Tells those that are open to end after the request they are at.
     func drain() {
-        let channels = state.withLock { state in
-            state.draining = true
-            return state.open.values.map(\.channel)
-        }
+        draining.store(true, ordering: .releasing)
+        let channels = state.withLock { state in state.open.values.map(\.channel) }
         for channel in channels { channel.pipeline.fireUserInboundEventTriggered(DrainEvent()) }
     }
 }

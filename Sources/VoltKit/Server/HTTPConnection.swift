@@ -1,11 +1,11 @@
 internal import NIOCore
-internal import NIOHTTP1
 
-/// One connection: reads a request, hands it to its route, writes the answer. The pipelining handler before it gives
-/// it one request at a time.
-final class HTTPConnection: ChannelInboundHandler {
-    typealias InboundIn = HTTPServerRequestPart
-    typealias OutboundOut = HTTPServerResponsePart
+/// One connection: reads one request after the other, hands each to its route, and writes the answer. What a client
+/// sends before it has its answer waits, and from some bytes on is not read.
+final class HTTPConnection: ChannelDuplexHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundIn = IOData
+    typealias OutboundOut = IOData
 
     private enum State {
         /// Nothing of the next request has come.
@@ -13,39 +13,56 @@ final class HTTPConnection: ChannelInboundHandler {
         /// Its header is coming.
         case header
         /// Its body is coming, and is kept until it is whole.
-        case body(HTTPRequestHead, HTTPRoute.Handler)
+        case body(HTTPRoute.Handler)
         /// Its body is coming, and is handed on.
-        case stream(HTTPRequestHead, any HTTPExchange)
-        /// What becomes of it is not known yet; what came of its body meanwhile.
-        case opening(HTTPRequestHead, [ByteBuffer], isWhole: Bool)
+        case stream(any HTTPExchange)
+        /// What becomes of it is not known yet.
+        case opening
         /// Its body is coming, and does not count; so many bytes of it are read.
-        case drop(HTTPRequestHead, HTTPOpening, left: Int)
-        /// The answer is being made.
+        case drop(HTTPOpening, left: Int)
+        /// The answer is being made, or a file is being sent.
         case answering
         /// The rest is read and dropped: the answer was written, and the connection will be closed.
         case closing
     }
 
     private let routes: RouteTable
-    private let limits: HTTPLimits
+    let limits: HTTPLimits
     private let gate: ConnectionGate
-    private let isEncrypted: Bool
+    let isEncrypted: Bool
     /// Asked at each request: the handshake is over by then.
     private let clientName: () -> String?
     private var state = State.idle
     private var hasServed = false
+    let timer = HTTPTimer()
+    private var address = ""
+    private(set) var context: ChannelHandlerContext?
+
+    /// What came and is not taken yet; so many bytes of it have no end of a header.
+    private var pending = ByteBuffer()
+    private var scanned = 0
+    private var isProcessing = false
+    private var needsFlush = false
+    /// Whether the channel wants to read, and may not yet.
+    private var wantsRead = false
+
+    // The request that is at hand.
+    private var request: HTTPRequest?
+    private var reader = HTTPBodyReader(.none)
+    private var isHead = false
+    private var keepsAlive = false
     /// Whether the client has to be told that the connection is kept (RFC 9112, section 9.3).
-    private var isOld = false
+    private(set) var isOld = false
     private var body: [UInt8] = []
     private var taken = 0
     /// Of a body that is handed on: when it began, and the bytes that came.
     private var begun = NIODeadline.uptimeNanoseconds(0)
     private var streamed: Int64 = 0
-    private var timer: Scheduled<Void>?
-    private var context: ChannelHandlerContext?
 
     /// A body that does not count is read up to here; the client of a longer one loses its connection.
     private static let dropped = 64 << 10
+    /// Bytes that wait while a request is answered.
+    private static let waiting = 64 << 10
 
     init(
         routes: RouteTable, limits: HTTPLimits, gate: ConnectionGate, isEncrypted: Bool,
@@ -58,20 +75,28 @@ final class HTTPConnection: ChannelInboundHandler {
         self.clientName = clientName
     }
 
-    func handlerAdded(context: ChannelHandlerContext) { self.context = context }
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        timer.start(context)
+    }
 
-    func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
+    func handlerRemoved(context: ChannelHandlerContext) {
+        self.context = nil
+        timer.stop()
+    }
 
     func channelActive(context: ChannelHandlerContext) {
         guard gate.enter(context.channel) else { return context.close(promise: nil) }
-        expire(after: gate.isDraining ? 1 : limits.idleSeconds)
+        address = context.remoteAddress?.ipAddress ?? ""
+        timer.expire(after: gate.isDraining ? 1 : limits.idleSeconds)
     }
 
     func channelInactive(context: ChannelHandlerContext) {
-        timer?.cancel()
+        timer.stop()
         giveBack()
-        if case .stream(_, let exchange) = state { exchange.cancel() }
+        if case .stream(let exchange) = state { exchange.cancel() }
         state = .closing
+        pending = ByteBuffer()
         gate.leave(context.channel)
     }
 
@@ -80,158 +105,251 @@ final class HTTPConnection: ChannelInboundHandler {
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         if event is DrainEvent, case .idle = state {
             // The first request of a connection that was just made is on its way.
-            if hasServed { context.close(promise: nil) } else { expire(after: 1) }
+            if hasServed { context.close(promise: nil) } else { timer.expire(after: 1) }
         }
         context.fireUserInboundEventTriggered(event)
     }
 
-    /// Called before the header is parsed.
-    func bytesArrived() {
-        guard case .idle = state else { return }
-        state = .header
-        expire(after: limits.headerSeconds)
-    }
+    // MARK: Bytes
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        switch unwrapInboundIn(data) {
-        case .head(let head): begin(head)
-        case .body(let part): add(part)
-        case .end: end()
+        var part = unwrapInboundIn(data)
+        if case .closing = state { return }
+        if pending.readableBytes == 0 { pending = part } else { pending.writeBuffer(&part) }
+        process()
+    }
+
+    func read(context: ChannelHandlerContext) {
+        if isFull { wantsRead = true } else { context.read() }
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        if context.channel.isWritable { process() }
+        context.fireChannelWritabilityChanged()
+    }
+
+    /// Whether what waits is enough for now.
+    private var isFull: Bool {
+        guard pending.readableBytes >= Self.waiting else { return false }
+        return switch state {
+        case .opening, .answering: true
+        case .idle, .header, .body, .stream, .drop, .closing: false
         }
     }
 
-    private func begin(_ head: HTTPRequestHead) {
-        isOld = head.version == .http1_0
-        let path = String(head.uri.prefix { $0 != "?" })
+    /// Takes what has come as far as that is possible now.
+    private func process() {
+        guard !isProcessing else { return }
+        isProcessing = true
+        timer.isHeld = true
+        while step() {}
+        isProcessing = false
+        timer.isHeld = false
+        if pending.readableBytes == 0 { pending = ByteBuffer() }
+        timer.arm()
+        if needsFlush {
+            needsFlush = false
+            context?.flush()
+        }
+        if wantsRead, !isFull {
+            wantsRead = false
+            context?.read()
+        }
+    }
+
+    /// - Returns: whether there may be more to do.
+    private func step() -> Bool {
+        switch state {
+        case .idle, .header: return readHead()
+        case .body, .stream, .drop:
+            switch reader.next(&pending) {
+            case .later: return false
+            case .part(let part): add(part)
+            case .end: end()
+            case .malformed: refuse(HTTPResponse(.malformed))
+            }
+            return true
+        case .opening, .answering: return false
+        case .closing:
+            pending = ByteBuffer()
+            return false
+        }
+    }
+
+    /// Reads a header that is whole.
+    private func readHead() -> Bool {
+        // RFC 9112, section 2.2: some clients end a body with a line too many.
+        while pending.readableBytes >= 2, pending.getInteger(at: pending.readerIndex) == 0x0d0a as UInt16 {
+            pending.moveReaderIndex(forwardBy: 2)
+            scanned = 0
+        }
+        guard pending.readableBytes > 0, context?.channel.isWritable == true else { return false }
+        let found = Result<HTTPHead?, HTTPRefusal> { () throws(HTTPRefusal) in try takeHead() }
+        switch found {
+        case .success(nil):
+            if case .idle = state { timer.expire(after: limits.headerSeconds) }
+            state = .header
+            return false
+        case .failure(let refusal):
+            isHead = false
+            refuse(HTTPResponse(refusal))
+        case .success(let head?): begin(head)
+        }
+        return true
+    }
+
+    /// Takes a header out of what has come; nil before it is whole.
+    private func takeHead() throws(HTTPRefusal) -> HTTPHead? {
+        let (scanned, limits) = (scanned, limits)
+        let count = pending.readableBytes
+        let result = pending.withUnsafeReadableBytes { bytes in
+            Result<(HTTPHead, Int)?, HTTPRefusal> { () throws(HTTPRefusal) in
+                guard ASCII.isToken(bytes[0]) || bytes[0] == ASCII.carriageReturn else { throw .malformed }
+                let end = try HTTPHead.end(in: bytes, scanned: scanned)
+                guard end ?? count <= limits.header else { throw HTTPRefusal(status: 431) }
+                guard let end else { return nil }
+                let head = UnsafeRawBufferPointer(rebasing: bytes[..<end])
+                return (try HTTPHead(head, fields: limits.fields), end)
+            }
+        }
+        guard let (head, end) = try result.get() else {
+            self.scanned = count
+            return nil
+        }
+        pending.moveReaderIndex(forwardBy: end)
+        self.scanned = 0
+        return head
+    }
+
+    // MARK: Requests
+
+    private func begin(_ head: HTTPHead) {
+        isHead = head.method == "HEAD"
+        isOld = head.isOld
+        keepsAlive = head.keepsAlive
+        reader = HTTPBodyReader(head.body)
         let route: HTTPRoute
-        switch routes.match(method: head.method.rawValue, path: path) {
+        switch routes.match(method: head.method, path: head.path) {
         case .route(let found): route = found
-        case .noSuchPath: return refuse(head, HTTPResponse(404, "404 Not Found\n"))
+        case .noSuchPath: return refuse(HTTPResponse(404, "404 Not Found\n"))
         case .notAllowed(let allowed):
             var response = HTTPResponse(405, "405 Method Not Allowed\n")
             response.headers.append(("Allow", allowed))
-            return refuse(head, response)
+            return refuse(response)
         }
+        let request = HTTPRequest(
+            method: head.method, path: head.path, query: head.query, body: [], address: address,
+            clientName: clientName(), fields: head.fields)
         switch route.action {
-        case .whole(let handler): beginWhole(head, route, handler)
-        case .streamed(let open): beginStream(head, open(request(head, path)))
+        case .whole(let handler): beginWhole(head, request, route, handler)
+        case .streamed(let open): beginStream(head, open(request))
         }
     }
 
     private func beginWhole(
-        _ head: HTTPRequestHead, _ route: HTTPRoute, _ handler: @escaping HTTPRoute.Handler
+        _ head: HTTPHead, _ request: HTTPRequest, _ route: HTTPRoute, _ handler: @escaping HTTPRoute.Handler
     ) {
-        let type =
-            head.headers.first(name: "content-type")?.prefix { $0 != ";" && $0 != " " }.lowercased() ?? ""
-        guard route.mediaTypes.isEmpty || route.mediaTypes.contains(type) else {
-            return refuse(head, HTTPResponse(415, "415 Unsupported Media Type\n"))
+        if !route.mediaTypes.isEmpty {
+            let type = request["content-type"]?.prefix { $0 != ";" && $0 != " " }.lowercased() ?? ""
+            guard route.mediaTypes.contains(type) else {
+                return refuse(HTTPResponse(415, "415 Unsupported Media Type\n"))
+            }
         }
-        if let length = head.headers.first(name: "content-length").flatMap({ Int($0) }), length > limits.body
-        {
-            return refuse(head, HTTPResponse(413, "413 Content Too Large\n"))
+        if case .length(let length) = head.body {
+            guard length <= limits.body else { return refuse(HTTPResponse(413, "413 Content Too Large\n")) }
+            // No more than has come: what is announced and does not come takes no memory.
+            body.reserveCapacity(min(length, max(pending.readableBytes, 16 << 10)))
         }
         goOn(head)
-        state = .body(head, handler)
-        body = []
-        expire(after: limits.bodySeconds)
+        self.request = request
+        state = .body(handler)
+        timer.expire(after: limits.bodySeconds)
     }
 
-    private func beginStream(_ head: HTTPRequestHead, _ opening: HTTPOpening) {
-        if case .later(let decide) = opening { return wait(head, decide) }
-        if case .exchange(let exchange) = opening {
+    private func beginStream(_ head: HTTPHead, _ opening: HTTPOpening) {
+        switch opening {
+        case .later(let decide): wait(head, decide)
+        case .exchange(let exchange):
             goOn(head)
-            state = .stream(head, exchange)
+            state = .stream(exchange)
             begun = .now()
             streamed = 0
-            return expire(after: limits.stallSeconds)
+            timer.expire(after: limits.stallSeconds)
+        case .answer(let response):
+            if case .length(let length) = head.body, length > Self.dropped { return refuse(response) }
+            guard !head.waits else { return refuse(response) }
+            drop(opening)
+        case .work: drop(opening)
         }
-        let length = head.headers.first(name: "content-length").flatMap { Int($0) } ?? 0
-        if case .answer(let response) = opening, length > Self.dropped || Self.waits(head) {
-            return refuse(head, response)
-        }
-        state = .drop(head, opening, left: Self.dropped)
-        expire(after: limits.bodySeconds)
     }
 
-    /// Reads no more until it is known what becomes of the request.
+    /// Reads the body before the answer.
+    private func drop(_ opening: HTTPOpening) {
+        state = .drop(opening, left: Self.dropped)
+        timer.expire(after: limits.bodySeconds)
+    }
+
+    /// Takes no more until it is known what becomes of the request.
     private func wait(
-        _ head: HTTPRequestHead, _ decide: (@escaping @Sendable (sending HTTPOpening) -> Void) -> Void
+        _ head: HTTPHead, _ decide: (@escaping @Sendable (sending HTTPOpening) -> Void) -> Void
     ) {
         guard let context else { return }
-        state = .opening(head, [], isWhole: false)
-        timer?.cancel()
-        try? context.channel.syncOptions?.setOption(.autoRead, value: false)
+        state = .opening
+        timer.rest()
         let loop = context.eventLoop
         let bound = NIOLoopBound(self, eventLoop: loop)
         decide { opening in
             // Handed over to the loop, and not used here any more.
             nonisolated(unsafe) let opening = opening
-            loop.execute { bound.value.decided(opening) }
+            loop.execute { bound.value.decided(head, opening) }
         }
     }
 
-    private func decided(_ opening: HTTPOpening) {
-        guard case .opening(let head, let parts, let isWhole) = state, let context else {
+    private func decided(_ head: HTTPHead, _ opening: HTTPOpening) {
+        guard case .opening = state else {
             // The client went away meanwhile.
             if case .exchange(let exchange) = opening { exchange.cancel() }
             return
         }
         beginStream(head, opening)
-        for part in parts { add(part) }
-        if isWhole { end() }
-        try? context.channel.syncOptions?.setOption(.autoRead, value: true)
+        process()
     }
 
     /// Tells a client that waits for it to send the body (RFC 9110, section 10.1.1).
-    private func goOn(_ head: HTTPRequestHead) {
-        guard Self.waits(head) else { return }
-        let part = HTTPServerResponsePart.head(HTTPResponseHead(version: .http1_1, status: .continue))
-        context?.writeAndFlush(wrapOutboundOut(part), promise: nil)
-    }
-
-    private static func waits(_ head: HTTPRequestHead) -> Bool {
-        head.headers.first(name: "expect")?.lowercased() == "100-continue"
-    }
-
-    private func request(_ head: HTTPRequestHead, _ path: String) -> HTTPRequest {
-        HTTPRequest(
-            method: head.method.rawValue, path: path,
-            query: head.uri.firstIndex(of: "?").map { String(head.uri[head.uri.index(after: $0)...]) } ?? "",
-            body: [], address: context?.remoteAddress?.ipAddress ?? "", clientName: clientName(),
-            fields: head.headers)
+    private func goOn(_ head: HTTPHead) {
+        guard head.waits, let context else { return }
+        context.writeAndFlush(
+            wrapOutboundOut(.byteBuffer(ByteBuffer(staticString: "HTTP/1.1 100 Continue\r\n\r\n"))),
+            promise: nil)
     }
 
     private func add(_ part: ByteBuffer) {
         switch state {
-        case .body(let head, _):
-            let bytes = part.readableBytesView
-            guard body.count + bytes.count <= limits.body else {
-                return refuse(head, HTTPResponse(413, "413 Content Too Large\n"))
+        case .body:
+            guard body.count + part.readableBytes <= limits.body else {
+                return refuse(HTTPResponse(413, "413 Content Too Large\n"))
             }
-            guard gate.take(bytes.count) else {
-                return refuse(head, HTTPResponse(503, "503 Service Unavailable\n"))
+            guard gate.take(part.readableBytes) else {
+                return refuse(HTTPResponse(503, "503 Service Unavailable\n"))
             }
-            taken += bytes.count
-            body.append(contentsOf: bytes)
-        case .stream(let head, let exchange):
+            taken += part.readableBytes
+            part.withUnsafeReadableBytes { body.append(contentsOf: $0) }
+        case .stream(let exchange):
             if let response = part.withUnsafeReadableBytes({ exchange.receive($0) }) {
-                return refuse(head, response)
+                return refuse(response)
             }
             streamed += Int64(part.readableBytes)
-            guard !isDripping else {
-                return refuse(head, HTTPResponse(408, "408 Request Timeout\n"))
-            }
-            expire(after: limits.stallSeconds)
-        case .opening(let head, let parts, _): state = .opening(head, parts + [part], isWhole: false)
-        case .drop(let head, let opening, let left):
+            guard !isDripping else { return refuse(HTTPResponse(408, "408 Request Timeout\n")) }
+            timer.expire(after: limits.stallSeconds)
+        case .drop(let opening, let left):
             if left >= part.readableBytes {
-                state = .drop(head, opening, left: left - part.readableBytes)
+                state = .drop(opening, left: left - part.readableBytes)
             } else if case .answer(let response) = opening {
-                refuse(head, response)
+                refuse(response)
             } else {
-                refuse(head, HTTPResponse(413, "413 Content Too Large\n"))
+                refuse(HTTPResponse(413, "413 Content Too Large\n"))
             }
-        case .idle, .header, .answering, .closing: break
+        case .idle, .header, .opening, .answering, .closing: break
         }
     }
 
@@ -242,198 +360,90 @@ final class HTTPConnection: ChannelInboundHandler {
 
     private func end() {
         switch state {
-        case .body(let head, let handler):
-            var request = request(head, String(head.uri.prefix { $0 != "?" }))
-            request.body = body
-            reply(to: head) { handler(request, $0) }
-        case .stream(let head, let exchange): reply(to: head) { exchange.finish($0) }
-        case .opening(let head, let parts, _): state = .opening(head, parts, isWhole: true)
-        case .drop(let head, .answer(let response), _): reply(to: head) { $0(response) }
-        case .drop(let head, .work(let work), _): reply(to: head, work)
-        case .idle, .header, .answering, .closing, .drop: break
+        case .body(let handler):
+            guard var request else { return }
+            self.request = nil
+            swap(&request.body, &body)
+            reply { [request] in handler(request, $0) }
+        case .stream(let exchange): reply { exchange.finish($0) }
+        case .drop(.answer(let response), _):
+            state = .answering
+            answer(response)
+        case .drop(.work(let work), _): reply(work)
+        case .idle, .header, .opening, .answering, .closing, .drop: break
         }
     }
 
-    private func reply(
-        to head: HTTPRequestHead, _ body: (@escaping @Sendable (HTTPResponse) -> Void) -> Void
-    ) {
+    // MARK: Answers
+
+    private func reply(_ body: (@escaping @Sendable (HTTPResponse) -> Void) -> Void) {
         guard let context else { return }
         state = .answering
-        timer?.cancel()
+        timer.rest()
         let loop = context.eventLoop
         let bound = NIOLoopBound(self, eventLoop: loop)
-        let isHead = head.method == .HEAD
-        let keeps = head.isKeepAlive
         body { response in
-            if loop.inEventLoop { return bound.value.answer(response, isHead: isHead, keepsAlive: keeps) }
+            if loop.inEventLoop { return bound.value.answer(response) }
             // Several answers of one group commit come back to their loops at once.
-            loop.execute { bound.value.answer(response, isHead: isHead, keepsAlive: keeps) }
+            loop.execute { bound.value.answer(response) }
         }
     }
 
-    private func answer(_ response: HTTPResponse, isHead: Bool, keepsAlive: Bool) {
+    private func answer(_ response: HTTPResponse) {
+        guard case .answering = state else { return }
         giveBack()
         hasServed = true
-        let keeps = keepsAlive && !gate.isDraining
+        let closes = !keepsAlive || gate.isDraining
         if let file = response.file, !isHead, file.count > 0 {
-            writeHead(response, length: file.count, closes: !keeps)
-            return send(file, closes: !keeps)
+            writeHead(response, length: file.count, closes: closes)
+            return send(file, closes: closes)
         }
-        if keeps {
-            // Before the answer is written: with its end the next request may be handed on at once.
-            state = .idle
-            expire(after: limits.idleSeconds)
-        }
-        write(response, isHead: isHead, closes: !keeps)
+        write(response, closes: closes)
+        if !closes { becomeIdle() }
+    }
+
+    /// Goes on with the next request.
+    func becomeIdle() {
+        state = .idle
+        timer.expire(after: limits.idleSeconds)
+        process()
     }
 
     /// Answers without reading the rest of the request.
-    private func refuse(_ head: HTTPRequestHead, _ response: HTTPResponse) {
-        if case .stream(_, let exchange) = state { exchange.cancel() }
+    private func refuse(_ response: HTTPResponse) {
+        if case .stream(let exchange) = state { exchange.cancel() }
         state = .closing
         giveBack()
-        write(response, isHead: head.method == .HEAD, closes: true)
+        write(response, closes: true)
     }
 
-    private func write(_ response: HTTPResponse, isHead: Bool, closes: Bool) {
+    private func write(_ response: HTTPResponse, closes: Bool) {
         let length = response.file.map(\.count) ?? response.length ?? UInt64(response.body.count)
-        writeHead(response, length: length, closes: closes)
-        if !isHead, !response.body.isEmpty {
-            context?.write(
-                wrapOutboundOut(.body(.byteBuffer(ByteBuffer(bytes: response.body)))), promise: nil)
-        }
-        writeEnd(closes: closes)
+        writeHead(response, length: length, body: isHead ? [] : response.body, closes: closes)
+        if closes { close() } else { flush() }
     }
 
-    private func writeHead(_ response: HTTPResponse, length: UInt64, closes: Bool) {
-        var headers = HTTPHeaders()
-        headers.reserveCapacity(response.headers.count + 2)
-        for (name, value) in response.headers { headers.add(name: name, value: value) }
-        // RFC 9110, section 8.6.
-        if response.status != 204, response.status != 304 {
-            headers.add(name: "Content-Length", value: String(length))
-        }
-        if closes {
-            headers.add(name: "Connection", value: "close")
-        } else if isOld {
-            headers.add(name: "Connection", value: "keep-alive")
-        }
-        let head = HTTPResponseHead(
-            version: .http1_1, status: HTTPResponseStatus(statusCode: response.status), headers: headers)
-        context?.write(wrapOutboundOut(.head(head)), promise: nil)
-    }
-
-    /// Ends an answer whose body was sent.
-    private func finish(closes: Bool) {
-        if !closes {
-            state = .idle
-            expire(after: limits.idleSeconds)
-        }
-        writeEnd(closes: closes)
-    }
-
-    private func writeEnd(closes: Bool) {
+    /// Closes the connection once all that was written is with the client.
+    func close() {
         guard let context else { return }
-        guard closes else { return context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil) }
+        state = .closing
         let done = context.eventLoop.makePromise(of: Void.self)
         // A client that is still sending must read the answer before the connection is reset.
         let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
         done.futureResult.whenComplete { _ in
             bound.value.1.close(mode: .output, promise: nil)
-            bound.value.0.expire(after: 2)
+            bound.value.0.timer.expire(after: 2)
         }
-        state = .closing
-        expire(after: limits.stallSeconds)
-        context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: done)
+        timer.expire(after: limits.stallSeconds)
+        context.writeAndFlush(wrapOutboundOut(.byteBuffer(ByteBuffer())), promise: done)
     }
 
-    /// Pieces of a file that wait for the client at a time.
-    private static let window = 4
-
-    /// A file that is being sent.
-    private final class Sending {
-        let file: HTTPFile
-        let closes: Bool
-        /// What was handed to the channel, and what of it the kernel took.
-        var begun: UInt64 = 0
-        var sent: UInt64 = 0
-
-        init(_ file: HTTPFile, closes: Bool) {
-            self.file = file
-            self.closes = closes
-        }
-    }
-
-    /// Sends a file piece by piece, so that a client that does not read is noticed, and one that reads slowly is not
-    /// taken for it.
-    private func send(_ file: HTTPFile, closes: Bool) {
-        let sending = Sending(file, closes: closes)
-        // Encrypted pieces are in memory.
-        for _ in 0..<(isEncrypted ? 1 : Self.window) { sendPiece(sending) }
-        context?.flush()
-    }
-
-    private func sendPiece(_ sending: Sending) {
-        let file = sending.file
-        guard let context, sending.begun < file.count else { return }
-        var count = Int(min(file.count - sending.begun, isEncrypted ? 128 << 10 : 1 << 20))
-        let start = Int(file.offset + sending.begun)
-        if let growth = file.growth {
-            let loop = context.eventLoop
-            let bound = NIOLoopBound((self, sending), eventLoop: loop)
-            let reach = growth.reach(beyond: UInt64(start)) {
-                loop.execute {
-                    let (connection, sending) = bound.value
-                    connection.sendPiece(sending)
-                    connection.context?.flush()
-                }
-            }
-            switch reach {
-            case .end(let end): count = min(count, Int(end) - start)
-            case .later: return expire(after: limits.stallSeconds)
-            case .never: return context.close(promise: nil)
-            }
-        }
-        let part: IOData
-        if isEncrypted {
-            var buffer = context.channel.allocator.buffer(capacity: count)
-            let read = buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: count) { bytes in
-                file.read(start, UnsafeMutableRawBufferPointer(rebasing: bytes[..<count]))
-            }
-            guard read == count else { return context.close(promise: nil) }
-            part = .byteBuffer(buffer)
-        } else {
-            part = .fileRegion(
-                FileRegion(fileHandle: file.handle, readerIndex: start, endIndex: start + count))
-        }
-        let taken = UInt64(count)
-        sending.begun += taken
-        expire(after: limits.stallSeconds)
-        let done = context.eventLoop.makePromise(of: Void.self)
-        let bound = NIOLoopBound((self, sending), eventLoop: context.eventLoop)
-        done.futureResult.whenComplete { result in
-            let (connection, sending) = bound.value
-            guard case .success = result else { return }
-            sending.sent += taken
-            sending.file.meter?.add(taken)
-            if sending.sent == sending.file.count { return connection.finish(closes: sending.closes) }
-            connection.sendPiece(sending)
-            connection.context?.flush()
-        }
-        context.write(wrapOutboundOut(.body(part)), promise: done)
-    }
+    private func flush() { if isProcessing { needsFlush = true } else { context?.flush() } }
 
     private func giveBack() {
-        gate.give(taken)
+        request = nil
+        if taken > 0 { gate.give(taken) }
         taken = 0
         body = []
-    }
-
-    /// Closes the connection after some seconds, unless something happens before.
-    private func expire(after seconds: Int64) {
-        timer?.cancel()
-        guard let context else { return }
-        let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
-        timer = context.eventLoop.scheduleTask(in: .seconds(seconds)) { bound.value.close(promise: nil) }
     }
 }

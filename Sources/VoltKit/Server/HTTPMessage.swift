@@ -1,6 +1,3 @@
-internal import NIOCore
-internal import NIOHTTP1
-
 /// A request; of a route that takes bodies whole it was read whole, within the limits of the server.
 public struct HTTPRequest: Sendable {
     /// `GET`, `POST`, …
@@ -15,14 +12,16 @@ public struct HTTPRequest: Sendable {
     public let address: String
     /// The name in the certificate of the client, when the server asked for one and it was of a known authority.
     public let clientName: String?
-    let fields: HTTPHeaders
+    let fields: HTTPFields
 
     /// The header fields in their order.
-    public var headers: [(name: String, value: String)] { fields.map { ($0.name, $0.value) } }
+    public var headers: [(name: String, value: String)] { fields.all }
     /// The first field of this name, in any case.
-    public subscript(name: String) -> String? { fields.first(name: name) }
+    public subscript(name: String) -> String? { fields.first(name) }
     /// All fields of this name, in any case.
-    public func all(_ name: String) -> [String] { fields[name] }
+    public func all(_ name: String) -> [String] { fields.values(name) }
+    /// How many fields have this name, in any case.
+    public func count(_ name: String) -> Int { fields.count(name) }
 }
 
 /// An answer.
@@ -124,6 +123,10 @@ public struct HTTPRoute: Sendable {
 public struct HTTPLimits: Sendable {
     /// Bytes of a body; 25 MiB is the largest payload GitHub and GitLab send.
     public var body = 25 << 20
+    /// Bytes of a header, the request line included.
+    public var header = 80 << 10
+    /// Fields of a header.
+    public var fields = 256
     /// Seconds from the connection to the end of the TLS handshake.
     public var handshakeSeconds: Int64 = 10
     /// Seconds from the first byte of a request to the end of its header.

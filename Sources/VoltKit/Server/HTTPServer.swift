@@ -1,6 +1,5 @@
 internal import CVoltSystem
 internal import NIOCore
-internal import NIOHTTP1
 internal import NIOPosix
 internal import Synchronization
 public import VoltCore
@@ -61,11 +60,6 @@ public final class HTTPServer: Sendable {
                     if let session {
                         try pipeline.addHandler(TLSHandler(session: session, limits: limits, report: report))
                     }
-                    try pipeline.addHandler(FirstByteHandler(connection: connection))
-                    // The fields of the answers are this program's own, so they are not checked again.
-                    try pipeline.configureHTTPServerPipeline(
-                        withPipeliningAssistance: true, withErrorHandling: true,
-                        withOutboundHeaderValidation: false)
                     try pipeline.addHandler(connection)
                 }
             }
