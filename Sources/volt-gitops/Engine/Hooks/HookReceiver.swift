@@ -58,13 +58,13 @@ package final class HookReceiver: Sendable {
         if hooks.isUnsignedPing(headers) { return reply(.ignored("ping")) }
         let now = clock.now()
         let all = watches.withLock { $0 }.filter { $0.provider == provider }
-        var verdicts: [[UInt8]: Bool] = [:]
+        var verdicts: [String: Bool] = [:]
         func verifies(_ secret: HookSecret) -> Bool {
             guard secret.isValid(at: now) else { return false }
-            if let verdict = verdicts[secret.bytes] { return verdict }
+            if let verdict = verdicts[secret.digest] { return verdict }
             let verdict = hooks.verifies(
                 headers, body: body, secret: secret.bytes, now: now.milliseconds / 1000)
-            verdicts[secret.bytes] = verdict
+            verdicts[secret.digest] = verdict
             return verdict
         }
         var uses: Set<Journal.SecretUse> = []

@@ -11,7 +11,14 @@ struct HookSecret: Sendable, Equatable {
     let until: Timestamp?
 
     /// By what the journal knows it; the journal is kept beside the secrets and like them.
-    var digest: String { SHA256Hasher.digest(of: bytes).hex }
+    let digest: String
+
+    /// - Parameters: see the properties.
+    init(bytes: [UInt8], until: Timestamp?) {
+        self.bytes = bytes
+        self.until = until
+        digest = SHA256Hasher.digest(of: bytes).hex
+    }
 
     /// Whether it verifies at a time.
     func isValid(at now: Timestamp) -> Bool { until.map { now < $0 } ?? true }

@@ -216,6 +216,8 @@ package struct PayloadReader {
         index += 1
         let start = index
         while index < bytes.count {
+            skipPlain()
+            guard index < bytes.count else { break }
             switch bytes[index] {
             case UInt8(ascii: "\""):
                 defer { index += 1 }
@@ -229,6 +231,26 @@ package struct PayloadReader {
             }
         }
         throw Malformed()
+    }
+
+    /// Steps over eight bytes at a time that neither end a string nor mean something in it.
+    private mutating func skipPlain() {
+        guard let base = bytes.baseAddress else { return }
+        let ones: UInt64 = 0x0101_0101_0101_0101
+        let highs: UInt64 = 0x8080_8080_8080_8080
+        while bytes.count - index >= 8 {
+            let word = UnsafeRawPointer(base + index).loadUnaligned(as: UInt64.self)
+            let quotes = word ^ (ones &* 0x22)
+            let slashes = word ^ (ones &* 0x5c)
+            // The high bit of a byte that is less than 32, a quote or a backslash; of a later one perhaps too.
+            let controls = (word &- ones &* 0x20) & ~word
+            let found = (controls | (quotes &- ones) & ~quotes | (slashes &- ones) & ~slashes) & highs
+            guard found == 0 else {
+                index += found.trailingZeroBitCount >> 3
+                return
+            }
+            index += 8
+        }
     }
 
     private mutating func escapedString(keep: Bool) throws(Malformed) -> String? {

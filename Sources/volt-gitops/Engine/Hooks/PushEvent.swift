@@ -1,3 +1,5 @@
+internal import VoltServer
+
 /// A branch or tag that a verified delivery says was pushed. It is a hint: what is deployed is read from
 /// the pipeline's own URL.
 package struct PushEvent: Equatable {
@@ -19,25 +21,40 @@ package enum Delivery: Equatable {
 
 /// The header fields of a request, looked up without regard to case (RFC 9110, section 5.1).
 public struct RequestHeaders: Sendable {
-    private let fields: [(name: String, value: String)]
+    private enum Source: Sendable {
+        case list([(name: String, value: String)])
+        /// A text is made only of the fields that somebody looks at.
+        case request(HTTPRequest)
+    }
+
+    private let source: Source
 
     /// - Parameter fields: the fields in their order.
-    public init(_ fields: [(name: String, value: String)]) { self.fields = fields }
+    public init(_ fields: [(name: String, value: String)]) { source = .list(fields) }
+
+    /// The fields of a request.
+    init(_ request: HTTPRequest) { source = .request(request) }
 
     /// The value of a field that occurs once; nil when it is missing or occurs twice.
     subscript(name: String) -> String? {
-        var found: String?
-        for field in fields where field.name.utf8.count == name.utf8.count && field.name.lowercased() == name
-        {
-            guard found == nil else { return nil }
-            found = field.value
+        switch source {
+        case .request(let request): return request.count(name) == 1 ? request[name] : nil
+        case .list(let fields):
+            let found = fields.filter { Self.isSame($0.name, name) }
+            return found.count == 1 ? found[0].value : nil
         }
-        return found
     }
 
     /// Whether a field occurs, be it empty or twice.
     func has(_ name: String) -> Bool {
-        fields.contains { $0.name.utf8.count == name.utf8.count && $0.name.lowercased() == name }
+        switch source {
+        case .request(let request): request.count(name) > 0
+        case .list(let fields): fields.contains { Self.isSame($0.name, name) }
+        }
+    }
+
+    private static func isSame(_ field: String, _ name: String) -> Bool {
+        field.utf8.count == name.utf8.count && field.lowercased() == name
     }
 
     /// Whether the body is a form with the payload in one of its fields.

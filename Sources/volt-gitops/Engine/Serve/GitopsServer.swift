@@ -169,7 +169,7 @@ public struct GitopsServer: Sendable {
                     mediaTypes: ["application/json"] + forms
                 ) { request, answer in
                     hooks.receive(
-                        provider: provider, headers: RequestHeaders(request.headers), body: request.body
+                        provider: provider, headers: RequestHeaders(request), body: request.body
                     ) { reply in
                         if let line = reply.log { log(line) }
                         metrics.countDelivery(provider: provider.rawValue, status: reply.status)
