@@ -115,6 +115,20 @@ import VoltTestKit
         #expect(history.map(\.state) == [.accepted, .superseded, .superseded])
         #expect(history[2].note == "webhook (github), superseded by attempt \(history[0].id)")
         #expect(try journal.drained() == log.end)
+        // One that was superseded may be sent again, as one that failed may.
+        let known = try journal.reading { () throws(VoltError) in
+            var known: [String] = []
+            for id in ["a", "b", "c", "d"] where try journal.knows(delivery: id, of: "site") {
+                known.append(id)
+            }
+            return known
+        }
+        #expect(known == ["c"])
+        #expect(try !journal.knows(delivery: "c", of: "other"))
+        try journal.finish(history[0].id, as: .failed, note: "", decision: "", at: now)
+        #expect(try !journal.knows(delivery: "c", of: "site"))
+        try journal.finish(history[0].id, as: .done, note: "", decision: "", at: now)
+        #expect(try journal.knows(delivery: "c", of: "site"))
     }
 
     @Test("a delivery of a pipeline that was deleted is dropped with it")

@@ -85,6 +85,18 @@ public final class Database {
         }
     }
 
+    /// Runs several queries on one moment of the database, which nobody waits for. They write nothing.
+    public func reading<Result>(_ body: () throws(VoltError) -> Result) throws(VoltError) -> Result {
+        if depth > 0 { return try body() }
+        depth += 1
+        defer {
+            sqlite3_exec(handle, "COMMIT", nil, nil, nil)
+            depth -= 1
+        }
+        try run("BEGIN", []) { _ in }
+        return try body()
+    }
+
     /// Runs a statement that gives no rows.
     public func execute(_ sql: String, _ values: SQLValue...) throws(VoltError) {
         let isAlone = depth == 0

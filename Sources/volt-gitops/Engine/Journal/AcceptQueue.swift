@@ -1,5 +1,4 @@
 internal import Dispatch
-internal import Glibc
 internal import Synchronization
 internal import VoltCore
 internal import VoltSystem
@@ -40,16 +39,24 @@ final class AcceptQueue: Sendable {
         var failure: VoltError?
         /// How often it was tried.
         var tries = 0
+        /// Who waits for a change of the state, each woken once.
+        var waiters: [DispatchSemaphore] = []
     }
 
-    /// Between two groups that are taken over under load: each costs a sync of the journal.
-    private static let pause: UInt32 = 50_000
+    /// Between two groups that are taken over, of which each costs two syncs of the journal: under load a longer time,
+    /// in which a file of the log does not fill yet.
+    private static let shortPause = DispatchTimeInterval.milliseconds(20)
+    private static let pause = DispatchTimeInterval.milliseconds(150)
+    /// A group of no more deliveries is not under load.
+    private static let few = 32
     /// How long a delivery waits for the journal before it is answered that it cannot be written.
-    private static let patience = Duration.seconds(5)
+    private static let patience = DispatchTimeInterval.seconds(5)
 
     private let state = Mutex(State())
     private let arrived = DispatchSemaphore(value: 0)
     private let logged = DispatchSemaphore(value: 0)
+    /// Ends a pause.
+    private let hurried = DispatchSemaphore(value: 0)
     private let directory: String
     private let clock: any WallClock
     private let accepted: @Sendable (Set<String>) -> Void
@@ -85,7 +92,8 @@ final class AcceptQueue: Sendable {
             while true {
                 let fails = state.withLock { $0.failure != nil }
                 _ = logged.wait(timeout: fails ? .now() + 1 : .distantFuture)
-                if drain(into: owned) > 32 { usleep(Self.pause) }
+                let count = drain(into: owned)
+                if count > 0 { rest(for: count > Self.few ? Self.pause : Self.shortPause) }
             }
         }
     }
@@ -141,27 +149,16 @@ final class AcceptQueue: Sendable {
     }
 
     private func write(_ group: [Waiting], to log: DeliveryLog, knownTo journal: Journal) {
-        var answers: [Answer] = []
+        let answers: [Answer]
         do throws(VoltError) {
             try awaitJournal()
-            var keys = state.withLock { $0.keys }
             var fresh: [AcceptedDelivery] = []
-            var bytes: [UInt8] = []
-            for waiting in group {
-                var pipelines: [String] = []
-                for delivery in waiting.deliveries {
-                    if let key = delivery.key, let id = delivery.delivery {
-                        guard !keys.contains(key) else { continue }
-                        guard try !journal.knows(delivery: id, of: delivery.pipeline) else { continue }
-                        keys.insert(key)
-                    }
-                    pipelines.append(delivery.pipeline)
-                    fresh.append(delivery)
-                    delivery.encode(into: &bytes)
-                }
-                answers.append(pipelines.isEmpty ? .duplicate : .accepted(pipelines))
+            answers = try journal.reading { () throws(VoltError) in
+                try sort(group, knownTo: journal, into: &fresh)
             }
             if !fresh.isEmpty {
+                var bytes: [UInt8] = []
+                for delivery in fresh { delivery.encode(into: &bytes) }
                 try append(bytes, to: log)
                 let end = log.end
                 state.withLock { state in
@@ -174,7 +171,30 @@ final class AcceptQueue: Sendable {
             return
         }
         for (waiting, answer) in zip(group, answers) { waiting.answer(answer) }
+        wake()
         logged.signal()
+    }
+
+    /// Finds out which deliveries of a group are new, and the answer to each.
+    private func sort(_ group: [Waiting], knownTo journal: Journal, into fresh: inout [AcceptedDelivery])
+        throws(VoltError) -> [Answer]
+    {
+        let keys = group.flatMap(\.deliveries).compactMap(\.key)
+        var known = state.withLock { state in Set(keys.filter(state.keys.contains)) }
+        var answers: [Answer] = []
+        for waiting in group {
+            var pipelines: [String] = []
+            for delivery in waiting.deliveries {
+                if let key = delivery.key, let id = delivery.delivery {
+                    guard known.insert(key).inserted else { continue }
+                    guard try !journal.knows(delivery: id, of: delivery.pipeline) else { continue }
+                }
+                pipelines.append(delivery.pipeline)
+                fresh.append(delivery)
+            }
+            answers.append(pipelines.isEmpty ? .duplicate : .accepted(pipelines))
+        }
+        return answers
     }
 
     private func append(_ bytes: [UInt8], to log: DeliveryLog) throws(VoltError) {
@@ -192,7 +212,8 @@ final class AcceptQueue: Sendable {
     /// Goes on with the other file of the log when the journal holds all of it.
     private func takeTurn(_ log: DeliveryLog) throws(VoltError) {
         let current = log.end.generation
-        guard wait(until: { $0.undrained.allSatisfy { $0.end.generation == current } }) else {
+        // They are in the order of the log.
+        guard wait(until: { ($0.undrained.first?.end.generation ?? current) == current }) else {
             throw VoltError(.tryAgain, "the journal is too slow for the deliveries that come")
         }
         log.takeTurn()
@@ -201,24 +222,53 @@ final class AcceptQueue: Sendable {
     /// When the journal could not be written the last time, has it tried again before more is promised.
     private func awaitJournal() throws(VoltError) {
         guard let tries = state.withLock({ $0.failure == nil ? nil : $0.tries }) else { return }
-        logged.signal()
         _ = wait { $0.tries != tries }
         if let failure = state.withLock({ $0.failure }) { throw failure }
     }
 
+    /// Waits for the thread that writes the journal, which does not pause meanwhile.
+    ///
+    /// - Returns: whether it holds; false when it does not after the time of patience.
     private func wait(until holds: (State) -> Bool) -> Bool {
-        let deadline = ContinuousClock.now + Self.patience
-        while !state.withLock({ holds($0) }) {
-            guard ContinuousClock.now < deadline else { return false }
-            usleep(2000)
+        let deadline = DispatchTime.now() + Self.patience
+        var isFirst = true
+        while true {
+            let turn = state.withLock { state -> DispatchSemaphore? in
+                guard !holds(state) else { return nil }
+                let turn = DispatchSemaphore(value: 0)
+                state.waiters.append(turn)
+                return turn
+            }
+            guard let turn else { return true }
+            hurried.signal()
+            // A journal that cannot be written is tried again after a second.
+            if isFirst { logged.signal() }
+            isFirst = false
+            guard turn.wait(timeout: deadline) == .success else { return state.withLock { holds($0) } }
         }
-        return true
+    }
+
+    /// Lets a larger group come together, unless somebody waits for this one.
+    private func rest(for pause: DispatchTimeInterval) {
+        while hurried.wait(timeout: .now()) == .success {}
+        guard state.withLock({ $0.waiters.isEmpty }) else { return }
+        _ = hurried.wait(timeout: .now() + pause)
+    }
+
+    /// Has those look again who wait for a change.
+    private func wake() {
+        let waiters = state.withLock { state in
+            defer { state.waiters = [] }
+            return state.waiters
+        }
+        for waiter in waiters { waiter.signal() }
     }
 
     /// Takes over what is in the log.
     ///
     /// - Returns: how many deliveries.
     private func drain(into journal: Journal) -> Int {
+        defer { wake() }
         let (group, uses, strays) = state.withLock { state in
             defer { (state.uses, state.strays) = ([:], [:]) }
             return (state.undrained, state.uses, state.strays)

@@ -3,6 +3,20 @@ internal import VoltSQLite
 
 /// What the log of accepted deliveries hands over to the journal.
 extension Journal {
+    /// Whether a delivery is in flight or was deployed: then it is a duplicate.
+    func knows(delivery: String, of pipeline: String) throws(VoltError) -> Bool {
+        try database.integer(
+            """
+            SELECT 1 FROM attempts INDEXED BY attempts_by_delivery
+            WHERE delivery = ? AND pipeline = ? AND (finished IS NULL OR state = 'done') LIMIT 1
+            """, .text(delivery), .text(pipeline)) != nil
+    }
+
+    /// Several looks at one moment of the journal.
+    func reading<Result>(_ body: () throws(VoltError) -> Result) throws(VoltError) -> Result {
+        try database.reading(body)
+    }
+
     /// Up to where the log of deliveries was taken over.
     func drained() throws(VoltError) -> DeliveryLog.Position {
         try database.rows("SELECT generation, position FROM drained") {

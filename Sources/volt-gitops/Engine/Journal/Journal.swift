@@ -147,15 +147,6 @@ public final class Journal {
         return database.lastInsertedRow
     }
 
-    /// Whether a delivery is in flight or was deployed: then it is a duplicate.
-    func knows(delivery: String, of pipeline: String) throws(VoltError) -> Bool {
-        try database.integer(
-            """
-            SELECT 1 FROM attempts WHERE delivery = ? AND pipeline = ?
-            AND (finished IS NULL OR state = 'done') LIMIT 1
-            """, .text(delivery), .text(pipeline)) != nil
-    }
-
     static let columns =
         """
         id, pipeline, state, trigger, delivery, branch, old_commit, new_commit, note, accepted, started, finished,
