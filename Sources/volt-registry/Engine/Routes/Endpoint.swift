@@ -39,7 +39,7 @@ enum Endpoint: Sendable {
             if id.isEmpty {
                 self = .uploads(name)
             } else {
-                guard RegistryStorage.isUploadID(id) else { throw .uploadUnknown }
+                guard UploadLease.isID(id) else { throw .uploadUnknown }
                 self = .upload(name, id: id)
             }
             return

@@ -72,8 +72,8 @@ extension RegistryService {
         }
         if let text = query["digest"], query["mount"] == nil {
             guard let digest = OCIDigest(parsing: text) else { throw RegistryError.digestInvalid(text) }
-            let upload = try local.beginUpload(digest.algorithm, in: name)
-            return .exchange(try UploadExchange(self, request, name, upload, digest))
+            let lease = try local.beginUpload(digest.algorithm, in: name)
+            return .exchange(try UploadExchange(self, request, name, lease, digest))
         }
         let (source, text) = (query["from"], query["mount"])
         return .work { [algorithm] reply in
@@ -91,17 +91,17 @@ extension RegistryService {
                 {
                     return Self.created(name, digest)
                 }
-                let upload = try self.local.beginUpload(algorithm, in: name)
-                defer { self.local.uploads.give(back: upload) }
-                return HTTPResponse(202, headers: Self.place(name, upload))
+                let lease = try self.local.beginUpload(algorithm, in: name)
+                defer { lease.giveBack() }
+                return HTTPResponse(202, headers: Self.place(name, lease.upload))
             }
         }
     }
 
     /// Takes an upload to work on it.
-    func take(_ name: OCIRepositoryName, _ id: String) throws -> Upload {
+    func take(_ name: OCIRepositoryName, _ id: String) throws -> UploadLease {
         switch try local.uploads.take(local.uploadPath(id, in: name), id: id) {
-        case .upload(let upload): return upload
+        case .lease(let lease): return lease
         case .unknown: throw RegistryError.uploadUnknown
         case .busy:
             throw RegistryError.uploadInvalid("another request is writing to this upload", status: 409)
@@ -109,15 +109,13 @@ extension RegistryService {
     }
 
     func status(_ name: OCIRepositoryName, _ id: String) throws -> HTTPResponse {
-        let upload = try take(name, id)
-        defer { local.uploads.give(back: upload) }
-        return HTTPResponse(204, headers: Self.place(name, upload))
+        let lease = try take(name, id)
+        defer { lease.giveBack() }
+        return HTTPResponse(204, headers: Self.place(name, lease.upload))
     }
 
     func cancel(_ name: OCIRepositoryName, _ id: String) throws -> HTTPResponse {
-        let upload = try take(name, id)
-        upload.remove()
-        local.uploads.release(upload.path)
+        try take(name, id).remove()
         return HTTPResponse(204, headers: [])
     }
 

@@ -6,7 +6,8 @@ internal import VoltServer
 final class UploadExchange: HTTPExchange {
     private let service: RegistryService
     private let name: OCIRepositoryName
-    private let upload: Upload
+    private let lease: UploadLease
+    private var upload: Upload { lease.upload }
     /// What the blob is to be, with the last request of an upload.
     private let digest: OCIDigest?
     /// Where the part has to end, when its request says so.
@@ -17,12 +18,12 @@ final class UploadExchange: HTTPExchange {
     private var isTooLarge = false
 
     init(
-        _ service: RegistryService, _ request: HTTPRequest, _ name: OCIRepositoryName, _ upload: Upload,
+        _ service: RegistryService, _ request: HTTPRequest, _ name: OCIRepositoryName, _ lease: UploadLease,
         _ digest: OCIDigest?
     ) throws {
         self.service = service
         self.name = name
-        self.upload = upload
+        self.lease = lease
         self.digest = digest
         isNew = request.method == "POST"
         do { try check(request) } catch {
@@ -84,17 +85,12 @@ final class UploadExchange: HTTPExchange {
     func cancel() {
         guard !isOver else { return }
         isOver = true
-        if isNew || isTooLarge {
-            upload.remove()
-            service.local.uploads.release(upload.path)
-        } else {
-            service.local.uploads.give(back: upload)
-        }
+        if isNew || isTooLarge { lease.remove() } else { lease.giveBack() }
     }
 
     func finish(_ reply: @escaping @Sendable (HTTPResponse) -> Void) {
         guard !isOver else { return reply(RegistryError.uploadUnknown.response()) }
-        let (service, name, upload) = (service, name, upload)
+        let (service, name, lease) = (service, name, lease)
         if let end, upload.count < end {
             cancel()
             return reply(
@@ -108,19 +104,21 @@ final class UploadExchange: HTTPExchange {
             return reply(HTTPResponse(202, headers: headers))
         }
         isOver = true
-        service.run(reply) { try Self.complete(upload, digest, service, name) }
+        service.run(reply) { try Self.complete(lease, digest, service, name) }
     }
 
     /// Checks the digest and makes the upload a blob of the repository.
     private static func complete(
-        _ upload: Upload, _ digest: OCIDigest, _ service: RegistryService, _ name: OCIRepositoryName
+        _ lease: UploadLease, _ digest: OCIDigest, _ service: RegistryService, _ name: OCIRepositoryName
     ) throws -> HTTPResponse {
         let storage = service.storage
-        defer { service.local.uploads.release(upload.path) }
+        let upload = lease.upload
+        // A client that tries again goes on with the file, and not with what is in memory.
+        defer { lease.end() }
         let (sha256, actual) = try upload.finish(digest.algorithm)
         guard actual == digest else {
             // It cannot become right by going on.
-            upload.remove()
+            lease.remove()
             throw RegistryError.digestMismatch(digest, is: actual)
         }
         guard let name256 = sha256.sha256 else { throw RegistryError.failed }
@@ -131,7 +129,7 @@ final class UploadExchange: HTTPExchange {
             }
         } catch let error as RegistryError {
             // What has no room will not get any by waiting.
-            upload.remove()
+            lease.remove()
             throw error
         }
         return RegistryService.created(name, digest)

@@ -253,14 +253,14 @@ extension RegistryService {
                 // Nothing is made for what is not there.
                 let size = try size(digest, repository)
                 try local.mark(name, as: repository.upstream.rule.host)
-                let upload = try local.beginUpload(digest.algorithm, in: name)
-                defer { local.uploads.release(upload.path) }
+                let lease = try local.beginUpload(digest.algorithm, in: name)
                 do {
-                    try fill(upload, size, fetch, digest, repository)
+                    try fill(lease.upload, size, fetch, digest, repository)
                 } catch {
-                    upload.remove()
+                    lease.remove()
                     throw error
                 }
+                lease.end()
                 repository.upstream.count(.fetched)
             }
         } catch let error as RegistryError {
