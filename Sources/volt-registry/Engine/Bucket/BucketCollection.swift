@@ -245,7 +245,7 @@ private struct RepositoryObjects {
             guard let found = try storage.manifest(at: object.key) else { continue }
             let document = try OCIDocument(found.bytes)
             var needs = Needs()
-            for digest in RegistryStorage.blobs(document) {
+            for digest in ManifestRules.blobs(document) {
                 if let sha256 = try storage.sha256(digest, "blobs", name) {
                     needs.blobs.insert(BucketKeys.hex(sha256))
                 }

@@ -58,7 +58,7 @@ extension BucketStorage {
         return (String(decoding: content[..<end], as: UTF8.self), Array(content[(end + 1)...]))
     }
 
-    func manifest(_ reference: RegistryStorage.Reference, in name: OCIRepositoryName) throws
+    func manifest(_ reference: ManifestReference, in name: OCIRepositoryName) throws
         -> StoredManifest?
     {
         let digest: OCIDigest
@@ -88,13 +88,13 @@ extension BucketStorage {
         guard let sha256 = digest.sha256 ?? OCIDigest.of(bytes).sha256 else {
             throw VoltError(.failed, "a manifest has no digest")
         }
-        let needed = needsBlobs ? try RegistryStorage.needs(document) : []
+        let needed = needsBlobs ? try ManifestRules.needs(document) : []
         let begun = Self.uptime()
         try remember(name)
         let pending = "\(BucketKeys.repository(name, "pending"))\(BucketKeys.random())"
         let shas = try needed.map { digest in
             guard let sha256 = try self.sha256(digest, "blobs", name) else {
-                throw RegistryStorage.Refusal(errors: [.manifestBlobUnknown(digest)])
+                throw ManifestRefusal(errors: [.manifestBlobUnknown(digest)])
             }
             return sha256
         }
@@ -144,7 +144,7 @@ extension BucketStorage {
             if !isLinked { errors.append(.manifestBlobUnknown(digest)) }
             if errors.count >= 32 { break }
         }
-        if !errors.isEmpty { throw RegistryStorage.Refusal(errors: errors) }
+        if !errors.isEmpty { throw ManifestRefusal(errors: errors) }
     }
 
     func removeManifest(_ digest: OCIDigest, in name: OCIRepositoryName) throws -> Bool {
@@ -230,7 +230,7 @@ extension BucketStorage {
         _ bytes: [UInt8], _ document: OCIDocument, _ mediaType: String, _ digest: OCIDigest,
         to subject: OCIDigest, in name: OCIRepositoryName
     ) throws {
-        let json = try RegistryStorage.referrer(bytes, document, mediaType, digest)
+        let json = try ManifestRules.referrer(bytes, document, mediaType, digest)
         try ask { try $0.put(referrerKey(digest, to: subject, name), json) }
     }
 

@@ -6,7 +6,7 @@ enum Endpoint: Sendable {
     case base
     case catalog
     case tags(OCIRepositoryName)
-    case manifest(OCIRepositoryName, RegistryStorage.Reference)
+    case manifest(OCIRepositoryName, ManifestReference)
     case blob(OCIRepositoryName, OCIDigest)
     case uploads(OCIRepositoryName)
     case upload(OCIRepositoryName, id: String)

@@ -42,7 +42,7 @@ final class BodyBudget: Sendable {
 final class ManifestExchange: HTTPExchange {
     private let service: RegistryService
     private let name: OCIRepositoryName
-    private let reference: RegistryStorage.Reference
+    private let reference: ManifestReference
     private let tags: [OCITagName]
     private let mediaType: String?
     private let address: String
@@ -53,7 +53,7 @@ final class ManifestExchange: HTTPExchange {
 
     init(
         _ service: RegistryService, _ request: HTTPRequest, _ name: OCIRepositoryName,
-        _ reference: RegistryStorage.Reference, _ query: Query
+        _ reference: ManifestReference, _ query: Query
     ) throws {
         self.service = service
         self.name = name
@@ -127,7 +127,7 @@ final class ManifestExchange: HTTPExchange {
 
     private static func put(
         _ bytes: [UInt8], _ contentType: String?, _ service: RegistryService, _ name: OCIRepositoryName,
-        _ reference: RegistryStorage.Reference, _ tags: [OCITagName]
+        _ reference: ManifestReference, _ tags: [OCITagName]
     ) throws -> HTTPResponse {
         let document: OCIDocument
         do throws(VoltError) { document = try OCIDocument(checking: bytes, type: contentType) } catch {

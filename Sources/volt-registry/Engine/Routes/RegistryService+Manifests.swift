@@ -5,7 +5,7 @@ internal import VoltServer
 
 extension RegistryService {
     func manifest(
-        _ name: OCIRepositoryName, _ reference: RegistryStorage.Reference, _ request: HTTPRequest
+        _ name: OCIRepositoryName, _ reference: ManifestReference, _ request: HTTPRequest
     ) throws -> HTTPResponse {
         guard let found = try storage.manifest(reference, in: name) else {
             throw try storage.exists(name)
@@ -33,7 +33,7 @@ extension RegistryService {
             }
     }
 
-    func deleteManifest(_ name: OCIRepositoryName, _ reference: RegistryStorage.Reference) throws
+    func deleteManifest(_ name: OCIRepositoryName, _ reference: ManifestReference) throws
         -> HTTPResponse
     {
         let isGone = try storage.alone(name) {
@@ -120,15 +120,5 @@ extension RegistryService {
                 ))
         }
         return response
-    }
-}
-
-extension RegistryStorage.Reference {
-    /// As a client writes it.
-    var text: String {
-        switch self {
-        case .digest(let digest): digest.description
-        case .tag(let tag): tag.description
-        }
     }
 }

@@ -232,7 +232,7 @@ final class RegistryService: Sendable {
             return error.response()
         } catch let error as HeadedError {
             return error.error.response(error.headers)
-        } catch let refusal as RegistryStorage.Refusal {
+        } catch let refusal as ManifestRefusal {
             return RegistryError.response(refusal.errors, status: refusal.errors.first?.status ?? 400)
         } catch {
             return failure(error)

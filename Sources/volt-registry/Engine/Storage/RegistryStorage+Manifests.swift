@@ -5,23 +5,9 @@ internal import VoltOCI
 internal import VoltStore
 internal import VoltSystem
 
-/// A manifest as it was pushed, byte by byte.
-struct StoredManifest: Sendable {
-    /// The digest that it was asked for or tagged by.
-    let digest: OCIDigest
-    let mediaType: String
-    let bytes: [UInt8]
-}
-
 extension RegistryStorage {
-    /// What a reference names: a digest, or a tag.
-    enum Reference: Sendable {
-        case digest(OCIDigest)
-        case tag(OCITagName)
-    }
-
     /// The manifest that a reference names, or nil.
-    func manifest(_ reference: Reference, in name: OCIRepositoryName) throws -> StoredManifest? {
+    func manifest(_ reference: ManifestReference, in name: OCIRepositoryName) throws -> StoredManifest? {
         let digest: OCIDigest
         switch reference {
         case .digest(let given): digest = given
@@ -46,11 +32,6 @@ extension RegistryStorage {
         return bytes
     }
 
-    /// What was wrong with a manifest: an answer of the registry.
-    struct Refusal: Error {
-        let errors: [RegistryError]
-    }
-
     /// Keeps a manifest, and gives it tags; all of it is durable afterwards.
     ///
     /// - Parameters:
@@ -58,7 +39,7 @@ extension RegistryStorage {
     ///   - mediaType: what the client says that it is.
     ///   - needsBlobs: whether what it names has to be here.
     /// - Returns: what the manifest is about, or nil.
-    /// - Throws: `Refusal` when it names what the repository does not have.
+    /// - Throws: `ManifestRefusal` when it names what the repository does not have.
     func put(
         _ bytes: [UInt8], _ document: OCIDocument, mediaType: String, digest: OCIDigest, tags: [OCITagName],
         in name: OCIRepositoryName, needsBlobs: Bool
@@ -86,35 +67,9 @@ extension RegistryStorage {
     }
 
     private func requireBlobs(_ document: OCIDocument, in name: OCIRepositoryName) throws {
-        let missing = try Self.needs(document).lazy.filter { self.blob($0, in: name) == nil }
+        let missing = try ManifestRules.needs(document).lazy.filter { self.blob($0, in: name) == nil }
         let errors = missing.prefix(32).map { RegistryError.manifestBlobUnknown($0) }
-        if !errors.isEmpty { throw Refusal(errors: Array(errors)) }
-    }
-
-    /// The blobs that a manifest names and that have to be where it is.
-    static func blobs(_ document: OCIDocument) -> [OCIDigest] {
-        // What can be had elsewhere need not be here ("descriptor.md", `urls`).
-        document.blobs.filter { $0.urls?.isEmpty ?? true }.compactMap { OCIDigest(parsing: $0.digest) }
-    }
-
-    /// The same; what it names has to be named by digests.
-    ///
-    /// - Throws: `Refusal`.
-    static func needs(_ document: OCIDocument) throws -> [OCIDigest] {
-        var errors: [RegistryError] = []
-        for descriptor in document.blobs where descriptor.urls?.isEmpty ?? true {
-            if OCIDigest(parsing: descriptor.digest) == nil {
-                errors.append(.digestInvalid(descriptor.digest))
-            }
-            if errors.count >= 32 { break }
-        }
-        for descriptor in document.manifests + (document.subject.map { [$0] } ?? [])
-        where OCIDigest(parsing: descriptor.digest) == nil {
-            errors.append(.digestInvalid(descriptor.digest))
-            if errors.count >= 32 { break }
-        }
-        if !errors.isEmpty { throw Refusal(errors: errors) }
-        return blobs(document)
+        if !errors.isEmpty { throw ManifestRefusal(errors: Array(errors)) }
     }
 
     /// Takes a manifest away, its tags first, so that none is left that names nothing.
@@ -196,28 +151,11 @@ extension RegistryStorage {
 
     // MARK: Referrers
 
-    /// What the list of what is about others has of a manifest.
-    static func referrer(
-        _ bytes: [UInt8], _ document: OCIDocument, _ mediaType: String, _ digest: OCIDigest
-    ) throws -> [UInt8] {
-        let descriptor = OCIDescriptor(
-            mediaType: mediaType, digest: digest.description, size: UInt64(bytes.count),
-            annotations: document.annotations, artifactType: document.referrerType)
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        let json = Array(try encoder.encode(descriptor))
-        if json.count < 1 << 20 { return json }
-        // Texts of this size belong into a blob: one of them would fill a page.
-        var plain = descriptor
-        plain.annotations = nil
-        return Array(try encoder.encode(plain))
-    }
-
     private func addReferrer(
         _ bytes: [UInt8], _ document: OCIDocument, _ mediaType: String, _ digest: OCIDigest,
         to subject: OCIDigest, in name: OCIRepositoryName
     ) throws {
-        let json = try Self.referrer(bytes, document, mediaType, digest)
+        let json = try ManifestRules.referrer(bytes, document, mediaType, digest)
         try within(name, "_referrers/\(subject)") { directory in
             try replace("\(directory)/\(digest)", json, in: name)
         }
@@ -238,37 +176,5 @@ extension RegistryStorage {
             guard page.add(bytes, type: type) else { break }
         }
         return page
-    }
-}
-
-/// As much of a list of referrers as an answer has.
-struct ReferrersPage {
-    private(set) var descriptors: [OCIDescriptor] = []
-    /// Whether there are more.
-    private(set) var isCut = false
-    private var size = 0
-
-    /// A list is a manifest, and no larger than one.
-    private static let limit = OCIDocument.longest * 3 / 4
-
-    /// Adds a descriptor, when it is of the type.
-    ///
-    /// - Returns: false when there is no more room: it belongs to the next page.
-    mutating func add(_ bytes: [UInt8], type: String?) -> Bool {
-        guard let descriptor = try? JSONDecoder().decode(OCIDescriptor.self, from: Data(bytes)),
-            type == nil || descriptor.artifactType == type
-        else { return true }
-        return add(descriptor, size: bytes.count)
-    }
-
-    mutating func add(_ descriptor: OCIDescriptor, size count: Int) -> Bool {
-        size += count + 2
-        // One at least, or the list would never end.
-        guard descriptors.isEmpty || size < Self.limit else {
-            isCut = true
-            return false
-        }
-        descriptors.append(descriptor)
-        return true
     }
 }

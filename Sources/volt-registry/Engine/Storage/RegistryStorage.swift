@@ -242,3 +242,18 @@ public final class RegistryStorage: Sendable {
         }
     }
 }
+
+extension RegistryStorage: Repositories {
+    var isRemote: Bool { false }
+
+    func size(of digest: Digest, in name: OCIRepositoryName) throws -> UInt64 { try store.size(of: digest) }
+
+    func alone<Result>(_ name: OCIRepositoryName, _ body: () throws -> Result) throws -> Result {
+        // Nothing is made for a name that somebody makes up.
+        guard exists(name) || Files.exists("\(directory(name))/_blobs") else { return try body() }
+        let lock = try lockAlone(name)
+        let result = try body()
+        lock.keep()
+        return result
+    }
+}

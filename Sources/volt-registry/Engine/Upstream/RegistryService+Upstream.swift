@@ -16,7 +16,7 @@ extension RegistryService {
     // MARK: Manifests
 
     func manifest(
-        _ repository: Upstreams.Repository, _ reference: RegistryStorage.Reference, _ request: HTTPRequest
+        _ repository: Upstreams.Repository, _ reference: ManifestReference, _ request: HTTPRequest
     ) throws -> HTTPResponse {
         switch reference {
         case .digest(let digest):

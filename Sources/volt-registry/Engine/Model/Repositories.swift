@@ -31,7 +31,7 @@ protocol Repositories: Sendable {
     func removeBlob(_ digest: OCIDigest, in name: OCIRepositoryName) throws -> Bool
 
     /// The manifest that a reference names, or nil.
-    func manifest(_ reference: RegistryStorage.Reference, in name: OCIRepositoryName) throws
+    func manifest(_ reference: ManifestReference, in name: OCIRepositoryName) throws
         -> StoredManifest?
     /// Keeps a manifest, and gives it tags; gives what it is about.
     func put(
@@ -57,19 +57,4 @@ protocol Repositories: Sendable {
     func pushed(_ tag: OCITagName, in name: OCIRepositoryName) -> Timestamp
     /// Removes what the rules let go.
     func collect(_ rules: RetentionRules, now: Timestamp, dryRun: Bool) throws -> CollectionResult
-}
-
-extension RegistryStorage: Repositories {
-    var isRemote: Bool { false }
-
-    func size(of digest: Digest, in name: OCIRepositoryName) throws -> UInt64 { try store.size(of: digest) }
-
-    func alone<Result>(_ name: OCIRepositoryName, _ body: () throws -> Result) throws -> Result {
-        // Nothing is made for a name that somebody makes up.
-        guard exists(name) || Files.exists("\(directory(name))/_blobs") else { return try body() }
-        let lock = try lockAlone(name)
-        let result = try body()
-        lock.keep()
-        return result
-    }
 }
