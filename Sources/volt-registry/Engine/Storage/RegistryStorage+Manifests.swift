@@ -17,7 +17,7 @@ extension RegistryStorage {
         }
         let directory = "\(directory(name))/_manifests"
         guard let sha256 = resolve(digest, directory),
-            let type = try? Files.read("\(directory)/\(sha256)", limit: 1024)
+            let type = try? files.read("\(directory)/\(sha256)", limit: 1024)
         else { return nil }
         return StoredManifest(
             digest: digest, mediaType: String(decoding: type, as: UTF8.self), bytes: try bytes(of: sha256))
@@ -107,7 +107,7 @@ extension RegistryStorage {
 
     /// What a tag names, or nil.
     func tag(_ tag: OCITagName, in name: OCIRepositoryName) throws -> OCIDigest? {
-        guard let bytes = try? Files.read("\(directory(name))/_tags/\(tag)", limit: 256) else { return nil }
+        guard let bytes = try? files.read("\(directory(name))/_tags/\(tag)", limit: 256) else { return nil }
         return OCIDigest(parsing: String(decoding: bytes, as: UTF8.self))
     }
 

@@ -24,6 +24,8 @@ public final class RegistryStorage: Sendable {
     /// Directories that are known to be there and durable.
     private let known = Mutex<Set<String>>([])
     let manifests = ManifestCache()
+    /// The files of tags and of media types.
+    let files = FileCache()
     let uploads = UploadTable()
 
     /// - Parameter store: may have other owners and tags, too.
