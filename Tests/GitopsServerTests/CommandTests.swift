@@ -34,8 +34,10 @@ import VoltTestKit
                 gitlab     https://git.example.invalid/team/gitlab.git     main    gitlab     gitlab     60s
 
                 """)
+        #expect(try host.gitops("list", "--quiet").stdout == "bitbucket\ngithub\ngitlab\n")
         let json = try host.gitops("list", "-o", "json").stdout
         #expect(json.contains(#""provider" : "bitbucket""#))
+        #expect(try host.gitops("list", "-q", "--json").stdout == json)
         let status = try host.gitops("status")
         #expect(status.stderr == "webhook server: not running; start it with 'volt gitops serve'\n")
         let header = status.stdout.split(separator: "\n").first ?? ""
