@@ -17,7 +17,7 @@ public protocol ListDisplayable: Encodable {
 /// `-o table|json`, `--json` and `-q`, of verbs that list.
 public struct ListOptions: ParsableArguments {
     @OptionGroup private var output: OutputOptions
-    @Flag(name: [.customShort("q"), .customLong("quiet")], help: "Print names only, one a line.")
+    @Flag(name: [.customShort("q"), .customLong("quiet")], help: "Print names or ids only, one a line.")
     private var quiet = false
 
     /// The chosen format; `-q` is not one.
