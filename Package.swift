@@ -18,6 +18,7 @@ let modules = """
     module  Sources/VoltKit/Pages            VoltPages                 VoltCore VoltCrypto VoltServer
     module  Sources/VoltKit/Password         VoltPassword              VoltCore VoltCrypto CCrypt
     module  Sources/VoltKit/Plugin           VoltPlugin                VoltCore CVoltSystem
+    module  Sources/VoltKit/Ports            VoltPorts                 VoltCore VoltSystem VoltWorkload CVoltSystem
     module  Sources/VoltKit/Registry         VoltRegistry              VoltArchive VoltCore VoltCrypto VoltHTTP VoltOCI VoltPlugin VoltSigning VoltSystem CVoltSystem
     module  Sources/VoltKit/S3               VoltS3                    VoltCore VoltCrypto VoltHTTP VoltSystem
     module  Sources/VoltKit/SQLite           VoltSQLite                VoltCore CSQLite
@@ -25,6 +26,7 @@ let modules = """
     module  Sources/VoltKit/Server           VoltServer                VoltCore CTLS CVoltSystem NIOCore NIOPosix
     module  Sources/VoltKit/Signing          VoltSigning               VoltCore VoltCrypto VoltOCI
     module  Sources/VoltKit/Store            VoltStore                 VoltCore VoltCrypto VoltSystem CVoltSystem CZstd
+    module  Sources/VoltKit/Supervise        VoltSupervise             VoltCore VoltSystem VoltWorkload CVoltSystem
     module  Sources/VoltKit/System           VoltSystem                VoltCore CVoltSystem
     module  Sources/VoltKit/TestKit          VoltTestKit               VoltCore VoltSystem CVoltSystem
     module  Sources/VoltKit/Trust            VoltTrust                 VoltCore VoltOCI VoltSigning VoltSystem VoltYAML
@@ -35,16 +37,16 @@ let modules = """
     static  Sources/volt                     volt                      VoltCore VoltPlugin CVoltSystem
     program Sources/volt-cas/CLI             volt-cas                  CasExchange VoltArchive VoltCLI VoltCore VoltStore VoltSystem ArgumentParser
     module  Sources/volt-cas/Exchange        CasExchange               VoltArchive VoltCore VoltOCI VoltStore VoltSystem CVoltSystem
-    program Sources/volt-container/CLI       volt-container            ContainerEngine VoltCLI VoltCore VoltSystem VoltWorkload ArgumentParser
-    module  Sources/volt-container/Engine    ContainerEngine           ContainerSandbox ContainerSecrets ContainerTransfer VoltArchive VoltCore VoltCrypto VoltManifest VoltOCI VoltSandbox VoltSigning VoltStore VoltSystem VoltTrust VoltWorkload CVoltSystem
-    module  Sources/volt-container/Sandbox   ContainerSandbox          VoltCore VoltSandbox VoltSystem CVoltSystem
+    program Sources/volt-container/CLI       volt-container            ContainerEngine VoltCLI VoltCore VoltSupervise VoltSystem VoltWorkload ArgumentParser
+    module  Sources/volt-container/Engine    ContainerEngine           ContainerSandbox ContainerSecrets ContainerTransfer VoltArchive VoltCore VoltCrypto VoltManifest VoltOCI VoltPorts VoltSandbox VoltSigning VoltStore VoltSupervise VoltSystem VoltTrust VoltWorkload CVoltSystem
+    module  Sources/volt-container/Sandbox   ContainerSandbox          VoltCore VoltSandbox VoltSupervise VoltSystem VoltWorkload CVoltSystem
     module  Sources/volt-container/Secrets   ContainerSecrets          VoltCore VoltCrypto VoltSystem VoltWorkload VoltYAML
     module  Sources/volt-container/Transfer  ContainerTransfer         VoltOCI
-    program Sources/volt-container/decrypt   volt-container--decrypt   ContainerSandbox ContainerSecrets VoltCore VoltSystem VoltWorkload CVoltSystem
-    static  Sources/volt-container/init      volt-container--init      ContainerSandbox VoltCore VoltSandbox VoltSystem CVoltSystem
-    static  Sources/volt-container/port      volt-container--port      ContainerSandbox VoltCore VoltSystem CVoltSystem
+    program Sources/volt-container/decrypt   volt-container--decrypt   ContainerSandbox ContainerSecrets VoltCore VoltSandbox VoltSystem VoltWorkload
+    static  Sources/volt-container/init      volt-container--init      ContainerSandbox VoltCore VoltSandbox VoltSupervise VoltSystem VoltWorkload CVoltSystem
+    static  Sources/volt-container/port      volt-container--port      VoltPorts
     program Sources/volt-container/registry  volt-container--registry  ContainerTransfer VoltCore VoltOCI VoltRegistry VoltSigning VoltSystem
-    static  Sources/volt-container/run       volt-container--run       ContainerSandbox VoltCore VoltSandbox VoltSystem CVoltSystem
+    static  Sources/volt-container/run       volt-container--run       ContainerSandbox VoltCore VoltPorts VoltSandbox VoltSupervise VoltSystem VoltWorkload CVoltSystem
     program Sources/volt-demo                volt-demo                 VoltCLI VoltCore VoltCrypto VoltSystem VoltTestKit ArgumentParser
     program Sources/volt-gitops/CLI          volt-gitops               GitopsEngine GitopsNotifications GitopsSource VoltCLI VoltCore VoltSystem ArgumentParser
     module  Sources/volt-gitops/Engine       GitopsEngine              GitopsNotifications GitopsSource VoltCore VoltCrypto VoltManifest VoltPages VoltSQLite VoltServer VoltSystem VoltTrust VoltWorkload VoltWorkloadTool VoltYAML CVoltSystem
@@ -58,13 +60,14 @@ let modules = """
     program Sources/volt-service/CLI         volt-service              ServiceEngine VoltCLI VoltCore VoltSystem ArgumentParser
     module  Sources/volt-service/Engine      ServiceEngine             VoltCore VoltPlugin VoltSystem
     module  Tests/FuzzTargets                FuzzTargets               ContainerSecrets GitopsEngine GitopsSource RegistryAccess RegistryEngine VoltArchive VoltCore VoltCrypto VoltManifest VoltOCI VoltRegistry VoltS3 VoltSigning VoltStore VoltSystem VoltTrust VoltWorkload VoltYAML
+    static  Tests/TestSupervisor             volt-test--run            VoltCore VoltSupervise
     """
 
 /// Each test target in Tests/<name>, and the modules and programs it needs.
 let tests = """
     ContainerApplyTests    ContainerEngine VoltCore VoltSystem VoltTestKit VoltWorkload
     ContainerImageTests    ContainerEngine VoltArchive VoltCore VoltCrypto VoltStore VoltSystem VoltTestKit
-    ContainerRuntimeTests   ContainerEngine ContainerSandbox VoltCore VoltSandbox VoltStore VoltSystem VoltTestKit VoltWorkload
+    ContainerRuntimeTests   ContainerEngine ContainerSandbox VoltCore VoltSandbox VoltStore VoltSupervise VoltSystem VoltTestKit VoltWorkload
     ContainerSecretsTests  ContainerSecrets VoltCore VoltCrypto VoltSystem VoltTestKit VoltWorkload
     ContractTests          VoltSystem VoltTestKit CTestTerminal
     DocsTests              VoltSystem VoltTestKit
@@ -88,10 +91,12 @@ let tests = """
     VoltOCITests           VoltCore VoltOCI
     VoltPasswordTests      VoltCore VoltPassword
     VoltPluginTests        VoltCore VoltPlugin VoltSystem VoltTestKit
+    VoltPortsTests         VoltCore VoltPorts VoltSystem VoltTestKit VoltWorkload
     VoltS3Tests            VoltCore VoltS3 VoltSystem VoltTestKit
     VoltSQLiteTests        VoltCore VoltSQLite VoltSystem VoltTestKit
     VoltServerTests        VoltCore VoltServer VoltSystem VoltTestKit NIOCore
     VoltStoreTests         volt-cas VoltCore VoltCrypto VoltStore VoltSystem VoltTestKit CTestDisk
+    VoltSuperviseTests     VoltCore VoltSupervise VoltSystem VoltTestKit VoltWorkload
     VoltSystemTests        VoltCore VoltSystem VoltTestKit
     VoltTrustTests         VoltCore VoltCrypto VoltOCI VoltSigning VoltTrust
     VoltWorkloadTests      VoltCore VoltManifest VoltWorkload
@@ -146,7 +151,10 @@ func module(_ row: [String]) -> Target {
 }
 
 func test(_ row: [String]) -> Target {
-    let data = ["FuzzTests": "Corpora", "ContainerSecretsTests": "Fixtures", "GitopsServerTests": "Fixtures"]
+    let data = [
+        "FuzzTests": "Corpora", "ContainerRuntimeTests": "Fixtures", "ContainerSecretsTests": "Fixtures",
+        "GitopsServerTests": "Fixtures",
+    ]
     return .testTarget(
         name: row[0], dependencies: needs(row.dropFirst()), path: "Tests/\(row[0])",
         exclude: data[row[0]].map { [$0] } ?? [], swiftSettings: settings)

@@ -45,7 +45,7 @@ struct RealNameTests {
         try host.deploy("1", page: "one")
         #expect(try volt("rm", "--force", "web-1").status == 0)
         #expect(throws: HTTPClient.Failure.self) { try host.page() }
-        let ports = "\(host.scratch.path)/root/run/container/ports"
+        let ports = "\(host.scratch.path)/root/run/ports"
         #expect(try Files.list(ports) == [])
         for entry in try Files.list("/proc") where Int32(entry) != nil {
             let line = (try? Files.read("/proc/\(entry)/cmdline", limit: 1 << 16)) ?? []

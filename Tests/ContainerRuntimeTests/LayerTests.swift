@@ -127,14 +127,14 @@ struct LayerTests {
         let store = try ContentStore.create("\(host.scratch.path)/store")
         var options = IngestOptions()
         options.representation = .bare
-        var settings = Settings()
-        for name in ["stage", "upper", "work"] { settings.add(name, "\(host.scratch.path)/\(name)") }
+        let root = host.scratch.path
+        var settings = RootSettings(stage: "\(root)/stage", upper: "\(root)/upper", work: "\(root)/work")
         for name in ["top", "low"] {
             let tree = try store.addTree("\(host.scratch.path)/\(name)", options: options)
-            settings.add("lower", Settings.names + (try store.prepareMount(of: tree.digest)))
+            settings.layers.layers.append(.names(try store.prepareMount(of: tree.digest)))
         }
-        settings.add("objects", store.objects)
-        settings.add("names-from", source)
+        settings.layers.objects = store.objects
+        settings.layers.source = NamesImage.Source(rawValue: source)
         try Files.replace("\(host.scratch.path)/settings", with: try settings.encoded())
         let result = try host.run.run(["volt-container--run", "probe", "\(host.scratch.path)/settings"])
         #expect(result.status == 0, "\(result)")

@@ -28,6 +28,10 @@ struct ManyLayersTests {
         try #require(result.status == 0, "\(result)")
     }
 
+    private var root: RootSettings {
+        RootSettings(stage: "\(directory)/stage", upper: "\(directory)/upper", work: "\(directory)/work")
+    }
+
     @Test(
         "an image of 127 layers runs with all of them, as trees and through loop devices, and is built upon")
     func trees() throws {
@@ -38,11 +42,12 @@ struct ManyLayersTests {
 
         try #require(try host.volt("create", "--name", "c", "many", "true").status == 0)
         try shell("mkdir stage upper work")
-        var settings = try Settings(
+        let made = try RunSettings(
             decoding: try Files.read("\(directory)/root/lib/container/containers/c/run"))
-        #expect(settings.all("lower").count == 127)
-        for name in ["stage", "upper", "work"] { settings.set(name, all: ["\(directory)/\(name)"]) }
-        settings.set("names-from", all: ["loop"])
+        var settings = root
+        settings.layers = made.root.layers
+        #expect(settings.layers.layers.count == 127)
+        settings.layers.source = .loop
         try Files.replace("\(directory)/settings", with: try settings.encoded())
         let loop = try host.run.run(["volt-container--run", "probe", "\(directory)/settings"])
         #expect(loop.status == 0, "\(loop)")
@@ -76,9 +81,8 @@ struct ManyLayersTests {
     func limit() throws {
         try shell("mkdir stage upper work $(seq -f l%g 501)")
         for count in [500, 501] {
-            var settings = Settings()
-            for name in ["stage", "upper", "work"] { settings.add(name, "\(directory)/\(name)") }
-            settings.add("lower", all: (1...count).map { "\(directory)/l\($0)" })
+            var settings = root
+            settings.layers.layers = (1...count).map { .directory("\(directory)/l\($0)") }
             try Files.replace("\(directory)/settings", with: try settings.encoded())
             let result = try host.run.run(["volt-container--run", "probe", "\(directory)/settings"])
             if count == 500 {

@@ -2,6 +2,9 @@ import ContainerSandbox
 import Testing
 import VoltCore
 import VoltSandbox
+import VoltSupervise
+import VoltSystem
+import VoltTestKit
 import VoltWorkload
 
 @testable import ContainerEngine
@@ -39,7 +42,8 @@ import VoltWorkload
         spec.environment = ["TOKEN": "hunter2\nsecond line", "PATH": "/x"]
         let command = NspawnCommand(spec: spec)
         #expect(!command.argv(nspawn: "n", isThere: { _ in true }).joined().contains("hunter2"))
-        #expect(try command.shimSettings().all("env") == ["PATH=/x", "TOKEN=hunter2\nsecond line"])
+        #expect(
+            try command.shimSettings().confinement.environment == ["PATH=/x", "TOKEN=hunter2\nsecond line"])
         spec.environment["BAD"] = "a\0b"
         #expect(throws: VoltError.self) { try NspawnCommand(spec: spec).shimSettings().encoded() }
     }
@@ -61,6 +65,24 @@ import VoltWorkload
             _ = try? Settings(decoding: Array("volt-settings 1\0".utf8) + noise)
             #expect(throws: VoltError.self) { try Settings(decoding: noise) }
         }
+    }
+
+    @Test(
+        "the settings of the version before are read, and written with the same records",
+        arguments: ["old", "live"])
+    func settingsOfBefore(name: String) throws {
+        let fixture = "\(Golden.root())/Tests/ContainerRuntimeTests/Fixtures/8cc8455/\(name)"
+        func bytes(_ file: String) throws -> [UInt8] {
+            try Files.read("\(fixture)/\(file)").map { $0 == 10 ? 0 : $0 }
+        }
+        func records(_ bytes: [UInt8]) throws -> [String] {
+            try Settings(decoding: bytes).records.map { "\($0.key)=\($0.value)" }
+        }
+        let run = try RunSettings(decoding: try bytes("run"))
+        #expect(try records(run.encoded()).sorted() == records(bytes("run")).sorted())
+        #expect(run.supervise.restart == (name == "live" ? .always : .no))
+        let told = try InitSettings(decoding: try bytes("init"))
+        #expect(try records(told.encoded()) == records(bytes("init")))
     }
 
     @Test("a status record has one size, whatever its message")

@@ -22,7 +22,7 @@ public enum Capabilities {
         "net_raw", "sys_chroot", "mknod", "audit_write", "setfcap",
     ])
 
-    /// What the shim needs to become the user of the payload and to pass signals on.
+    /// The set that process 1 of a container needs to become the user of the payload and to pass signals on.
     public static let shim = mask(of: ["kill", "setgid", "setuid", "setpcap"])
 
     private static func mask(of list: [String]) -> UInt64 {

@@ -9,6 +9,7 @@ public import VoltCore
 /// | state | `/var/lib/volt/<tool>` | `$XDG_STATE_HOME/volt/<tool>` | `DIR/lib/<tool>` |
 /// | cache | `/var/cache/volt/<tool>` | `$XDG_CACHE_HOME/volt/<tool>` | `DIR/cache/<tool>` |
 /// | runtime | `/run/volt/<tool>` | `$XDG_RUNTIME_DIR/volt/<tool>` | `DIR/run/<tool>` |
+/// | runtime of the host | `/run/volt` | `$XDG_RUNTIME_DIR/volt` | `DIR/run` |
 public struct HostPaths: Sendable, Equatable {
     /// Whether the effective user is root.
     public static var runsAsRoot: Bool { geteuid() == 0 }
@@ -21,6 +22,8 @@ public struct HostPaths: Sendable, Equatable {
     public let cache: String
     /// Sockets, process ids and locks: gone after a reboot, except under `VOLT_ROOT`.
     public let runtime: String
+    /// The directory that the runtime directories of the tools are in, for what belongs to the host and not to a tool.
+    public let hostRuntime: String
 
     /// - Parameters:
     ///   - tool: the name behind `volt-`, such as `gitops`.
@@ -38,14 +41,16 @@ public struct HostPaths: Sendable, Equatable {
             configuration = "\(base)/etc"
             state = "\(base)/lib/\(tool)"
             cache = "\(base)/cache/\(tool)"
-            runtime = "\(base)/run/\(tool)"
+            hostRuntime = "\(base)/run"
+            runtime = "\(hostRuntime)/\(tool)"
             return
         }
         if isRoot {
             configuration = "/etc/volt"
             state = "/var/lib/volt/\(tool)"
             cache = "/var/cache/volt/\(tool)"
-            runtime = "/run/volt/\(tool)"
+            hostRuntime = "/run/volt"
+            runtime = "\(hostRuntime)/\(tool)"
             return
         }
         func base(_ variable: String, _ fallback: String) throws(VoltError) -> String {
@@ -59,8 +64,10 @@ public struct HostPaths: Sendable, Equatable {
         state = try base("XDG_STATE_HOME", ".local/state") + "/volt/\(tool)"
         cache = try base("XDG_CACHE_HOME", ".cache") + "/volt/\(tool)"
         if let value = environment["XDG_RUNTIME_DIR"], value.hasPrefix("/") {
-            runtime = "\(value)/volt/\(tool)"
+            hostRuntime = "\(value)/volt"
+            runtime = "\(hostRuntime)/\(tool)"
         } else {
+            hostRuntime = "\(Files.parent(of: cache))/run"
             runtime = "\(cache)/run"
         }
     }

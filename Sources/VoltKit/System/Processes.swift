@@ -86,22 +86,22 @@ public enum Processes {
     }
 
     /// Whether a process with this id exists and is not a zombie.
-    public static func isAlive(_ pid: Int32) -> Bool {
-        guard let status = try? Files.read("/proc/\(pid)/stat", limit: 4096),
-            let end = status.lastIndex(of: UInt8(ascii: ")")), end + 2 < status.count
-        else { return false }
-        return status[end + 2] != UInt8(ascii: "Z")
-    }
+    public static func isAlive(_ pid: Int32) -> Bool { field(3, of: pid).map { $0 != "Z" } ?? false }
 
-    /// When a process started, in clock ticks after boot (field 22 of proc(5) stat): with the process
-    /// id it names one process for as long as the machine is up.
-    public static func startTime(_ pid: Int32) -> UInt64? {
+    /// When a process started, in clock ticks after boot: with the process id it names one process for as long as the
+    /// machine is up.
+    public static func startTime(_ pid: Int32) -> UInt64? { field(22, of: pid).flatMap { UInt64($0) } }
+
+    /// The process that started a process, or took it over.
+    public static func parent(of pid: Int32) -> Int32? { field(4, of: pid).flatMap { Int32($0) } }
+
+    /// A field of proc(5) stat, by its number there; only those after the name, which may have blanks.
+    private static func field(_ number: Int, of pid: Int32) -> String? {
         guard let status = try? Files.read("/proc/\(pid)/stat", limit: 4096),
             let end = status.lastIndex(of: UInt8(ascii: ")"))
         else { return nil }
         let fields = status[(end + 1)...].split(separator: UInt8(ascii: " "))
-        guard fields.count > 19 else { return nil }
-        return UInt64(String(decoding: fields[19], as: UTF8.self))
+        return fields.count > number - 3 ? String(decoding: fields[number - 3], as: UTF8.self) : nil
     }
 
     /// The absolute path of this program (`/proc/self/exe`).

@@ -2,6 +2,7 @@ internal import ContainerEngine
 internal import Glibc
 internal import VoltCLI
 internal import VoltCore
+internal import VoltSupervise
 internal import VoltSystem
 
 /// Prints what a container prints, until it has ended.

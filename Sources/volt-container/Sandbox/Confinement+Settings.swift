@@ -1,10 +1,11 @@
 public import VoltCore
 public import VoltSandbox
+internal import VoltWorkload
 
 /// Who runs what, as the engine tells the helpers.
 extension Confinement {
     /// Reads the keys `arg`, `env`, `user`, `directory`, `capabilities` and `added`.
-    public init(_ settings: Settings) throws(VoltError) {
+    init(_ settings: Settings) throws(VoltError) {
         try self.init(
             command: settings.all("arg"), environment: settings.all("env"), user: settings.text("user"),
             directory: settings.text("directory"), capabilities: settings.number("capabilities"),
@@ -12,7 +13,7 @@ extension Confinement {
     }
 
     /// Writes the same.
-    public func add(to settings: inout Settings) {
+    func add(to settings: inout Settings) {
         settings.add("arg", all: command)
         settings.add("env", all: environment)
         settings.add("user", user)

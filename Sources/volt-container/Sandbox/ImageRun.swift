@@ -2,8 +2,9 @@ internal import CVoltSystem
 internal import Glibc
 public import VoltCore
 internal import VoltSystem
+internal import VoltWorkload
 
-/// What an image has below /run, where systemd-nspawn puts an empty file system in memory.
+/// The files of an image below /run, where systemd-nspawn puts an empty file system in memory.
 ///
 /// The helper that starts nspawn has it mounted somewhere else in the container, and process 1 copies it from there to
 /// /run; in a step of a build, whose writes are to stay, process 1 puts the directory itself there.
@@ -13,7 +14,7 @@ public struct ImageRun: Sendable {
     /// Whether what is written below /run belongs to the container's layer.
     public let stays: Bool
 
-    /// What it may come to: it is kept in memory.
+    /// The most that is taken: it is kept in memory.
     private static let limits = TreeDuplicate.Limits(entries: 100_000, bytes: 256 << 20)
 
     /// - Parameter stays: see the property.
@@ -24,14 +25,14 @@ public struct ImageRun: Sendable {
     }
 
     /// Reads the keys `image-run` and `run-stays`; nil when there are none.
-    public init?(_ settings: Settings) {
+    init?(_ settings: Settings) {
         guard let place = settings.optional("image-run") else { return nil }
         self.place = place
         stays = settings.flag("run-stays")
     }
 
     /// Tells process 1.
-    public func add(to settings: inout Settings) {
+    func add(to settings: inout Settings) {
         settings.add("image-run", place)
         settings.add("run-stays", stays ? "1" : "0")
     }

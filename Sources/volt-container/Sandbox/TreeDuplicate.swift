@@ -11,7 +11,7 @@ internal import VoltSystem
 /// `TreeCopy` of VoltArchive does the same for images in a store, and needs libarchive, which process 1 and the helpers do
 /// not link.
 public struct TreeDuplicate {
-    /// What a copy may come to.
+    /// The most that a copy may be.
     public struct Limits: Sendable {
         /// Files, directories and links.
         public var entries: Int

@@ -1,34 +1,32 @@
-import CVoltSystem
 import ContainerSandbox
 import ContainerSecrets
 import FoundationEssentials
 import Glibc
 import VoltCore
+import VoltSandbox
 import VoltSystem
 import VoltWorkload
 
-// volt-container--decrypt: decrypts the secrets of a container. It reads settings from standard input:
-// `identity`, the file with the keys, and for each secret a `secret` as JSON. It prints settings: for each
-// variable an `env`, for each file a `file` with mode, owner, group and the bytes in hexadecimal digits.
+// volt-container--decrypt: decrypts the secrets of a container. It reads a `DecryptRequest` from standard
+// input and prints a `DecryptAnswer`.
 
 do throws(VoltError) {
     // The plain texts must not end in a file after a crash.
-    _ = volt_set_dumpable(0)
-    let settings = try Settings(decoding: try Files.read("/dev/stdin", limit: Settings.limit))
+    try HelperRights.forbidDump()
+    let request = try DecryptRequest(decoding: try Files.read("/dev/stdin", limit: DecryptAnswer.limit))
     var secrets: [Secret] = []
-    for text in settings.all("secret") {
+    for text in request.secrets {
         guard let secret = try? JSONDecoder().decode(Secret.self, from: Data(text.utf8)) else {
             throw VoltError(.failed, "a secret of the container is of another version")
         }
         secrets.append(secret)
     }
-    let opened = try OpenedSecrets(secrets, keys: AgeKeys(path: try settings.text("identity")))
-    var answer = Settings()
-    answer.add("env", all: opened.variables.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" })
-    for file in opened.files {
-        let placement = file.placement
-        answer.add(
-            "file", "\(placement.mode) \(placement.uid) \(placement.gid) \(Hex.encode(file.bytes))")
+    let opened = try OpenedSecrets(secrets, keys: AgeKeys(path: request.identity))
+    var answer = DecryptAnswer()
+    answer.variables = opened.variables.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
+    answer.files = opened.files.map {
+        let placement = $0.placement
+        return .init(mode: placement.mode, owner: placement.uid, group: placement.gid, bytes: $0.bytes)
     }
     try StandardOutput.write(answer.encoded())
 } catch {

@@ -3,7 +3,9 @@ internal import ContainerSandbox
 internal import Glibc
 internal import VoltCore
 internal import VoltSandbox
+internal import VoltSupervise
 internal import VoltSystem
+internal import VoltWorkload
 
 /// Process 1: one payload, its signals and its health.
 struct Shim {
@@ -14,13 +16,12 @@ struct Shim {
     private var status = PayloadStatus()
     private var payload: pid_t = 0
 
-    init(_ settings: Settings) throws(VoltError) {
-        var confinement = try Confinement(settings)
+    init(_ settings: InitSettings) throws(VoltError) {
+        var confinement = settings.confinement
         identity = try confinement.resolveUser()
         self.confinement = confinement
-        stopSignal = try settings.number("stop-signal")
-        guard (1...64).contains(stopSignal) else { throw VoltError(.failed, "\(stopSignal) is not a signal") }
-        health = try HealthLoop(settings)
+        stopSignal = settings.stopSignal
+        health = settings.health.map { HealthLoop($0) }
         try confinement.confineSelf()
     }
 
@@ -39,7 +40,7 @@ struct Shim {
         status.health = health == nil ? .none : .starting
         status.write(to: statusDescriptor)
         while true {
-            let number = volt_wait_signal(health?.wait(now: monotonic()) ?? -1)
+            let number = volt_wait_signal(health?.wait(now: HealthLoop.now) ?? -1)
             if number == SIGCHLD {
                 if let code = reap() {
                     status.phase = .exited
@@ -85,24 +86,18 @@ struct Shim {
             guard pid > 0 else { return code }
             let ended = volt_exited(value) != 0 ? volt_exit_status(value) : 128 + volt_term_signal(value)
             if pid == payload { code = ended }
-            if health?.ended(pid, code: ended, now: monotonic(), status: &status) == true {
+            if health?.ended(pid, code: ended, now: HealthLoop.now, status: &status) == true {
                 status.write(to: statusDescriptor)
             }
         }
     }
 
     private mutating func tick() {
-        if health?.tick(now: monotonic(), confinement: confinement, identity: identity, status: &status)
-            == true
-        {
-            status.write(to: statusDescriptor)
+        var (check, identity) = (confinement, identity)
+        let changed = health?.tick(now: HealthLoop.now, status: &status) { command in
+            check.command = command
+            return check.become(identity).code
         }
+        if changed == true { status.write(to: statusDescriptor) }
     }
-}
-
-/// Milliseconds of the clock that is never set.
-func monotonic() -> Int64 {
-    var time = timespec()
-    clock_gettime(CLOCK_MONOTONIC, &time)
-    return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
 }

@@ -2,6 +2,7 @@ internal import CVoltSystem
 internal import ContainerSandbox
 internal import Glibc
 internal import VoltCore
+internal import VoltSupervise
 internal import VoltSystem
 
 // volt-container--init: process 1 of a container. It reads its settings from descriptor 3 and reports to
@@ -18,7 +19,7 @@ func readAll(_ descriptor: Int32) throws(VoltError) -> [UInt8] {
         let count = read(descriptor, &buffer, buffer.count)
         if count < 0 { throw SystemError.current.during("cannot read the settings") }
         if count == 0 { return bytes }
-        guard bytes.count + count <= Settings.limit else {
+        guard bytes.count + count <= InitSettings.limit else {
             throw VoltError(.failed, "the settings are larger than 2M")
         }
         bytes += buffer[..<count]
@@ -31,7 +32,7 @@ func complain(_ message: String) {
 }
 
 do throws(VoltError) {
-    let settings = try Settings(decoding: try readAll(settingsDescriptor))
+    let settings = try InitSettings(decoding: try readAll(settingsDescriptor))
     close(settingsDescriptor)
     _ = volt_set_cloexec(statusDescriptor, 1)
     // nspawn's death, by whatever signal, ends the container; and nothing in the container may look into
@@ -39,8 +40,8 @@ do throws(VoltError) {
     guard volt_die_with_parent() == 0, volt_set_dumpable(0) == 0, volt_block_all_signals() == 0 else {
         throw SystemError.current.during("cannot prepare process 1")
     }
-    try ControlGroupTree.makeReadOnly(except: settings.all("writable"))
-    try ImageRun(settings)?.take()
+    try ControlGroupTree.makeReadOnly(except: settings.writable)
+    try settings.imageRun?.take()
     var shim = try Shim(settings)
     exit(shim.run())
 } catch {

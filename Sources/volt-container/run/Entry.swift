@@ -3,25 +3,28 @@ internal import ContainerSandbox
 internal import Glibc
 internal import VoltCore
 internal import VoltSandbox
+internal import VoltSupervise
 internal import VoltSystem
 
 /// A command in a container that runs: it joins the groups and namespaces of process 1 and gets exactly
 /// what the payload has, no capability more.
 struct Entry {
-    private let settings: Settings
+    private let settings: ExecSettings
     private var confinement: Confinement
 
-    init(_ settings: Settings) throws(VoltError) {
+    init(_ settings: ExecSettings) throws(VoltError) {
         self.settings = settings
-        confinement = try Confinement(settings)
+        confinement = settings.confinement
+        confinement.environment = try PayloadSecrets(settings.secrets)
+            .added(to: confinement.environment, except: settings.explicit)
     }
 
     /// Runs the command.
     ///
     /// - Returns: its exit code, or 128 and the number of the signal that ended it.
     mutating func run() throws(VoltError) -> Int32 {
-        let leader: Int32 = try settings.number("leader")
-        if !settings.flag("stdin") {
+        let leader = settings.leader
+        if !settings.readsInput {
             let null = volt_open("/dev/null", O_RDONLY, 0)
             dup2(null, 0)
             close(null)
@@ -34,7 +37,7 @@ struct Entry {
         // By their files: the paths of the host are gone once the namespaces are joined.
         var groups: [Int32] = []
         var freezers: [Int32] = []
-        for group in settings.all("group") {
+        for group in settings.groups {
             let descriptor = volt_open(group, O_WRONLY, 0)
             guard descriptor >= 0 else { throw SystemError.current.during("cannot open '\(group)'") }
             groups.append(descriptor)
@@ -47,7 +50,7 @@ struct Entry {
             throw SystemError.current.during("cannot enter the container")
         }
         // One of the container's own, so that the command finds it below /dev/pts.
-        let terminal = settings.flag("terminal") ? try Terminal() : nil
+        let terminal = settings.hasTerminal ? try Terminal() : nil
         let child = volt_fork()
         if child == 0 { become(terminal, groups, process) }
         guard child > 0 else { throw SystemError.current.during("cannot start a process") }

@@ -8,7 +8,7 @@ internal import VoltSystem
 /// What the child of the supervisor does to become systemd-nspawn: a mount namespace of its own
 /// with the root file system and everything that is mounted into it below /run, then exec.
 struct Launch {
-    let settings: Settings
+    let settings: RunSettings
     let secrets: PayloadSecrets
     let shimSettings: Int32
     let status: Int32
@@ -23,7 +23,7 @@ struct Launch {
         guard volt_unshare_mounts() == 0, volt_mounts_enslave() == 0 else {
             throw SystemError.current.during("cannot make a mount namespace")
         }
-        let words = try prepare(try settings.text("stage"))
+        let words = try prepare(settings.root.stage)
         // Old kernels mount layers through loop devices.
         try devices.restrict()
         try execute(words)
@@ -37,7 +37,7 @@ struct Launch {
         for name in ["m", "systemd", "systemd/inaccessible", "lock", "host"] {
             try Files.makeDirectory("\(stage)/\(name)")
         }
-        for (index, mount) in settings.all("mount").enumerated() {
+        for (index, mount) in settings.mounts.enumerated() {
             let parts = mount.split(separator: ":", maxSplits: 1).map(String.init)
             guard parts.count == 2 else { throw VoltError(.failed, "'\(mount)' is not a mount") }
             var flags = 0
@@ -52,8 +52,8 @@ struct Launch {
             }
             try bind(parts[1], "\(stage)/m/\(index)", flags: UInt64(flags))
         }
-        try secrets.writeFiles("\(stage)/m", from: settings.all("mount").count)
-        try RootFileSystem(settings: settings, stage: stage).mount()
+        try secrets.writeFiles("\(stage)/m", from: settings.mounts.count)
+        try RootFileSystem(settings: settings.root).mount()
         // An image of one static program has none of these, and nspawn cannot make them in a read-only root.
         for name in ["proc", "sys", "dev", "run", "usr"] { mkdir("\(stage)/root/\(name)", 0o755) }
         let words = try bindImageRun("\(stage)/root", "\(stage)/m/run")
@@ -119,7 +119,7 @@ struct Launch {
         let root = volt_open(rootPath, O_RDONLY | O_DIRECTORY, 0)
         guard root >= 0 else { throw SystemError.current.during("cannot open the root of the container") }
         defer { close(root) }
-        for (index, target) in settings.all("target").enumerated() {
+        for (index, target) in settings.targets.enumerated() {
             // nspawn puts a file system of its own over /run, and makes what is below it.
             if target.hasPrefix("/run/") { continue }
             let parts = target.split(separator: "/").map(String.init)
@@ -177,12 +177,12 @@ struct Launch {
         // run in the place of the shim, with capabilities and system calls that no payload has.
         let name = (0..<2).map { _ in String(UInt64.random(in: 0...UInt64.max), radix: 36) }.joined()
         let shim = "/run/volt-init-\(name)"
-        let words = settings.all("argv") + more + ["--bind-ro=/run/m/0:\(shim)", shim]
+        let words = settings.argv + more + ["--bind-ro=/run/m/0:\(shim)", shim]
         let argv = words.map { strdup($0) } + [nil]
-        let variables = settings.all("env") + ["LISTEN_FDS=2", "LISTEN_PID=\(getpid())"]
+        let variables = settings.environment + ["LISTEN_FDS=2", "LISTEN_PID=\(getpid())"]
         let envp = variables.map { strdup($0) } + [nil]
         guard let program = argv[0] else { throw VoltError(.failed, "the settings name no program") }
         execve(program, argv, envp)
-        throw SystemError.current.during("cannot run '\(settings.all("argv").first ?? "")'")
+        throw SystemError.current.during("cannot run '\(settings.argv.first ?? "")'")
     }
 }

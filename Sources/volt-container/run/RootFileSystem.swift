@@ -9,9 +9,9 @@ internal import VoltSystem
 /// A layer is a directory, or the EROFS image of a tree whose files lie in the content store: then nothing is copied
 /// or linked, and containers share the pages of the files that their images have in common.
 struct RootFileSystem {
-    let settings: Settings
-    /// A tmpfs of this mount namespace.
-    let stage: String
+    /// The stage is a tmpfs of this mount namespace.
+    let settings: RootSettings
+    private var stage: String { settings.stage }
 
     /// `OVL_MAX_STACK` of Linux: the most layers that one overlayfs has.
     private static let layerLimit = 500
@@ -19,8 +19,8 @@ struct RootFileSystem {
     /// Mounts it at `root` of the stage.
     func mount() throws(VoltError) {
         for name in ["root", "l"] { try Files.makeDirectory("\(stage)/\(name)") }
-        let lowers = settings.all("lower")
-        let limit = Self.layerLimit - (settings.optional("objects") == nil ? 0 : 1)
+        let lowers = settings.layers.layers
+        let limit = Self.layerLimit - (settings.layers.objects == nil ? 0 : 1)
         guard lowers.count <= limit else {
             throw VoltError(
                 .failed,
@@ -34,15 +34,14 @@ struct RootFileSystem {
         defer { close(before) }
         guard chdir("\(stage)/l") == 0 else { throw SystemError.current.during("cannot enter '\(stage)/l'") }
         defer { _ = fchdir(before) }
-        try link(try settings.text("upper"), "\(stage)/l/upper")
-        try link(try settings.text("work"), "\(stage)/l/work")
-        guard lowers.contains(where: { $0.hasPrefix(Settings.names) }) else {
-            for (index, lower) in lowers.enumerated() { try link(lower, "\(stage)/l/\(index)") }
+        try link(settings.upper, "\(stage)/l/upper")
+        try link(settings.work, "\(stage)/l/work")
+        guard let objects = settings.layers.objects else {
+            for (index, lower) in lowers.enumerated() { try place(lower, index, from: nil) }
             return try overlay("root", lowers.indices.map(String.init), [], "")
         }
-        try link(try settings.text("objects"), "\(stage)/l/objects")
-        let source = settings.optional("names-from").flatMap(NamesImage.Source.init)
-        do throws(VoltError) { try mount(lowers, from: source) } catch {
+        try link(objects, "\(stage)/l/objects")
+        do throws(VoltError) { try mount(lowers, from: settings.layers.source) } catch {
             // Some kernels count an image that is read from its file as one more file system on the others.
             for name in ["root", "l/base"] + lowers.indices.map({ "l/\($0)" }) {
                 umount2("\(stage)/\(name)", Int32(MNT_DETACH))
@@ -54,16 +53,20 @@ struct RootFileSystem {
         }
     }
 
-    private func mount(_ lowers: [String], from source: NamesImage.Source?) throws(VoltError) {
-        for (index, lower) in lowers.enumerated() {
-            let place = "\(stage)/l/\(index)"
-            if lower.hasPrefix(Settings.names) {
-                try Files.makeDirectory(place)
-                try NamesImage.mount(String(lower.dropFirst(Settings.names.count)), at: place, from: source)
-            } else {
-                try link(lower, place)
-            }
+    private func place(_ lower: LayerMounts.Layer, _ index: Int, from source: NamesImage.Source?)
+        throws(VoltError)
+    {
+        let path = "\(stage)/l/\(index)"
+        switch lower {
+        case .directory(let directory): try link(directory, path)
+        case .names(let image):
+            try Files.makeDirectory(path)
+            try NamesImage.mount(image, at: path, from: source)
         }
+    }
+
+    private func mount(_ lowers: [LayerMounts.Layer], from source: NamesImage.Source?) throws(VoltError) {
+        for (index, lower) in lowers.enumerated() { try place(lower, index, from: source) }
         // Two, since only the lower one may know of files without bytes: what the payload writes is whole by itself.
         try Files.makeDirectory("\(stage)/l/base")
         try overlay("l/base", lowers.indices.map(String.init), ["objects"], "metacopy=on,redirect_dir=on,")
@@ -94,15 +97,15 @@ extension RootFileSystem {
     /// Mounts it for this process alone, with which everything goes.
     ///
     /// - Returns: its root, opened.
-    static func mounted(_ settings: Settings) throws(VoltError) -> Int32 {
+    static func mounted(_ settings: RootSettings) throws(VoltError) -> Int32 {
         guard volt_unshare_mounts() == 0, volt_mounts_enslave() == 0 else {
             throw SystemError.current.during("cannot make a mount namespace")
         }
-        let stage = try settings.text("stage")
+        let stage = settings.stage
         guard volt_mount("tmpfs", stage, "tmpfs", "mode=755") == 0 else {
             throw SystemError.current.during("cannot mount tmpfs on '\(stage)'")
         }
-        try RootFileSystem(settings: settings, stage: stage).mount()
+        try RootFileSystem(settings: settings).mount()
         let root = volt_open("\(stage)/root", O_RDONLY | O_DIRECTORY, 0)
         guard root >= 0 else { throw SystemError.current.during("cannot open '\(stage)/root'") }
         return root

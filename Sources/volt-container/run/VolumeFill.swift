@@ -6,13 +6,14 @@ internal import VoltSystem
 
 /// Fills new volumes with what the image has where they will be mounted. Its mounts go with this process.
 struct VolumeFill {
-    let settings: Settings
+    let settings: FillSettings
 
-    /// Copies what is at each `fill` of the root file system to the directory that is the `fill-to` of the same place.
+    /// Copies what the root file system has at the target of each volume to its directory.
     func run() throws(VoltError) {
-        let root = try RootFileSystem.mounted(settings)
+        let root = try RootFileSystem.mounted(settings.root)
         defer { close(root) }
-        for (target, path) in zip(settings.all("fill"), settings.all("fill-to")) {
+        for volume in settings.volumes {
+            let (target, path) = (volume.target, volume.directory)
             let source = volt_open_in_root(root, target, O_RDONLY | O_DIRECTORY, 0)
             guard source >= 0 else {
                 // The image has nothing there, or what no volume can begin with.

@@ -2,7 +2,9 @@ internal import CVoltSystem
 internal import ContainerSandbox
 internal import Glibc
 internal import VoltCore
+internal import VoltSupervise
 internal import VoltSystem
+internal import VoltWorkload
 
 // volt-container--run: the processes around a container that must have one thread, since namespaces belong
 // to threads.
@@ -25,15 +27,11 @@ do throws(VoltError) {
     let settings = try Settings(decoding: try Files.read(words[2], limit: Settings.limit))
     switch words[1] {
     case "supervise", "foreground":
-        do throws(VoltError) {
-            var supervisor = try Supervisor(settings, keepsOutput: words[1] == "supervise")
-            exit(try supervisor.run())
-        } catch {
-            // Whoever waits for the start reads it here.
-            let failure = PayloadStatus(phase: .failed, code: 125, message: error.message)
-            try Files.replaceUnsynced("\(try settings.text("directory"))/status", with: failure.encoded)
-            throw error
-        }
+        let run = try RunSettings(settings)
+        exit(
+            try SupervisorProgram.run(
+                run.supervise, keepsOutput: words[1] == "supervise", speaker: "volt container"
+            ) { () throws(VoltError) in ContainerLauncher(run) })
     case "exec":
         // They hold variables, and belong to this one command.
         unlink(words[2])
@@ -41,14 +39,14 @@ do throws(VoltError) {
         guard volt_set_dumpable(0) == 0, volt_runs_read_only() != 0 else {
             throw VoltError(.failed, "'\(words[0])' was not started read-only, as what enters a container is")
         }
-        var entry = try Entry(try PayloadSecrets(settings).added(to: settings))
+        var entry = try Entry(try ExecSettings(settings))
         exit(try entry.run())
     case "fill", "probe":
         do throws(VoltError) {
             if words[1] == "fill" {
-                try VolumeFill(settings: settings).run()
+                try VolumeFill(settings: try FillSettings(settings)).run()
             } else {
-                _ = try RootFileSystem.mounted(settings)
+                _ = try RootFileSystem.mounted(try RootSettings(settings))
             }
         } catch {
             let line = Array("\(error.message)\n".utf8)

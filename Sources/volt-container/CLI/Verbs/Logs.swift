@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import ContainerEngine
 internal import VoltCLI
 internal import VoltCore
+internal import VoltSupervise
 internal import VoltSystem
 
 struct Logs: ParsableCommand {

@@ -42,9 +42,9 @@ extension ImageStore {
         let directory = try makeTemporary()
         defer { try? Files.removeTree(directory) }
         for name in ["upper", "work", "stage"] { try Files.makeDirectory("\(directory)/\(name)") }
-        var settings = Settings()
-        for name in ["upper", "work", "stage"] { settings.add(name, "\(directory)/\(name)") }
-        for (key, value) in try mounts(of: [tree.description]) { settings.add(key, value) }
+        var settings = RootSettings(
+            stage: "\(directory)/stage", upper: "\(directory)/upper", work: "\(directory)/work")
+        settings.layers = try mounts(of: [tree.description])
         try Files.replaceUnsynced("\(directory)/settings", with: try settings.encoded())
         var lines: [String] = []
         let outcome = try Child.start(

@@ -76,23 +76,19 @@ extension ImageStore {
         return MergedView(layers: layers)
     }
 
-    /// The settings by which the helper mounts layers; the images of the names of trees are made when they are not
-    /// there.
-    func mounts(of lowers: [String]) throws(VoltError) -> [(key: String, value: String)] {
-        var settings: [(key: String, value: String)] = []
+    /// How the helper mounts layers; the images of the names of trees are made when they are not there.
+    func mounts(of lowers: [String]) throws(VoltError) -> LayerMounts {
+        var mounts = LayerMounts()
         for lower in lowers {
             guard let tree = try? Digest(lower) else {
-                settings.append(("lower", lower))
+                mounts.layers.append(.directory(lower))
                 continue
             }
             let contents = try contents()
-            let image = try Self.inStore { try contents.prepareMount(of: tree) }
-            if !settings.contains(where: { $0.key == "objects" }) {
-                settings.append(("objects", contents.objects))
-            }
-            settings.append(("lower", Settings.names + image))
+            mounts.layers.append(.names(try Self.inStore { try contents.prepareMount(of: tree) }))
+            mounts.objects = contents.objects
         }
-        return settings
+        return mounts
     }
 
     /// A fresh directory below tmp, on the file system of the layers.

@@ -1,6 +1,7 @@
 internal import ContainerSandbox
 internal import Glibc
 public import VoltCore
+internal import VoltSupervise
 internal import VoltSystem
 internal import VoltWorkload
 
@@ -18,7 +19,7 @@ extension ContainerRuntime {
         if usesSystemd, spec.limits != ResourceLimits() {
             try Units.enterScope(id(spec.name.text), limits: spec.limits)
         }
-        try create(spec, settings: ["stdin": stdin ? "1" : "0"])
+        try create(spec) { $0.supervise.readsInput = stdin }
         do throws(VoltError) { try fillVolumes(of: spec) } catch {
             if spec.removeWhenDone { try? remove(spec.name, force: true) }
             throw error
@@ -35,8 +36,7 @@ extension ContainerRuntime {
 
     /// Sends a signal to the payload of a container; nothing happens when none runs.
     public func signal(_ name: Name, _ number: Int32) throws(VoltError) {
-        let payload = PayloadStatus(decoding: (try? Files.read("\(directory(name))/status")) ?? [])
-        guard payload?.phase == .running, let leader = try state(name).pid else { return }
+        guard instance(name).status?.phase == .running, let leader = try state(name).pid else { return }
         kill(leader, number)
     }
 
@@ -53,7 +53,7 @@ extension ContainerRuntime {
             try? Files.removeTree(directory)
             try? Files.removeTree(work)
         }
-        try write(spec, to: directory, upper: upper, work: work, settings: ["run-stays": "1"])
+        try write(spec, to: directory, upper: upper, work: work, change: { $0.runStays = true })
         let outcome = try Child.start(helper, ["foreground", "\(directory)/run"], environment: environment)
             .finish(limit: .seconds(3600), stop: { Task.isCancelled }) { stream, line in
                 output(stream.rawValue, line)
@@ -76,8 +76,7 @@ extension ContainerRuntime {
             throw VoltError(.conflict, "container '\(name)' does not run")
         }
         // Until process 1 is its own, what would be entered is half of a container.
-        let payload = PayloadStatus(decoding: (try? Files.read("\(directory(name))/status")) ?? [])
-        guard payload?.phase == .running else {
+        guard instance(name).status?.phase == .running else {
             throw VoltError(
                 .conflict, "container '\(name)' is starting", hint: "run the command again in a moment")
         }
@@ -89,14 +88,15 @@ extension ContainerRuntime {
         let spec = state.spec
         var variables = spec.environment.merging(extra) { $1 }
         if terminal, variables["TERM"] == nil { variables["TERM"] = environment["TERM"] ?? "xterm" }
-        var settings = try NspawnCommand(spec: spec).payload(
-            command, environment: variables, user: user ?? spec.user,
-            workingDirectory ?? spec.workingDirectory)
-        settings.add("stdin", stdin || terminal ? "1" : "0")
-        settings.add("terminal", terminal ? "1" : "0")
-        settings.add("leader", String(leader))
-        settings.add("group", all: ProcessTable.groupFiles(of: leader))
-        try addMadeSecrets(to: &settings, spec, explicit: extra.keys.sorted())
+        var settings = ExecSettings(
+            confinement: try NspawnCommand(spec: spec).payload(
+                command, environment: variables, user: user ?? spec.user,
+                workingDirectory ?? spec.workingDirectory),
+            leader: leader, groups: ProcessTable.groupFiles(of: leader))
+        settings.readsInput = stdin || terminal
+        settings.hasTerminal = terminal
+        settings.secrets = try madeSecrets(of: spec)
+        settings.explicit = extra.keys.sorted()
         let file = "\(paths.runtime)/exec-\(getpid())"
         try Files.replaceUnsynced(file, with: try settings.encoded())
         try Processes.execute(helper, ["exec", file], environment: environment, readOnly: true)

@@ -1,7 +1,9 @@
-internal import ContainerSandbox
 internal import Glibc
 public import VoltCore
+internal import VoltPorts
+internal import VoltSupervise
 internal import VoltSystem
+internal import VoltWorkload
 
 /// How containers go away. A directory is renamed first, in one step: a command that is killed leaves either
 /// the whole container or something that every later command may remove.
@@ -41,9 +43,9 @@ extension ContainerRuntime {
                 try stopLocked(name, atOnce: atOnce)
             }
             // Those of a workload may lead to another container of it.
-            for key in [state.spec.workload?.text, "container.\(name)"].compactMap(\.self)
-            where leads(key, to: name) {
-                try unpublish(key: key)
+            for key in [state.spec.workload?.text, ports.key(of: name.text)].compactMap(\.self)
+            where ports.leads(key, to: name.text) {
+                try ports.close(key)
             }
             try discard(directory(name))
         } catch {

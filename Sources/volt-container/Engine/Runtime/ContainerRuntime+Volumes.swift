@@ -1,6 +1,7 @@
 internal import ContainerSandbox
 internal import Glibc
 internal import VoltCore
+internal import VoltSupervise
 internal import VoltSystem
 internal import VoltWorkload
 
@@ -22,18 +23,16 @@ extension ContainerRuntime {
         // Two starts at once would have the second take the volume from under the first.
         let lock = try FileLock.wait(for: "\(paths.runtime)/volumes.lock")
         sweepVolumes()
-        var settings = try Settings(
-            decoding: try Files.read("\(directory(spec.name))/run", limit: Settings.limit))
+        var settings = FillSettings(root: try runSettings(of: spec.name).root, volumes: [])
         var missing: [String: String] = [:]
         for mount in spec.mounts where isMissing(mount) && missing[mount.source] == nil {
             let path = "\(volumes)/\(Self.newPrefix)\(mount.source)"
             missing[mount.source] = path
             try Files.makeDirectory(path)
             if mount.staysEmpty == true { continue }
-            settings.add("fill", mount.target)
-            settings.add("fill-to", path)
+            settings.volumes.append(.init(target: mount.target, directory: path))
         }
-        if settings.optional("fill") != nil { try fill(settings, for: spec) }
+        if !settings.volumes.isEmpty { try fill(settings, for: spec) }
         for (name, path) in missing {
             try Files.syncTree(path)
             try Files.move(path, to: volume(name))
@@ -47,7 +46,7 @@ extension ContainerRuntime {
         mount.isVolume && !Files.exists(volume(mount.source))
     }
 
-    private func fill(_ settings: Settings, for spec: ContainerSpec) throws(VoltError) {
+    private func fill(_ settings: FillSettings, for spec: ContainerSpec) throws(VoltError) {
         let file = "\(directory(spec.name))/fill"
         try Files.replaceUnsynced(file, with: try settings.encoded())
         defer { unlink(file) }

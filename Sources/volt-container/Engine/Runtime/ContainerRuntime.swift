@@ -2,6 +2,8 @@ internal import ContainerSandbox
 internal import FoundationEssentials
 internal import Glibc
 public import VoltCore
+internal import VoltPorts
+public import VoltSupervise
 public import VoltSystem
 internal import VoltWorkload
 
@@ -50,10 +52,10 @@ public final class ContainerRuntime: Sendable {
     /// Creates a container; it is on disk when this returns.
     ///
     /// - Throws: `VoltError` with code `conflict` when the name is taken.
-    public func create(_ spec: ContainerSpec) throws(VoltError) { try create(spec, settings: [:]) }
+    public func create(_ spec: ContainerSpec) throws(VoltError) { try create(spec) { _ in } }
 
-    /// - Parameter settings: more of what the helper reads.
-    func create(_ spec: ContainerSpec, settings: [String: String]) throws(VoltError) {
+    /// - Parameter change: more about what the helper does.
+    func create(_ spec: ContainerSpec, change: (inout RunSettings) -> Void) throws(VoltError) {
         try AccountNumber.check(spec.user)
         try withLock(spec.name) { () throws(VoltError) in
             let directory = directory(spec.name)
@@ -70,8 +72,7 @@ public final class ContainerRuntime: Sendable {
             try discard(directory)
             for name in ["upper", "work", "stage"] { try Files.makeDirectory("\(directory)/\(name)") }
             try write(
-                spec, to: directory, upper: "\(directory)/upper", work: "\(directory)/work",
-                settings: settings)
+                spec, to: directory, upper: "\(directory)/upper", work: "\(directory)/work", change: change)
             try save(try JSONFile.encode(spec), "\(directory)/spec.json", spec)
         }
     }
@@ -79,7 +80,7 @@ public final class ContainerRuntime: Sendable {
     /// Writes what the helpers read.
     func write(
         _ spec: ContainerSpec, to directory: String, upper: String, work: String,
-        settings more: [String: String]
+        change: (inout RunSettings) -> Void
     ) throws(VoltError) {
         let command = NspawnCommand(spec: spec)
         for mount in spec.mounts {
@@ -89,24 +90,21 @@ public final class ContainerRuntime: Sendable {
                 throw VoltError(.notFound, "'\(mount.source)', which is to be mounted, does not exist")
             }
         }
+        var root = RootSettings(stage: "\(directory)/stage", upper: upper, work: work)
+        root.layers = try ImageStore(paths: paths, clock: clock).mounts(of: spec.lowers)
         var settings = command.supervisorSettings(
-            directory: directory, group: id(spec.name.text), upper: upper, work: work,
+            directory: directory, group: id(spec.name.text), root: root,
             mounts: ["ro:\(shim)"] + mounts(of: spec),
             argv: command.argv(nspawn: nspawn, isThere: Files.exists), limitsByUnit: usesSystemd)
-        for (key, value) in try ImageStore(paths: paths, clock: clock).mounts(of: spec.lowers) {
-            settings.add(key, value)
-        }
-        for (key, value) in more { settings.add(key, value) }
-        if spec.workload == nil, !spec.ports.isEmpty {
-            settings.add("ports", portSocket("container.\(spec.name)"))
-        }
-        if spec.removeWhenDone { settings.add("lock", lockFile(spec.name)) }
-        try addSecrets(to: &settings, spec, directory)
+        change(&settings)
+        if spec.workload == nil, !spec.ports.isEmpty { settings.ports = ports.socket(portKey(of: spec)) }
+        if spec.removeWhenDone { settings.supervise.lock = lockFile(spec.name) }
+        settings.secrets = try secretSettings(of: spec, directory)
         try save(try command.shimSettings().encoded(), "\(directory)/init", spec)
         try save(try settings.encoded(), "\(directory)/run", spec)
     }
 
-    /// What the helper mounts: words with commas between them, a colon, and a path of the host. A volume gives nobody
+    /// The mounts that the helper makes: words with commas between them, a colon, and a path of the host. A volume gives nobody
     /// the rights of another and no devices unless that is asked for; a directory of the host is as the host has it.
     private func mounts(of spec: ContainerSpec) -> [String] {
         spec.mounts.map { mount in
@@ -136,7 +134,7 @@ public final class ContainerRuntime: Sendable {
             guard state.state == .created || state.state == .exited else {
                 throw VoltError(.conflict, "container '\(name)' runs already")
             }
-            try setDesired("running", name)
+            try instance(name).setDesired(true)
             // Where the ports of its workload lead here, they lead to the network that this start makes; also
             // when the payload fails at first and is tried again.
             defer { if state.spec.workload != nil { repairPorts(of: name) } }
@@ -159,7 +157,7 @@ public final class ContainerRuntime: Sendable {
 
     func stopLocked(_ name: Name, atOnce: Bool = false) throws(VoltError) {
         // First, so that a repair in between does not start it again.
-        try setDesired("stopped", name)
+        try instance(name).setDesired(false)
         guard let record = RunRecord(in: directory(name)), record.isSupervised else { return }
         // After a switch the callers of the old container finish before it ends.
         let spec = try spec(name)
@@ -167,31 +165,10 @@ public final class ContainerRuntime: Sendable {
         if let leader = PassedSignals.leader(of: record.main), ProcessTable.isFrozen(leader) {
             LeftGroups(name: id(name.text)).thaw()
         }
-        for signal in [SIGTERM, SIGCONT] { kill(record.supervisor, signal) }
-        if atOnce, let leader = PassedSignals.leader(of: record.main) { kill(leader, SIGKILL) }
-        // It kills a payload that takes longer than that, and needs a moment itself.
-        let grace = Duration.milliseconds(spec?.stopTimeoutMilliseconds ?? 10_000) + Self.ownTime
-        if hasEnded(record, within: grace) { return }
-        kill(record.supervisor, SIGKILL)
-        guard hasEnded(record, within: Self.ownTime) else {
-            throw VoltError(
-                .failed,
-                "cannot stop container '\(name)': its supervisor, process \(record.supervisor), does not end",
-                hint: "it waits for the kernel, such as for a disk; run the command again when that is back")
-        }
-        _ = try repaired(name)
-    }
-
-    /// How long a supervisor may take for its own work.
-    private static let ownTime = Duration.seconds(10)
-
-    private func hasEnded(_ record: RunRecord, within time: Duration) -> Bool {
-        let deadline = ContinuousClock.now + time
-        while record.isSupervised {
-            guard ContinuousClock.now < deadline else { return false }
-            usleep(2_000)
-        }
-        return true
+        let hasEnded = try instance(name).stop(
+            within: spec?.stopTimeoutMilliseconds ?? 10_000,
+            atOnce: atOnce ? PassedSignals.leader(of: record.main) : nil)
+        if !hasEnded { _ = try repaired(name) }
     }
 
     // MARK: Looking
@@ -221,21 +198,16 @@ public final class ContainerRuntime: Sendable {
         return states
     }
 
-    /// What a container has printed and still prints, from the oldest line on that is kept.
+    /// The output of a container, past and to come, from the oldest line on that is kept.
     public func log(_ name: Name) throws(VoltError) -> LogReader {
         _ = try read(name)
-        return LogReader(directory: directory(name))
+        return instance(name).log()
     }
 
     /// The last lines that a container printed.
     public func lastLog(_ name: Name, lines count: Int) throws(VoltError) -> [LogLine] {
-        var reader = try log(name)
-        var last: [LogLine] = []
-        while let lines = try reader.next() {
-            last += lines
-            if last.count / 2 > count { last.removeFirst(last.count - count) }
-        }
-        return last.suffix(count)
+        _ = try read(name)
+        return try instance(name).lastLog(lines: count)
     }
 
     /// The images that containers use, each with the name of such a container.
@@ -254,6 +226,11 @@ public final class ContainerRuntime: Sendable {
 
     func directory(_ name: Name) -> String { "\(paths.state)/containers/\(name)" }
 
+    /// The container as its supervisor sees it.
+    func instance(_ name: Name) -> SupervisedInstance {
+        SupervisedInstance(directory: directory(name), title: "container '\(name)'")
+    }
+
     /// The name of a container's control groups and unit: one host may have two roots, such as a trial
     /// beside the real one, with containers of the same name.
     func id(_ name: String) -> String { unitName("container-\(name)") }
@@ -264,9 +241,6 @@ public final class ContainerRuntime: Sendable {
         guard paths.state != "/var/lib/volt/container" else { return "volt-\(name)" }
         return "volt-\(name)-\(StableHash.shortText(of: paths.state))"
     }
-
-    /// The file with what a container prints.
-    public func logFile(_ name: Name) -> String { "\(directory(name))/log" }
 
     /// Runs with the lock of a container, which the kernel releases when this process dies.
     func withLock<Result>(_ name: Name, _ body: () throws(VoltError) -> Result) throws(VoltError)
@@ -283,15 +257,6 @@ public final class ContainerRuntime: Sendable {
         return try JSONFile.read(ContainerSpec.self, "\(directory(name))/spec.json")
     }
 
-    private func setDesired(_ text: String, _ name: Name) throws(VoltError) {
-        try Files.replace("\(directory(name))/desired", with: text.utf8, mode: 0o600)
-    }
-
-    /// Whether it is meant to run: it was started, and nobody has stopped it since.
-    func isDesired(_ name: Name) -> Bool {
-        (try? Files.read("\(directory(name))/desired", limit: 64)) == Array("running".utf8)
-    }
-
     private func needsRepair(_ name: Name) -> Bool {
         guard let record = RunRecord(in: directory(name)), record.phase != .exited else { return false }
         return !record.isSupervised
@@ -302,7 +267,7 @@ public final class ContainerRuntime: Sendable {
     func repaired(_ name: Name) throws(VoltError) -> ContainerState {
         let state = try read(name)
         guard needsRepair(name), var record = RunRecord(in: directory(name)) else { return state }
-        let isToRun = isDesired(name) && state.spec.restart != .no && !state.spec.removeWhenDone
+        let isToRun = instance(name).isDesired && state.spec.restart != .no && !state.spec.removeWhenDone
         if usesSystemd, isToRun, isTakenOver(name) { return try read(name) }
         LeftGroups(name: id(name.text)).clear()
         record.phase = .exited
@@ -311,7 +276,7 @@ public final class ContainerRuntime: Sendable {
         record.finished = clock.now().milliseconds
         try record.write(to: directory(name), durably: true)
         if state.spec.removeWhenDone {
-            if state.spec.workload == nil { try unpublish(key: "container.\(name)") }
+            if state.spec.workload == nil { try ports.close(portKey(of: state.spec)) }
             try discard(directory(name))
             return try read(name)
         }
@@ -343,7 +308,7 @@ public final class ContainerRuntime: Sendable {
             startedAt: nil,
             finishedAt: nil, restarts: 0)
         guard let record = RunRecord(in: directory(name)) else { return state }
-        let payload = PayloadStatus(decoding: (try? Files.read("\(directory(name))/status")) ?? [])
+        let payload = instance(name).status
         state.state =
             record.phase == .running ? .running : record.phase == .restarting ? .restarting : .exited
         state.restarts = record.restarts
@@ -357,7 +322,7 @@ public final class ContainerRuntime: Sendable {
         if record.phase == .running {
             state.supervisor = record.supervisor
             state.pid = PassedSignals.leader(of: record.main)
-            state.health = payload.map { HealthState(rawValue: $0.health.rawValue) } ?? .none
+            state.health = payload?.health ?? .none
         }
         return state
     }
@@ -366,43 +331,24 @@ public final class ContainerRuntime: Sendable {
 
     private func launch(_ name: Name, _ spec: ContainerSpec, restarts: Int) throws(VoltError) {
         let directory = directory(name)
-        var settings = try Settings(decoding: try Files.read("\(directory)/run", limit: Settings.limit))
-        settings.set("restarts", all: [String(restarts)])
-        settings.set("workload-ports", all: spec.workload.map { [portSocket($0.text)] } ?? [])
+        var settings = try runSettings(of: name)
+        settings.supervise.restarts = restarts
+        settings.workloadPorts = spec.workload.map { ports.socket($0.text) }
+        if settings.ports != nil { settings.ports = ports.socket(portKey(of: spec)) }
         // Earlier versions wrote nothing about setuid and devices. The first mount is the shim.
-        settings.set("mount", all: settings.all("mount").prefix(1) + mounts(of: spec))
+        settings.mounts = settings.mounts.prefix(1) + mounts(of: spec)
         // They may have been removed since the container was made.
         _ = try ImageStore(paths: paths, clock: clock).mounts(of: spec.lowers)
         try save(try settings.encoded(), "\(directory)/run", spec)
         try fillVolumes(of: spec)
-        try Files.remove("\(directory)/state")
-        PayloadStatus().write(toFile: "\(directory)/status")
-        let outcome = try spawn(name, spec, ["supervise", "\(directory)/run"])
-        let deadline = ContinuousClock.now + .seconds(30)
-        while true {
-            let payload = PayloadStatus(decoding: (try? Files.read("\(directory)/status")) ?? [])
-            switch payload?.phase {
-            case .running, .exited:
-                // The supervisor has its record on the disk first: without one this is a container that never ran.
-                if RunRecord(in: directory) != nil || !Files.exists(directory) { return }
-            case .failed:
-                let code = ExitCode(rawValue: payload?.code ?? 125) ?? .runtimeFailed
-                throw VoltError(code, "cannot start container '\(name)': \(payload?.message ?? "")")
-            default: break
-            }
-            if let record = RunRecord(in: directory), record.phase == .exited {
-                let last =
-                    (try? lastLog(name, lines: 1))?.first?.text ?? "systemd-nspawn ended with \(record.code)"
-                throw VoltError(.runtimeFailed, "cannot start container '\(name)': \(last)")
-            }
-            if let outcome, !Processes.isAlive(outcome), !Files.exists("\(directory)/state") {
-                throw VoltError(.runtimeFailed, "cannot start container '\(name)': its supervisor died")
-            }
-            guard ContinuousClock.now < deadline else {
-                throw VoltError(.runtimeFailed, "container '\(name)' did not start within 30 s")
-            }
-            usleep(1_000)
-        }
+        let instance = instance(name)
+        try instance.forget()
+        try instance.waitForStart(supervisor: try spawn(name, spec, ["supervise", "\(directory)/run"]))
+    }
+
+    /// The settings of the supervisor of a container.
+    func runSettings(of name: Name) throws(VoltError) -> RunSettings {
+        try RunSettings(decoding: try Files.read("\(directory(name))/run", limit: RunSettings.limit))
     }
 
     /// Starts a helper outside of everything this process belongs to.

@@ -8,7 +8,7 @@ public struct ContainerState: Codable, Sendable, Equatable {
         case created, running, restarting, exited
     }
 
-    /// What it was made from.
+    /// The specification that it was made from.
     public var spec: ContainerSpec
     /// Where it is.
     public var state: Phase

@@ -1,8 +1,9 @@
 internal import ContainerSandbox
 internal import ContainerSecrets
 internal import VoltCore
-internal import VoltWorkload
 internal import VoltSandbox
+internal import VoltSupervise
+internal import VoltWorkload
 
 /// The settings of the static helpers, and the command line of systemd-nspawn, as pure values.
 struct NspawnCommand {
@@ -47,53 +48,38 @@ struct NspawnCommand {
         (spec.secrets ?? []).compactMap { if case .file(let placement) = $0.use { placement } else { nil } }
     }
 
-    /// What the shim reads.
-    func shimSettings() throws(VoltError) -> Settings {
-        var settings = try payload(
-            spec.command, environment: spec.environment, user: spec.user, spec.workingDirectory)
-        settings.add("stop-signal", String(try Signals.number(spec.stopSignal)))
-        guard let health = spec.health else { return settings }
-        switch health.probe {
-        case .http(let port, let path):
-            settings.add("health", "http")
-            settings.add("health-port", String(port))
-            settings.add("health-path", path)
-        case .tcp(let port):
-            settings.add("health", "tcp")
-            settings.add("health-port", String(port))
-        case .exec(let command):
-            settings.add("health", "exec")
-            settings.add("health-arg", all: command)
-        }
-        settings.add("health-interval", String(health.intervalMilliseconds))
-        settings.add("health-timeout", String(health.timeoutMilliseconds))
-        settings.add("health-retries", String(health.retries))
-        settings.add("health-start", String(health.startPeriodMilliseconds))
-        return settings
+    /// The settings of process 1.
+    func shimSettings() throws(VoltError) -> InitSettings {
+        InitSettings(
+            confinement: try payload(
+                spec.command, environment: spec.environment, user: spec.user, spec.workingDirectory),
+            stopSignal: try Signals.number(spec.stopSignal), health: spec.health)
     }
 
     /// Who runs what: the same for the payload and for `exec`.
     func payload(
         _ command: [String], environment: [String: String], user: String, _ directory: String
-    ) throws(VoltError) -> Settings {
-        var settings = Settings()
-        settings.add("arg", all: command)
+    ) throws(VoltError) -> Confinement {
         var variables = environment
         if variables["PATH"] == nil {
             variables["PATH"] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
         }
-        settings.add("env", all: variables.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" })
-        settings.add("user", user)
-        settings.add("directory", directory.isEmpty ? "/" : directory)
-        let added = try Capabilities.parse(spec.addCapabilities)
-        settings.add(
-            "capabilities",
-            String(try Capabilities.effective(drop: spec.dropCapabilities, add: spec.addCapabilities)))
-        settings.add("added", String(added))
-        return settings
+        return try Confinement(
+            command: command,
+            environment: variables.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }, user: user,
+            directory: directory.isEmpty ? "/" : directory,
+            capabilities: Capabilities.effective(drop: spec.dropCapabilities, add: spec.addCapabilities),
+            added: Capabilities.parse(spec.addCapabilities))
     }
 
-    /// What the supervisor reads.
+    /// The environment of systemd-nspawn.
+    private static let environment = [
+        "SYSTEMD_SECCOMP=0", "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1",
+        // The image's own /tmp, which is on disk and bounded like the rest.
+        "SYSTEMD_NSPAWN_TMPFS_TMP=0", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    ]
+
+    /// The settings of the supervisor.
     ///
     /// - Parameters:
     ///   - directory: the directory of the container.
@@ -101,37 +87,22 @@ struct NspawnCommand {
     ///   - mounts: the host paths of the mounts, the shim first, in the order of `argv`.
     ///   - limitsByUnit: whether a unit of systemd sets the limits.
     func supervisorSettings(
-        directory: String, group: String, upper: String, work: String, mounts: [String], argv: [String],
+        directory: String, group: String, root: RootSettings, mounts: [String], argv: [String],
         limitsByUnit: Bool
-    ) -> Settings {
-        var settings = Settings()
-        settings.add("group", group)
-        settings.add("directory", directory)
-        settings.add("stage", "\(directory)/stage")
-        settings.add("shim", "\(directory)/init")
-        settings.add("upper", upper)
-        settings.add("work", work)
-        settings.add("mount", all: mounts)
-        settings.add("target", all: spec.mounts.map(\.target) + secretFiles.map(\.target))
-        settings.add("argv", all: argv)
-        settings.add("env", "SYSTEMD_SECCOMP=0")
-        settings.add("env", "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1")
-        // The image's own /tmp, which is on disk and bounded like the rest.
-        settings.add("env", "SYSTEMD_NSPAWN_TMPFS_TMP=0")
-        settings.add("env", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
-        settings.add("own-network", "1")
-        settings.add("restart", spec.restart.rawValue)
-        settings.add("stop-timeout", String(spec.stopTimeoutMilliseconds))
-        if spec.removeWhenDone { settings.add("remove", "1") }
-        if limitsByUnit {
-            settings.add("journal", "1")
-            if spec.limits.memory != nil { settings.add("memory-by-unit", "1") }
-            return settings
+    ) -> RunSettings {
+        var supervise = SuperviseSettings(directory: directory, group: group)
+        supervise.restart = spec.restart
+        supervise.stopTimeoutMilliseconds = spec.stopTimeoutMilliseconds
+        supervise.removesDirectory = spec.removeWhenDone
+        supervise.isUnit = limitsByUnit
+        supervise.hasMemoryLimitOfUnit = limitsByUnit && spec.limits.memory != nil
+        if !limitsByUnit {
+            supervise.limits = GroupLimits(spec.limits, ownProcesses: Self.ownProcesses)
         }
-        if let memory = spec.limits.memory { settings.add("memory", String(memory)) }
-        if let pids = spec.limits.pids { settings.add("pids", String(pids + Self.ownProcesses)) }
-        if let cpus = spec.limits.cpus { settings.add("cpu-quota", String(Int(cpus * 100_000))) }
-        return settings
+        return RunSettings(
+            supervise: supervise, root: root, shim: "\(directory)/init", mounts: mounts,
+            targets: spec.mounts.map(\.target) + secretFiles.map(\.target), argv: argv,
+            environment: Self.environment)
     }
 }
 

@@ -1,5 +1,5 @@
-internal import ContainerSandbox
 public import VoltCore
+internal import VoltSupervise
 internal import VoltSystem
 internal import VoltWorkload
 
@@ -87,7 +87,7 @@ extension ContainerRuntime: WorkloadRuntime {
             since: state.state == .running ? state.startedAt : state.finishedAt, restarts: state.restarts,
             exitCode: state.exitCode)
         if state.oomKilled == true { generation.outOfMemory = state.message }
-        generation.isStoppedByHand = activity == .exited && !isDesired(state.spec.name)
+        generation.isStoppedByHand = activity == .exited && !instance(state.spec.name).isDesired
         return generation
     }
 }

@@ -29,13 +29,7 @@ public enum PassedSignals {
         }
         // A kernel without CONFIG_PROC_CHILDREN.
         for name in (try? Files.list("/proc")) ?? [] {
-            guard let candidate = Int32(name), let bytes = try? Files.read("/proc/\(name)/stat", limit: 4096),
-                let end = bytes.lastIndex(of: UInt8(ascii: ")"))
-            else { continue }
-            let fields = bytes[(end + 1)...].split(separator: UInt8(ascii: " "))
-            if fields.count > 1, Int32(String(decoding: fields[1], as: UTF8.self)) == nspawn {
-                return candidate
-            }
+            if let candidate = Int32(name), Processes.parent(of: candidate) == nspawn { return candidate }
         }
         return nil
     }

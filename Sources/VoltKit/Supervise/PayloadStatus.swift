@@ -1,11 +1,13 @@
 internal import Glibc
+internal import VoltSystem
+public import VoltWorkload
 
-/// What the shim in the container tells about its payload: one record of fixed size that is written in
+/// The state of a payload, in the file `status` of the instance's directory: one record of fixed size that is written in
 /// place, so that years of health changes do not grow a file.
 public struct PayloadStatus: Sendable, Equatable {
     /// How far the payload is.
     public enum Phase: String, Sendable {
-        /// The shim does not run yet.
+        /// It was not executed yet.
         case launching
         /// The payload was executed.
         case running
@@ -15,18 +17,6 @@ public struct PayloadStatus: Sendable, Equatable {
         case failed
     }
 
-    /// What the health check says.
-    public enum Health: String, Codable, Sendable {
-        /// There is no check.
-        case none
-        /// No try has succeeded yet.
-        case starting
-        /// The last try succeeded, or fewer than the allowed number failed in a row.
-        case healthy
-        /// Too many tries failed in a row.
-        case unhealthy
-    }
-
     /// The size of the record in bytes.
     public static let size = 512
 
@@ -34,8 +24,8 @@ public struct PayloadStatus: Sendable, Equatable {
     public var phase: Phase
     /// The exit code, when it ended or could not be executed.
     public var code: Int32
-    /// What the health check says.
-    public var health: Health
+    /// The result of the health check.
+    public var health: HealthState
     /// Failed tries in a row.
     public var failures: Int
     /// When the payload was executed, in milliseconds since 1970, or 0.
@@ -45,7 +35,7 @@ public struct PayloadStatus: Sendable, Equatable {
 
     /// - Parameters: see the properties.
     public init(
-        phase: Phase = .launching, code: Int32 = 0, health: Health = .none, failures: Int = 0,
+        phase: Phase = .launching, code: Int32 = 0, health: HealthState = .none, failures: Int = 0,
         started: Int64 = 0,
         message: String = ""
     ) {
@@ -75,16 +65,20 @@ public struct PayloadStatus: Sendable, Equatable {
         .map { String(decoding: $0, as: UTF8.self) }
         guard fields.count == 7, fields[0] == "1", let phase = Phase(rawValue: fields[1]),
             let code = Int32(fields[2]),
-            let health = Health(rawValue: fields[3]), let failures = Int(fields[4]),
+            let failures = Int(fields[4]),
             let started = Int64(fields[5])
         else { return nil }
         var message = fields[6][...]
         while message.hasSuffix(" ") { message.removeLast() }
         self.init(
-            phase: phase, code: code, health: health, failures: failures, started: started,
+            phase: phase, code: code, health: HealthState(rawValue: fields[3]), failures: failures,
+            started: started,
             message: String(message))
     }
 
     /// Writes the record at the start of an open file.
     public func write(to descriptor: Int32) { _ = pwrite(descriptor, encoded, Self.size, 0) }
+
+    /// Writes the record as a new file.
+    public func write(toFile path: String) { try? Files.replaceUnsynced(path, with: encoded) }
 }

@@ -1,57 +1,46 @@
 internal import CVoltSystem
-internal import ContainerSandbox
 internal import Glibc
-internal import VoltCore
-internal import VoltSandbox
+public import VoltCore
 internal import VoltSystem
+internal import VoltWorkload
 
-/// The control groups of a container: one below the supervisor's own in each hierarchy that counts, so
-/// that nspawn's `supervisor` and `payload` groups are this container's alone (cgroups(7)).
-struct ControlGroups {
-    private let directories: [String: String]
-    private let unified: String?
-    /// Which devices the processes in the groups may open.
-    let devices: DeviceRules
-    /// What the kernel tells about the memory of the groups.
+/// The control groups of what is supervised: one below the supervisor's own in each hierarchy that counts, so
+/// that they hold nothing else (cgroups(7)).
+public struct ControlGroups: Sendable {
+    private let name: String
+    private var directories: [String: String] = [:]
+    /// The directory of the group of version 2, which limits devices also beside controllers of version 1; nil where
+    /// there is none.
+    public private(set) var unified: String?
+    /// The kernel's account of the memory of the groups.
     let memory: MemoryGroup
 
     /// Makes the groups and sets the limits.
     ///
     /// - Parameters:
     ///   - name: unique on the host.
-    ///   - isInUnit: whether the groups above are the container's alone, and have its limits.
-    init(name: String, limits: Settings, isInUnit: Bool) throws(VoltError) {
-        var directories: [String: String] = [:]
-        var unified: String?
-        var devices: String?
+    ///   - isInUnit: whether the groups above hold nothing else, and have its limits.
+    init(name: String, limits: GroupLimits, isInUnit: Bool) throws(VoltError) {
+        self.name = name
         var memory: [String] = []
-        let table = String(decoding: try Files.read("/proc/self/cgroup"), as: UTF8.self)
-        let isHybrid = Files.exists("/sys/fs/cgroup/unified/cgroup.procs")
-        for line in table.split(separator: "\n") {
-            let fields = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false).map(
-                String.init)
-            guard fields.count == 3 else { continue }
-            let path = fields[2] == "/" ? "" : fields[2]
-            for controller in fields[1].split(separator: ",").map(String.init)
-                + (fields[1].isEmpty ? [""] : [])
-            {
+        let isHybrid = ProcessTable.isHybrid
+        for membership in ProcessTable.memberships(of: "self") {
+            let path = membership.path
+            for controller in membership.controllers.isEmpty ? [""] : membership.controllers {
                 let mount: String
                 switch controller {
                 case "": mount = isHybrid ? "/sys/fs/cgroup/unified" : "/sys/fs/cgroup"
                 // A host of version 1 alone, where this hierarchy is systemd's and nspawn's own.
                 case "name=systemd" where !isHybrid: mount = "/sys/fs/cgroup/systemd"
                 // Each hierarchy more costs milliseconds to join: only those that limit something.
-                case "memory" where limits.optional("memory") != nil:
+                case "memory" where limits.memory != nil:
                     mount = "/sys/fs/cgroup/memory"
                     memory.append("\(mount)\(path)/\(name)")
                 case "memory" where isInUnit:
                     memory.append("/sys/fs/cgroup/memory\(path)")
                     continue
-                case "pids" where limits.optional("pids") != nil: mount = "/sys/fs/cgroup/pids"
-                case "cpu" where limits.optional("cpu-quota") != nil: mount = "/sys/fs/cgroup/cpu"
-                case "devices":
-                    devices = "/sys/fs/cgroup/devices\(path)/\(name)"
-                    continue
+                case "pids" where limits.pids != nil: mount = "/sys/fs/cgroup/pids"
+                case "cpu" where limits.cpuQuota != nil: mount = "/sys/fs/cgroup/cpu"
                 default: continue
                 }
                 guard Files.exists("\(mount)\(path)/cgroup.procs") else { continue }
@@ -66,28 +55,26 @@ struct ControlGroups {
                 }
             }
         }
+        self.memory = MemoryGroup(directories: memory)
         guard !directories.isEmpty else {
             throw VoltError(.failed, "cannot make a control group below /sys/fs/cgroup")
         }
-        if let rules = DeviceRules(unified: unified) {
-            self.devices = rules
-        } else if let devices, mkdir(devices, 0o755) == 0 || errno == EEXIST,
-            let rules = DeviceRules(legacy: devices)
-        {
-            directories["devices"] = devices
-            self.devices = rules
-        } else {
-            throw VoltError(
-                .failed, "this host has no control group that keeps the container from devices",
-                hint: "mount cgroup2 at /sys/fs/cgroup, on a kernel with CONFIG_CGROUP_BPF")
-        }
-        self.directories = directories
-        self.unified = unified
-        self.memory = MemoryGroup(directories: memory)
         try apply(limits)
     }
 
-    private func apply(_ limits: Settings) throws(VoltError) {
+    /// Makes a group in one more hierarchy of version 1, such as `devices`.
+    ///
+    /// - Returns: its directory; nil when there is no such hierarchy, or it is read-only here.
+    public mutating func join(controller: String) -> String? {
+        let own = ProcessTable.memberships(of: "self").first { $0.controllers.contains(controller) }
+        guard let own else { return nil }
+        let directory = "/sys/fs/cgroup/\(controller)\(own.path)/\(name)"
+        guard mkdir(directory, 0o755) == 0 || errno == EEXIST else { return nil }
+        directories[controller] = directory
+        return directory
+    }
+
+    private func apply(_ limits: GroupLimits) throws(VoltError) {
         func set(_ what: String, _ value: String, v1: (String, [(String, String)]), v2: String)
             throws(VoltError)
         {
@@ -100,13 +87,13 @@ struct ControlGroups {
                 throw VoltError(.failed, "this host has no control group that limits \(what)")
             }
         }
-        if let memory = limits.optional("memory") {
+        if let memory = limits.memory.map({ String($0) }) {
             try set("memory", memory, v1: ("memory", [("memory.limit_in_bytes", memory)]), v2: "memory.max")
         }
-        if let pids = limits.optional("pids") {
+        if let pids = limits.pids.map({ String($0) }) {
             try set("processes", pids, v1: ("pids", [("pids.max", pids)]), v2: "pids.max")
         }
-        if let quota = limits.optional("cpu-quota") {
+        if let quota = limits.cpuQuota.map({ String($0) }) {
             try set(
                 "processors", "\(quota) 100000",
                 v1: ("cpu", [("cpu.cfs_period_us", "100000"), ("cpu.cfs_quota_us", quota)]), v2: "cpu.max")
@@ -149,45 +136,8 @@ struct ControlGroups {
     ///
     /// - Returns: whether they are.
     @discardableResult
-    func kill() -> Bool {
-        // One by one: after cgroup.kill, Linux 6.18 kills whatever is cloned into the group later as well.
-        for _ in 0..<200 {
-            let members = processes()
-            if members.isEmpty { return true }
-            for pid in members { Glibc.kill(pid, SIGKILL) }
-            usleep(5_000)
-        }
-        return false
-    }
-
-    private func processes() -> [Int32] {
-        directories.values.flatMap { Self.members(of: $0) }
-    }
-
-    private static func members(of directory: String) -> [Int32] {
-        var pids: [Int32] = []
-        let text = (try? Files.read("\(directory)/cgroup.procs")) ?? []
-        pids += String(decoding: text, as: UTF8.self).split(separator: "\n").compactMap { Int32($0) }
-        for name in (try? Files.list(directory)) ?? [] where Files.isDirectory("\(directory)/\(name)") {
-            pids += members(of: "\(directory)/\(name)")
-        }
-        return pids
-    }
+    func kill() -> Bool { GroupTree.kill(directories.values, milliseconds: 1000) }
 
     /// Removes the groups, which must be empty.
-    func remove() {
-        for directory in directories.values {
-            for _ in 0..<50 {
-                if Self.removeTree(directory) { break }
-                usleep(2_000)
-            }
-        }
-    }
-
-    private static func removeTree(_ directory: String) -> Bool {
-        for name in (try? Files.list(directory)) ?? [] where Files.isDirectory("\(directory)/\(name)") {
-            _ = removeTree("\(directory)/\(name)")
-        }
-        return rmdir(directory) == 0 || errno == ENOENT
-    }
+    func remove() { for directory in directories.values { GroupTree.remove(directory) } }
 }

@@ -3,7 +3,7 @@ internal import Glibc
 internal import VoltCore
 internal import VoltSystem
 
-/// What a container prints, one line a record: time, stream, text. Two files bound its size; the first line of each is
+/// The output of a payload, one line a record: time, stream, text. Two files bound its size; the first line of each is
 /// `#` and its number, so that a reader sees whether it missed one.
 struct OutputLog {
     /// The size at which the file becomes the older one, in bytes.

@@ -1,24 +1,17 @@
 internal import CVoltSystem
-internal import ContainerSandbox
 internal import Glibc
 internal import VoltCore
 internal import VoltSystem
+internal import VoltWorkload
 
 /// Listens on the published ports of a workload and carries each connection into the network namespace of
-/// the container that the workload is pointed to. The listening sockets stay open when it is pointed to
+/// what the workload is pointed to. The listening sockets stay open when it is pointed to
 /// another one: no connection is refused, and those that are open end where they began.
 ///
 /// One thread, since a thread can only be in one network namespace at a time.
 final class PortServer {
-    /// A published port: where the host listens, and the port in the container.
-    private struct Published: Hashable {
-        let address: String
-        let hostPort: UInt16
-        let containerPort: UInt16
-    }
-
     private struct Target {
-        let published: Published
+        let published: PublishedPort
         let namespace: Namespace
     }
 
@@ -26,7 +19,7 @@ final class PortServer {
     private let control: Int32
     private let ownNamespace: Int32
     /// The listening sockets of each port, IPv4 and IPv6.
-    private var listeners: [Published: [Int32]] = [:]
+    private var listeners: [PublishedPort: [Int32]] = [:]
     private var targets: [Int32: Target] = [:]
     private var relays: [UInt64: Relay] = [:]
     private var nextRelay: UInt64 = 1
@@ -177,7 +170,7 @@ final class PortServer {
         if count > 0 {
             var reply = "ok"
             do throws(VoltError) {
-                reply = try obey(try Settings(decoding: Array(message[..<count])))
+                reply = try obey(try PortRequest(decoding: Array(message[..<count])))
             } catch {
                 reply = "error \(error.code.rawValue) \(error.message)"
             }
@@ -187,43 +180,34 @@ final class PortServer {
         close(asker)
     }
 
-    private func obey(_ settings: Settings) throws(VoltError) -> String {
-        switch try settings.text("verb") {
-        case "set":
-            try set(try settings.all("port").map(Self.parse), namespace: try settings.text("netns"))
+    private func obey(_ request: PortRequest) throws(VoltError) -> String {
+        switch request {
+        case .set(let owner, let namespace):
+            try set(owner.ports, namespace: namespace)
             return "ok"
-        case "status":
-            return "ok \(relays.count)"
-        case "busy":
+        case .status: return "ok \(relays.count)"
+        case .version: return "ok \(PortRequest.newest)"
+        case .busy(let namespace):
             // Connections in use that lead into a namespace which new ones do not go to.
-            let descriptor = volt_open(try settings.text("netns"), O_RDONLY, 0)
+            let descriptor = volt_open(namespace, O_RDONLY, 0)
             guard descriptor >= 0 else { return "ok 0" }
             let inode = Namespace(descriptor: descriptor).inode
             guard !targets.values.contains(where: { $0.namespace.inode == inode }) else { return "ok 0" }
             return "ok \(relays.values.count { $0.namespace.inode == inode && $0.isBusy })"
-        case "quit":
+        case .quit:
             ends = true
             return "ok"
-        case let verb: throw VoltError(.usage, "'\(verb)' is not a command")
         }
-    }
-
-    private static func parse(_ text: String) throws(VoltError) -> Published {
-        let parts = text.split(separator: "|")
-        guard parts.count == 3, let host = UInt16(parts[1]), let inner = UInt16(parts[2]) else {
-            throw VoltError(.usage, "'\(text)' is not a port")
-        }
-        return Published(address: String(parts[0]), hostPort: host, containerPort: inner)
     }
 
     /// Listens on exactly these ports and points them all to a namespace; nothing changes when one is taken.
-    private func set(_ ports: [Published], namespace path: String) throws(VoltError) {
+    private func set(_ ports: [PublishedPort], namespace path: String) throws(VoltError) {
         let descriptor = volt_open(path, O_RDONLY, 0)
         guard descriptor >= 0 else { throw SystemError.current.during("cannot open '\(path)'") }
         let namespace = Namespace(descriptor: descriptor)
         // A port keeps its sockets when only the port in the container changes.
-        var reused: [Published: [Int32]] = [:]
-        var opened: [Published: [Int32]] = [:]
+        var reused: [PublishedPort: [Int32]] = [:]
+        var opened: [PublishedPort: [Int32]] = [:]
         do throws(VoltError) {
             for port in ports {
                 let known = listeners.first {
@@ -253,7 +237,7 @@ final class PortServer {
     }
 
     /// `0.0.0.0` means every address: a machine without IPv6 listens on IPv4 alone.
-    private func listen(_ port: Published) throws(VoltError) -> [Int32] {
+    private func listen(_ port: PublishedPort) throws(VoltError) -> [Int32] {
         let isIPv6 = port.address.contains(":")
         let first = volt_listen(port.address, port.hostPort, isIPv6 ? 1 : 0)
         guard first >= 0 else {

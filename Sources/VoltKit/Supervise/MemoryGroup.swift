@@ -1,7 +1,7 @@
 internal import VoltCore
 internal import VoltSystem
 
-/// What the kernel tells about the memory of some control groups.
+/// The kernel's account of the memory of some control groups.
 struct MemoryGroup {
     /// Those of version 1 or 2 that may count a container's memory.
     let directories: [String]

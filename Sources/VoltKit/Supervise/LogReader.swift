@@ -2,7 +2,7 @@ internal import Glibc
 public import VoltCore
 internal import VoltSystem
 
-/// A line that a container printed.
+/// A line that a payload printed.
 public struct LogLine: Sendable, Equatable {
     /// When.
     public var at: Timestamp
@@ -26,7 +26,7 @@ public struct LogLine: Sendable, Equatable {
     }
 }
 
-/// Reads what a container prints, through the changes of the file it is kept in: the supervisor renames a file that is
+/// Reads what a payload prints, through the changes of the file it is kept in: the supervisor renames a file that is
 /// full, and removes the one before that.
 public struct LogReader: ~Copyable {
     private let directory: String
@@ -35,11 +35,12 @@ public struct LogReader: ~Copyable {
     private var buffer = [UInt8](repeating: 0, count: 1 << 18)
     private var hasLost = false
 
-    init(directory: String) { self.directory = directory }
+    /// - Parameter directory: that of the instance.
+    public init(directory: String) { self.directory = directory }
 
     deinit { if file >= 0 { close(file) } }
 
-    /// Whether lines are missing before those that were read last: the container printed faster than this was read. Said
+    /// Whether lines are missing before those that were read last: the payload printed faster than this was read. Said
     /// once for each gap.
     public mutating func takeLoss() -> Bool {
         defer { hasLost = false }
@@ -117,7 +118,7 @@ public struct LogReader: ~Copyable {
         Glibc.open("\(directory)/\(name)", O_RDONLY | O_CLOEXEC)
     }
 
-    /// The number in a file's first line; files are counted from the container's first one.
+    /// The number in a file's first line; files are counted from the instance's first one.
     private static func number(_ file: Int32) -> Int? {
         var start = [UInt8](repeating: 0, count: 32)
         let count = pread(file, &start, start.count, 0)

@@ -1,28 +1,20 @@
 public import VoltCore
 internal import VoltSystem
+public import VoltWorkload
 
-/// What a supervisor tells about its container, in the file `state` of the container's directory.
+/// The record of a supervisor about what it supervises, in the file `state` of the instance's directory.
 public struct RunRecord: Sendable, Equatable {
-    /// Where the container is.
-    public enum Phase: String, Sendable, Codable {
-        /// The payload runs, or is being started.
-        case running
-        /// It ended and will be started again.
-        case restarting
-        /// It ended for good.
-        case exited
-    }
-
-    /// How the names begin of what was taken out of the containers and is being removed.
+    /// The prefix of directories that were taken out of the instances and are being removed.
     public static let removedPrefix = ".removed-"
 
-    /// Where the container is.
-    public var phase = Phase.running
+    /// `running`, also while the payload is being started; `restarting` when it ended and will be started again; or
+    /// `exited`, when it ended for good.
+    public var phase = RunState.running
     /// The process id of the supervisor.
     public var supervisor: Int32
     /// Its start time in clock ticks after boot: with the id it names one process.
     public var supervisorStart: UInt64
-    /// The process id of systemd-nspawn, or 0.
+    /// The process id of the supervisor's child, such as systemd-nspawn, or 0.
     public var main: Int32 = 0
     /// When the payload was started last, in milliseconds since 1970.
     public var started: Int64 = 0
@@ -32,7 +24,7 @@ public struct RunRecord: Sendable, Equatable {
     public var code: Int32 = 0
     /// How often it was started again.
     public var restarts: Int
-    /// Whether the kernel has killed a process of the container for want of memory, in the run that ended last.
+    /// Whether the kernel has killed a process of the instance for want of memory, in the run that ended last.
     public var outOfMemory = false
 
     /// - Parameters: see the properties.
@@ -42,11 +34,12 @@ public struct RunRecord: Sendable, Equatable {
         self.restarts = restarts
     }
 
-    /// Reads the record of a container; nil when it was never started.
+    /// Reads the record of an instance; nil when it was never started.
     public init?(in directory: String) {
         guard let bytes = try? Files.read("\(directory)/state", limit: 4096),
             let settings = try? Settings(decoding: bytes),
-            let phase = settings.optional("phase").flatMap(Phase.init),
+            let phase = settings.optional("phase").map(RunState.init(rawValue:)),
+            [.running, .restarting, .exited].contains(phase),
             let supervisor: Int32 = try? settings.number("supervisor"),
             let start: UInt64 = try? settings.number("supervisor-start"),
             let main: Int32 = try? settings.number("main"),
@@ -64,7 +57,7 @@ public struct RunRecord: Sendable, Equatable {
         outOfMemory = settings.flag("out-of-memory")
     }
 
-    /// Writes the record of a container.
+    /// Writes the record of an instance.
     ///
     /// - Parameter durably: whether it must survive a power failure.
     public func write(to directory: String, durably: Bool) throws(VoltError) {

@@ -1,52 +1,46 @@
 internal import CVoltSystem
-internal import ContainerSandbox
 internal import Glibc
-internal import VoltCore
-internal import VoltSandbox
+internal import VoltSystem
+public import VoltWorkload
 
-/// The health check: each try is a child, so that a try that hangs cannot hold process 1.
-struct HealthLoop {
-    private enum Probe {
-        case http(port: UInt16, path: String)
-        case tcp(port: UInt16)
-        case command([String])
-    }
-
-    private let probe: Probe
+/// The loop of a health check. Each try is a child, so that a try that hangs cannot hold the process that asks.
+public struct HealthLoop: Sendable {
+    private let probe: HealthCheck.Probe
     private let interval: Int64
     private let timeout: Int64
     private let retries: Int
     private let startPeriod: Int64
-    private let born = monotonic()
+    private let born = Self.now
     private var next: Int64
-    private var child: pid_t = 0
+    private var child: Int32 = 0
     private var deadline: Int64 = 0
 
-    /// Reads the keys `health` (`http`, `tcp` or `exec`) and `health-…`; nil when there is no check.
-    init?(_ settings: Settings) throws(VoltError) {
-        guard let kind = settings.optional("health") else { return nil }
-        switch kind {
-        case "http":
-            probe = .http(port: try settings.number("health-port"), path: try settings.text("health-path"))
-        case "tcp": probe = .tcp(port: try settings.number("health-port"))
-        case "exec": probe = .command(settings.all("health-arg"))
-        default: throw VoltError(.failed, "'\(kind)' is not a health check")
-        }
-        interval = max(10, try settings.number("health-interval"))
-        timeout = max(10, try settings.number("health-timeout"))
-        retries = max(1, try settings.number("health-retries"))
-        startPeriod = max(0, try settings.number("health-start"))
+    /// Milliseconds of the clock that is never set.
+    public static var now: Int64 {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
+    }
+
+    /// The payload was just executed.
+    public init(_ check: HealthCheck) {
+        probe = check.probe
+        interval = max(10, check.intervalMilliseconds)
+        timeout = max(10, check.timeoutMilliseconds)
+        retries = max(1, check.retries)
+        startPeriod = max(0, check.startPeriodMilliseconds)
         next = born
     }
 
     /// Milliseconds until something is to be done.
-    func wait(now: Int64) -> Int64 { max(0, (child > 0 ? deadline : next) - now) }
+    public func wait(now: Int64) -> Int64 { max(0, (child > 0 ? deadline : next) - now) }
 
     /// Starts a try that is due, or ends one that takes too long.
     ///
+    /// - Parameter execute: runs the command of a check, in a process of its own.
     /// - Returns: whether the status changed.
-    mutating func tick(
-        now: Int64, confinement: Confinement, identity: PayloadUser, status: inout PayloadStatus
+    public mutating func tick(
+        now: Int64, status: inout PayloadStatus, execute: ([String]) -> Int32
     ) -> Bool {
         if child > 0 {
             if now >= deadline { kill(-child, SIGKILL) }
@@ -59,7 +53,7 @@ struct HealthLoop {
         if child == 0 {
             setpgid(0, 0)
             _ = volt_reset_signals()
-            run(confinement, identity)
+            run(execute)
         }
         return child < 0 && failed(now, "cannot start a process", &status)
     }
@@ -67,7 +61,7 @@ struct HealthLoop {
     /// Takes the end of a child into account.
     ///
     /// - Returns: whether the status changed.
-    mutating func ended(_ pid: pid_t, code: Int32, now: Int64, status: inout PayloadStatus) -> Bool {
+    public mutating func ended(_ pid: Int32, code: Int32, now: Int64, status: inout PayloadStatus) -> Bool {
         guard pid == child else { return false }
         child = 0
         guard code == 0 else {
@@ -105,18 +99,16 @@ struct HealthLoop {
         }
     }
 
-    private func run(_ confinement: Confinement, _ identity: PayloadUser) -> Never {
+    private func run(_ execute: ([String]) -> Int32) -> Never {
         switch probe {
         case .tcp(let port):
             _exit(connect(port) >= 0 ? 0 : 201)
         case .http(let port, let path):
             _exit(get(port, path))
-        case .command(let command):
-            var check = confinement
-            check.command = command
+        case .exec(let command):
             let null = volt_open("/dev/null", O_RDWR, 0)
             for descriptor: Int32 in 0...2 { dup2(null, descriptor) }
-            _exit(check.become(identity).code)
+            _exit(execute(command))
         }
     }
 

@@ -8,16 +8,17 @@ public enum ControlSocket {
     /// The largest message in bytes.
     public static let limit = 1 << 16
 
-    /// Sends a message and waits for the answer.
+    /// Sends a request and waits for the answer: `ok` and more, or `error CODE REASON`.
     ///
     /// - Parameters:
     ///   - path: the socket.
-    ///   - message: the question.
+    ///   - request: the question.
     ///   - seconds: how long the answer may take.
     /// - Throws: `VoltError`; code `notFound` when nobody listens.
-    public static func ask(_ path: String, _ message: [UInt8], seconds: Int32 = 10) throws(VoltError)
+    public static func ask(_ path: String, _ request: PortRequest, seconds: Int32 = 10) throws(VoltError)
         -> String
     {
+        let message = try request.encoded()
         let descriptor = volt_unix_connect(path, seconds)
         guard descriptor >= 0 else {
             let error = SystemError.current

@@ -1,6 +1,6 @@
 public import VoltCore
 
-/// What the engine tells its static helpers, which have no JSON: `volt-settings 1`, then `key=value`
+/// The settings of static helpers, which have no JSON: `volt-settings 1`, then `key=value`
 /// records, each ended by a zero byte. A key may stand more than once.
 public struct Settings: Sendable, Equatable {
     private static let header = "volt-settings 1"
