@@ -67,7 +67,7 @@ let modules = """
 let tests = """
     ContainerApplyTests    ContainerEngine VoltCore VoltSystem VoltTestKit VoltWorkload
     ContainerImageTests    ContainerEngine VoltArchive VoltCore VoltCrypto VoltStore VoltSystem VoltTestKit
-    ContainerRuntimeTests   ContainerEngine ContainerSandbox VoltCore VoltSandbox VoltStore VoltSupervise VoltSystem VoltTestKit VoltWorkload
+    ContainerRuntimeTests  ContainerEngine ContainerSandbox VoltCore VoltSandbox VoltStore VoltSupervise VoltSystem VoltTestKit VoltWorkload
     ContainerSecretsTests  ContainerSecrets VoltCore VoltCrypto VoltSystem VoltTestKit VoltWorkload
     ContractTests          VoltSystem VoltTestKit CTestTerminal
     DocsTests              VoltSystem VoltTestKit
