@@ -20,6 +20,7 @@ let modules = """
     module  Sources/VoltKit/Plugin           VoltPlugin                VoltCore CVoltSystem
     module  Sources/VoltKit/Ports            VoltPorts                 VoltCore VoltSystem VoltWorkload CVoltSystem
     module  Sources/VoltKit/Registry         VoltRegistry              VoltArchive VoltCore VoltCrypto VoltHTTP VoltOCI VoltPlugin VoltSigning VoltSystem CVoltSystem
+    module  Sources/VoltKit/Rollout          VoltRollout               VoltCore VoltSystem VoltWorkload VoltWorkloadTool
     module  Sources/VoltKit/S3               VoltS3                    VoltCore VoltCrypto VoltHTTP VoltSystem
     module  Sources/VoltKit/SQLite           VoltSQLite                VoltCore CSQLite
     module  Sources/VoltKit/Sandbox          VoltSandbox               VoltCore VoltSystem CVoltSystem
@@ -31,14 +32,15 @@ let modules = """
     module  Sources/VoltKit/TestKit          VoltTestKit               VoltCore VoltSystem CVoltSystem
     module  Sources/VoltKit/Trust            VoltTrust                 VoltCore VoltOCI VoltSigning VoltSystem VoltYAML
     module  Sources/VoltKit/Workload         VoltWorkload              VoltCore
+    module  Sources/VoltKit/WorkloadCLI      VoltWorkloadCLI           VoltCLI VoltCore VoltSystem VoltWorkload ArgumentParser
     module  Sources/VoltKit/WorkloadTool     VoltWorkloadTool          VoltCore VoltPlugin VoltSystem VoltWorkload
     module  Sources/VoltKit/YAML             VoltYAML                  VoltCore CYAML
 
     static  Sources/volt                     volt                      VoltCore VoltPlugin CVoltSystem
     program Sources/volt-cas/CLI             volt-cas                  CasExchange VoltArchive VoltCLI VoltCore VoltStore VoltSystem ArgumentParser
     module  Sources/volt-cas/Exchange        CasExchange               VoltArchive VoltCore VoltOCI VoltStore VoltSystem CVoltSystem
-    program Sources/volt-container/CLI       volt-container            ContainerEngine VoltCLI VoltCore VoltSupervise VoltSystem VoltWorkload ArgumentParser
-    module  Sources/volt-container/Engine    ContainerEngine           ContainerSandbox ContainerSecrets ContainerTransfer VoltArchive VoltCore VoltCrypto VoltManifest VoltOCI VoltPorts VoltSandbox VoltSigning VoltStore VoltSupervise VoltSystem VoltTrust VoltWorkload CVoltSystem
+    program Sources/volt-container/CLI       volt-container            ContainerEngine VoltCLI VoltCore VoltRollout VoltSupervise VoltSystem VoltWorkload VoltWorkloadCLI VoltWorkloadTool ArgumentParser
+    module  Sources/volt-container/Engine    ContainerEngine           ContainerSandbox ContainerSecrets ContainerTransfer VoltArchive VoltCore VoltCrypto VoltManifest VoltOCI VoltPorts VoltRollout VoltSandbox VoltSigning VoltStore VoltSupervise VoltSystem VoltTrust VoltWorkload CVoltSystem
     module  Sources/volt-container/Sandbox   ContainerSandbox          VoltCore VoltSandbox VoltSupervise VoltSystem VoltWorkload CVoltSystem
     module  Sources/volt-container/Secrets   ContainerSecrets          VoltCore VoltCrypto VoltSystem VoltWorkload VoltYAML
     module  Sources/volt-container/Transfer  ContainerTransfer         VoltOCI
@@ -65,7 +67,7 @@ let modules = """
 
 /// Each test target in Tests/<name>, and the modules and programs it needs.
 let tests = """
-    ContainerApplyTests    ContainerEngine VoltCore VoltSystem VoltTestKit VoltWorkload
+    ContainerApplyTests    ContainerEngine VoltCore VoltRollout VoltSystem VoltTestKit VoltWorkload
     ContainerImageTests    ContainerEngine VoltArchive VoltCore VoltCrypto VoltStore VoltSystem VoltTestKit
     ContainerRuntimeTests  ContainerEngine ContainerSandbox VoltCore VoltSandbox VoltStore VoltSupervise VoltSystem VoltTestKit VoltWorkload
     ContainerSecretsTests  ContainerSecrets VoltCore VoltCrypto VoltSystem VoltTestKit VoltWorkload
@@ -92,6 +94,7 @@ let tests = """
     VoltPasswordTests      VoltCore VoltPassword
     VoltPluginTests        VoltCore VoltPlugin VoltSystem VoltTestKit
     VoltPortsTests         VoltCore VoltPorts VoltSystem VoltTestKit VoltWorkload
+    VoltRolloutTests       VoltCore VoltRollout VoltSystem VoltTestKit VoltWorkload
     VoltS3Tests            VoltCore VoltS3 VoltSystem VoltTestKit
     VoltSQLiteTests        VoltCore VoltSQLite VoltSystem VoltTestKit
     VoltServerTests        VoltCore VoltServer VoltSystem VoltTestKit NIOCore

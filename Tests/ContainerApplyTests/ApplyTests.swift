@@ -6,6 +6,7 @@ import VoltTestKit
 import VoltWorkload
 
 @testable import ContainerEngine
+@testable import VoltRollout
 
 let runsAsRoot = geteuid() == 0
 
@@ -19,7 +20,8 @@ final class ApplyFixture {
     let scratch: ScratchDirectory
     let runtime = MemoryRuntime()
     let store: ImageStore
-    let applier: WorkloadApplier
+    let applier: Rollout<ContainerKind>
+    let kinds = MemoryKinds()
     let paths: HostPaths
     let web: Name
 
@@ -27,9 +29,10 @@ final class ApplyFixture {
         scratch = try ScratchDirectory()
         paths = try HostPaths(tool: "container", environment: ["VOLT_ROOT": "\(scratch.path)/root"])
         store = try ImageStore(paths: paths, clock: SystemClock())
-        applier = WorkloadApplier(
-            images: ImageSource(store: store), runtime: runtime, paths: paths, clock: SystemClock(),
-            aliveFor: .milliseconds(300))
+        applier = Rollout(
+            kind: "container",
+            runtime: ContainerKind(images: ImageSource(store: store), runtime: runtime, paths: paths),
+            paths: paths, others: kinds, clock: SystemClock(), aliveFor: .milliseconds(300))
         web = try Name("web")
         try Files.makeDirectory("\(scratch.path)/base/bin")
         try Files.replace("\(scratch.path)/base/bin/httpd", with: "x".utf8)
@@ -41,7 +44,7 @@ final class ApplyFixture {
 
     /// Writes a source directory and gives the request for it.
     func source(_ revision: String, _ files: [String: String], timeout: Duration = .seconds(60)) throws
-        -> WorkloadApplier.Request
+        -> WorkloadRequest
     {
         let directory = "\(scratch.path)/source-\(revision)"
         for (name, text) in files {
@@ -61,14 +64,19 @@ final class ApplyFixture {
 
     static let healthy = "image: base, ports: ['8080:80'], health: { http: { port: 80 } }"
 
+    /// The plan of an apply.
+    func plan(_ request: WorkloadRequest) async throws -> ServicePlan {
+        try #require(try await applier.plan(request).first)
+    }
+
     @discardableResult
-    func apply(_ request: WorkloadApplier.Request, log: EventLog = EventLog()) async throws
-        -> WorkloadApplier.Outcome
+    func apply(_ request: WorkloadRequest, log: EventLog = EventLog()) async throws
+        -> ApplyOutcome
     {
         let (stream, continuation) = AsyncStream.makeStream(of: ApplyEvent.self)
         let collecting = Task { for await event in stream { await log.add(event) } }
         defer { continuation.finish() }
-        let outcome: Result<WorkloadApplier.Outcome, any Error>
+        let outcome: Result<ApplyOutcome, any Error>
         do { outcome = .success(try await applier.apply(request) { continuation.yield($0) }) } catch {
             outcome = .failure(error)
         }
@@ -409,6 +417,6 @@ final class ApplyFixture {
     @Test("a long name is cut so that its generations have names, too")
     func longName() throws {
         let long = try Name(String(repeating: "a", count: 60) + "-bc")
-        #expect(try ApplyRun.name(long, 12).text == String(repeating: "a", count: 60) + "-12")
+        #expect(try Name.instance(of: long, generation: 12).text == String(repeating: "a", count: 60) + "-12")
     }
 }

@@ -4,6 +4,7 @@ import VoltCore
 import VoltWorkload
 
 @testable import ContainerEngine
+@testable import VoltRollout
 
 /// Files as the version before wrote them: they are read, and come out the same, so that the digests that were made of
 /// them go on to be right.

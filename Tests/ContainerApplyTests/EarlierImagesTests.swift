@@ -5,6 +5,7 @@ import VoltTestKit
 import VoltWorkload
 
 @testable import ContainerEngine
+@testable import VoltRollout
 
 /// What was deployed before runs again with the images that it ran with.
 @Suite(.enabled(if: runsAsRoot, "layers have owners, which need root")) struct EarlierImagesTests {
@@ -22,7 +23,7 @@ import VoltWorkload
         await fixture.runtime.containers.values.first?.spec.imageDigest
     }
 
-    private func source(_ fixture: ApplyFixture, _ revision: String) throws -> WorkloadApplier.Request {
+    private func source(_ fixture: ApplyFixture, _ revision: String) throws -> WorkloadRequest {
         try fixture.source(
             revision,
             ["volt-manifest.yaml": ApplyFixture.manifest("\(ApplyFixture.healthy), env: { R: \(revision) }")])
@@ -40,7 +41,7 @@ import VoltWorkload
             try await fixture.applier.status(of: fixture.web).images == ["base": new.description])
         var again = try source(fixture, "r1")
         again.images = first.images
-        #expect(try await fixture.applier.plan(again).reasons.contains { $0.contains(old.short) })
+        #expect(try await fixture.plan(again).reasons.contains { $0.contains(old.short) })
         #expect(try await fixture.apply(again).images == ["base": old])
         #expect(await running(fixture) == old)
         // The name goes; what may run again stays.
@@ -69,7 +70,7 @@ import VoltWorkload
         for isPlan in [true, false] {
             let error = await #expect(throws: VoltError.self) {
                 if isPlan {
-                    _ = try await fixture.applier.plan(again)
+                    _ = try await fixture.plan(again)
                 } else {
                     _ = try await fixture.apply(again)
                 }

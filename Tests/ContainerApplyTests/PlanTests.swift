@@ -4,6 +4,7 @@ import VoltSystem
 import VoltWorkload
 
 @testable import ContainerEngine
+@testable import VoltRollout
 
 @Suite(.timeLimit(.minutes(1))) struct PlanTests {
     @Test("a plan names what would be made, kept or replaced and why, and starts nothing")
@@ -12,11 +13,11 @@ import VoltWorkload
         let first = try fixture.source(
             "1", ["volt-manifest.yaml": ApplyFixture.manifest("image: base, env: { TOKEN: one }")])
         #expect(
-            try await fixture.applier.plan(first)
+            try await fixture.plan(first)
                 == ServicePlan(service: "web", change: .create, reasons: ["there is no such workload yet"]))
         #expect(try await fixture.runtime.generations(of: fixture.web).isEmpty)
         _ = try await fixture.applier.apply(first) { _ in }
-        #expect(try await fixture.applier.plan(first).change == .unchanged)
+        #expect(try await fixture.plan(first).change == .unchanged)
 
         let second = try fixture.source(
             "2",
@@ -24,7 +25,7 @@ import VoltWorkload
                 "volt-manifest.yaml": ApplyFixture.manifest(
                     "image: base, env: { TOKEN: two, MORE: x }, ports: [\"8080:80\"], restart: always")
             ])
-        let plan = try await fixture.applier.plan(second)
+        let plan = try await fixture.plan(second)
         #expect(plan.change == .replace)
         #expect(
             plan.reasons == [
@@ -32,13 +33,13 @@ import VoltWorkload
             ])
         #expect(try await fixture.runtime.generations(of: fixture.web).count == 1)
         await fixture.runtime.kill(try Name("web-1"))
-        #expect(try await fixture.applier.plan(first).reasons == ["'web-1' does not run"])
+        #expect(try await fixture.plan(first).reasons == ["'web-1' does not run"])
     }
 
     @Test("a plan builds nothing: it says that an image is to be built, and knows one that was built before")
     func builds() async throws {
         let fixture = try ApplyFixture()
-        func source(_ revision: String, _ text: String) throws -> WorkloadApplier.Request {
+        func source(_ revision: String, _ text: String) throws -> WorkloadRequest {
             try fixture.source(
                 revision,
                 [
@@ -48,14 +49,14 @@ import VoltWorkload
         }
         let first = try source("1", "one")
         _ = try await fixture.applier.apply(first) { _ in }
-        #expect(try await fixture.applier.plan(first).change == .unchanged)
+        #expect(try await fixture.plan(first).change == .unchanged)
         let layers = try Files.list("\(fixture.store.root)/layers")
-        let second = try await fixture.applier.plan(try source("2", "two"))
+        let second = try await fixture.plan(try source("2", "two"))
         #expect(second.change == .replace)
         #expect(second.reasons.first?.hasPrefix("the image is to be built") == true)
         #expect(try Files.list("\(fixture.store.root)/layers") == layers)
         let bad = try fixture.source(
             "3", ["volt-manifest.yaml": "apiVersion: volt/v1\nkind: container\nspecs: {}\n"])
-        await #expect(throws: VoltError.self) { try await fixture.applier.plan(bad) }
+        await #expect(throws: VoltError.self) { try await fixture.plan(bad) }
     }
 }

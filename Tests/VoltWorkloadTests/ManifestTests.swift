@@ -215,11 +215,22 @@ private func manifest(_ spec: String) throws -> ContainerManifest {
         } throws: { ($0 as? VoltError)?.message == "volt-manifest.yaml:\(expected)" }
     }
 
-    @Test("an order between workloads is refused, not ignored")
-    func after() {
-        let text = "apiVersion: volt/v1\nkind: container\nspec: { image: x }\nafter: [database]\n"
-        #expect {
-            try ContainerManifest(bytes: Array(text.utf8))
-        } throws: { ($0 as? VoltError)?.message == "volt-manifest.yaml:4:8: 'after' is not supported yet" }
+    @Test("'after' names the workloads that are waited for")
+    func after() throws {
+        let head = "apiVersion: volt/v1\nkind: container\nname: web\nspec: { image: x }\n"
+        let read = try ContainerManifest(bytes: Array((head + "after: [database, cache]\n").utf8))
+        #expect(read.after.map(\.text) == ["database", "cache"])
+        #expect(
+            try Manifest(bytes: Array((head + "after: [database]\n").utf8)).after.map(\.text) == ["database"])
+        for (text, message) in [
+            ("after: [A]", "5:9: 'A' is not a name for a workload"),
+            ("after: [a, a]", "5:12: 'a' is named twice"),
+            ("after: [web]", "5:9: 'web' would wait for itself"),
+            ("after: web", "5:8: expected a list, found a single value"),
+        ] {
+            #expect {
+                try ContainerManifest(bytes: Array("\(head)\(text)\n".utf8))
+            } throws: { ($0 as? VoltError)?.message == "volt-manifest.yaml:\(message)" }
+        }
     }
 }

@@ -16,6 +16,8 @@ public struct ContainerManifest: Sendable, Equatable {
 
     /// The name of the workload, when the manifest gives one.
     public var name: Name?
+    /// The workloads, of any kind, that have to be healthy before this one is started.
+    public var after: [Name] = []
     /// Where the root file system comes from.
     public var source: Source
     /// The command, in place of the image's, or nil.
@@ -60,12 +62,8 @@ public struct ContainerManifest: Sendable, Equatable {
                 .failed,
                 "\(file): kind '\(header.kind)' is applied by 'volt-\(header.kind)', not by 'volt-container'")
         }
-        if let after = fields["after"] {
-            throw after.failure(
-                "'after' is not supported yet",
-                hint: "remove it: an order between workloads is not kept, and is not pretended")
-        }
         self = try SpecReader(try Manifest.require("spec", in: fields, of: root)).read()
         name = header.name
+        after = header.after
     }
 }

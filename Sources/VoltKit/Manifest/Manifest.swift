@@ -9,8 +9,10 @@ public struct Manifest: Sendable, Equatable {
     public let kind: Name
     /// The name of the workload, when the manifest gives one.
     public let name: Name?
+    /// The workloads, of any kind, that have to be healthy before this one is started.
+    public let after: [Name]
 
-    /// Reads apiVersion, kind and name; the spec belongs to the kind's tool and is not looked at.
+    /// Reads apiVersion, kind, name and after; the spec belongs to the kind's tool and is not looked at.
     ///
     /// - Parameters:
     ///   - bytes: the file.
@@ -33,7 +35,7 @@ public struct Manifest: Sendable, Equatable {
             try Name(text, of: "kind")
         }
         let name = try fields["name"]?.parsed { text throws(VoltError) in try Name(text, of: "workload") }
-        return (Manifest(kind: kind, name: name), fields)
+        return (Manifest(kind: kind, name: name, after: try names(fields["after"], not: name)), fields)
     }
 
     static func require(_ key: String, in fields: [String: YAMLNode], of node: YAMLNode) throws(VoltError)
@@ -43,8 +45,27 @@ public struct Manifest: Sendable, Equatable {
         return value
     }
 
-    private init(kind: Name, name: Name?) {
+    private static func names(_ node: YAMLNode?, not own: Name?) throws(VoltError) -> [Name] {
+        guard let node else { return [] }
+        var names: [Name] = []
+        for item in try node.items() {
+            let name = try item.parsed { text throws(VoltError) in try Name(text, of: "workload") }
+            guard name != own else { throw item.failure("'\(name)' would wait for itself") }
+            guard !names.contains(name) else { throw item.failure("'\(name)' is named twice") }
+            names.append(name)
+        }
+        guard names.count <= Self.mostDependencies else {
+            throw node.failure("'after' has more than \(Self.mostDependencies) workloads")
+        }
+        return names
+    }
+
+    /// The most workloads that one waits for.
+    static let mostDependencies = 64
+
+    private init(kind: Name, name: Name?, after: [Name]) {
         self.kind = kind
         self.name = name
+        self.after = after
     }
 }

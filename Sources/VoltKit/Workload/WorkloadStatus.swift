@@ -37,6 +37,11 @@ public struct ServiceStatus: Codable, Sendable, Equatable {
     }
 }
 
+extension WorkloadStatus {
+    /// Whether it does what it is for: it runs, and no check says otherwise.
+    public var isHealthy: Bool { state == .running && health.isWell }
+}
+
 /// The object that `volt-<kind> status --workload NAME -o json` prints.
 public struct WorkloadStatus: Codable, Sendable, Equatable {
     /// The name of the workload.
@@ -64,6 +69,8 @@ public struct WorkloadStatus: Codable, Sendable, Equatable {
     public var images: [String: String]?
     /// Its services; nil for a kind whose workloads have only one, or that does not say.
     public var services: [ServiceStatus]?
+    /// The workloads that it waits for when it is applied; nil for none.
+    public var after: [String]?
 
     /// - Parameters: see the properties.
     public init(

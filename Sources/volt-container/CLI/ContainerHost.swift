@@ -30,16 +30,4 @@ enum ContainerHost {
                 store: store, environment: context.environment, options: RegistryOptions(), trust: trust),
             trust: trust)
     }
-
-    /// What applies, removes and looks at workloads.
-    ///
-    /// - Parameter trust: which images of registries are taken; nil for the policy of this host.
-    static func applier(_ context: ToolContext, _ trust: ImageTrust? = nil) throws(VoltError)
-        -> WorkloadApplier
-    {
-        WorkloadApplier(
-            images: try images(context, trust ?? ImageTrust(paths: context.paths)),
-            runtime: try runtime(context),
-            paths: context.paths, clock: context.clock)
-    }
 }

@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import Glibc
 internal import VoltCLI
 internal import VoltCore
+internal import VoltWorkloadCLI
 
 /// `volt-container`.
 @main struct VoltContainer: Tool {
@@ -22,7 +23,12 @@ internal import VoltCore
             CommandGroup(
                 name: "Images:",
                 subcommands: [Import.self, Pull.self, Push.self, Build.self, Images.self, Rmi.self]),
-            CommandGroup(name: "Workloads:", subcommands: [Apply.self, Status.self, Remove.self]),
+            CommandGroup(
+                name: "Workloads:",
+                subcommands: [
+                    ApplyCommand<Workloads>.self, StatusCommand<Workloads>.self, ListCommand<Workloads>.self,
+                    RemoveCommand<Workloads>.self,
+                ]),
         ])
 
     static func main() {

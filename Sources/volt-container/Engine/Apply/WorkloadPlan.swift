@@ -3,6 +3,7 @@ internal import VoltArchive
 internal import VoltCore
 internal import VoltCrypto
 internal import VoltManifest
+internal import VoltRollout
 internal import VoltSystem
 internal import VoltWorkload
 
@@ -14,6 +15,8 @@ struct WorkloadPlan {
     var fingerprint: Digest
     /// The digests of the images, by their names in the manifest; one that is built has the name of `buildName`.
     var images: [String: Digest] = [:]
+    /// The workloads that it waits for. They do not matter to the payload.
+    var after: [Name]
 
     /// The default search path of Docker's images, for images that set none.
     private static let searchPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -28,6 +31,7 @@ struct WorkloadPlan {
         _ manifest: ContainerManifest, image: Image?, workload: Name, source: String, revision: String,
         file: String
     ) throws(VoltError) {
+        after = manifest.after
         let config = image?.config ?? ImageConfig()
         let command = config.entrypoint + (manifest.command ?? config.command)
         guard !command.isEmpty else {
@@ -102,6 +106,15 @@ struct WorkloadPlan {
             of: try JSONFile.encode(named) + Array(contents.joined(separator: "\n").utf8))
         spec.revision = revision
         self.spec = spec
+    }
+
+    /// The plan for a rollout.
+    var rollout: RolloutPlan<ContainerSpec> {
+        var plan = RolloutPlan(spec: spec, fingerprint: fingerprint, checksHealth: spec.health != nil)
+        plan.after = after
+        plan.image = spec.imageDigest
+        plan.images = images
+        return plan
     }
 
     /// What the container of a workload calls its image when that was built.

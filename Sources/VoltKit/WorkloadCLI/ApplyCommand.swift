@@ -1,25 +1,17 @@
-internal import ArgumentParser
-internal import ContainerEngine
+public import ArgumentParser
 internal import VoltCLI
 internal import VoltCore
 internal import VoltSystem
 internal import VoltWorkload
 
-struct Apply: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "apply", abstract: "bring a workload to what its manifest says",
-        discussion: """
-            Starts the new version beside the old one, waits until it is healthy, points the published ports \
-            to it and stops the old one. When anything fails, the old one keeps running. A file named Voltfile \
-            is built and run; the ports it exposes are published under the same numbers.
-
-            With -o json every step, every line of the build and the result is a JSON object on a line of its own.
-
-            With --dry-run nothing is built or started: it says what would become of the workload, and why.
-
-              volt container apply --workload web --manifest ./volt-manifest.yaml \\
-                  --source . --revision 1
-            """)
+/// `volt-<kind> apply`.
+public struct ApplyCommand<Verbs: WorkloadVerbs>: AsyncParsableCommand {
+    /// For ArgumentParser.
+    public static var configuration: CommandConfiguration {
+        CommandConfiguration(
+            commandName: "apply", abstract: "bring a workload to what its manifest says",
+            discussion: Verbs.discussions.apply)
+    }
 
     @Option(help: "The name of the workload.")
     var workload: String
@@ -37,27 +29,38 @@ struct Apply: AsyncParsableCommand {
             "An image that this definition ran with before: it runs again, whatever its name means now.",
             valueName: "name=digest"))
     var images: [String] = []
+    @Option(help: ArgumentHelp("The kind that has the workload now: take it over.", valueName: "kind"))
+    var replaceKind: String?
     @Flag(help: "Only say what would change.")
     var dryRun = false
-    @OptionGroup var trust: TrustOptions
+    @OptionGroup var options: Verbs.ApplyOptions
     @OptionGroup var output: OutputOptions
 
-    func run() async throws {
-        let context = try ToolContext(tool: VoltContainer.tool.name)
+    /// For ArgumentParser.
+    public init() {}
+
+    /// Applies, and prints each event.
+    public func run() async throws {
+        let context = try ToolContext(tool: Verbs.tool.name)
         let current = Files.currentDirectory
-        let request = WorkloadApplier.Request(
+        let request = WorkloadRequest(
             workload: try Name(workload, of: "workload"), file: Files.absolute(manifest, from: current),
             source: Files.absolute(source, from: current), revision: revision,
-            timeout: try DurationText.parse(timeout), images: try earlierImages())
+            timeout: try DurationText.parse(timeout), images: try earlierImages(),
+            replacedKind: try replaceKind.map { try Name($0, of: "kind").text })
         let printer = EventPrinter(format: output.format)
         if dryRun {
-            return printer.show(
-                .plan(try await ContainerHost.applier(context, trust.trust(context)).plan(request)))
+            do {
+                for plan in try await Verbs.workloads(context, options).plan(request) {
+                    printer.show(.plan(plan))
+                }
+            } catch let failure as any WorkloadFailure { throw failure.error }
+            return
         }
         do {
-            let applier = try ContainerHost.applier(context, trust.trust(context))
+            let workloads = try Verbs.workloads(context, options)
             let outcome = try await Interruption.stopping {
-                try await applier.apply(request) { printer.show($0) }
+                try await workloads.apply(request) { printer.show($0) }
             }
             printer.show(
                 .result(
@@ -65,10 +68,10 @@ struct Apply: AsyncParsableCommand {
                     images: outcome.images.mapValues(\.description)))
         } catch let error as VoltError {
             printer.show(.result(.failed, generation: nil, message: error.message))
-            // A contract's caller reads "failed" as 1, whatever failed; what asks to be tried again says so.
+            // A contract's caller reads "failed" as 1, whatever failed; what it can act on says so.
             let isKnown = [ExitCode.tryAgain, .usage, .missing].contains(error.code)
             throw VoltError(isKnown ? error.code : .failed, error.message, hint: error.hint)
-        } catch let failure as BuildStepFailure {
+        } catch let failure as any WorkloadFailure {
             printer.show(.result(.failed, generation: nil, message: failure.error.message))
             throw failure.error
         } catch let interruption as Interruption {
@@ -101,13 +104,16 @@ struct EventPrinter: Sendable {
             return
         }
         switch event {
-        case .step(let step, .started, _, _): Output.note("\(step.rawValue) ...")
-        case .step(let step, let state, _, _): Output.note("\(step.rawValue) \(state.rawValue)")
-        case .log(_, let line, _): Output.note("  \(line)")
+        case .step(let step, .started, _, let service): Output.note("\(of(service))\(step.rawValue) ...")
+        case .step(let step, let state, _, let service):
+            Output.note("\(of(service))\(step.rawValue) \(state.rawValue)")
+        case .log(_, let line, let service): Output.note("  \(of(service))\(line)")
         case .plan(let plan):
             Output.note("\(plan.service): \(plan.change.rawValue): \(plan.reasons.joined(separator: "; "))")
         case .result(.failed, _, _, _): break
         case .result(let status, _, let message, _): Output.note("\(status.rawValue): \(message)")
         }
     }
+
+    private func of(_ service: String?) -> String { service.map { "\($0): " } ?? "" }
 }

@@ -1,39 +1,6 @@
 internal import ContainerSecrets
 internal import VoltCore
-public import VoltWorkload
-
-extension WorkloadApplier {
-    /// What an apply would do: nothing is built, started or written.
-    ///
-    /// - Throws: `VoltError` for a definition that an apply would refuse.
-    public func plan(_ request: Request) async throws -> ServicePlan {
-        let run = ApplyRun(
-            applier: self, request: request, deadline: .now + request.timeout, events: { _ in })
-        let wanted = try run.foresee()
-        func plan(_ change: ServicePlan.Change, _ reasons: [String]) -> ServicePlan {
-            ServicePlan(service: request.workload.text, change: change, reasons: reasons)
-        }
-        guard let record = try records.read(request.workload) else {
-            return plan(.create, ["there is no such workload yet"])
-        }
-        guard let state = try await runtime.state(of: record.container), state.activity != .exited else {
-            return plan(.replace, ["'\(record.container)' does not run"])
-        }
-        guard let wanted else {
-            return plan(.replace, ["the image is to be built: the Voltfile or what it copies differs"])
-        }
-        guard wanted.fingerprint != record.fingerprint else {
-            let isWell = state.activity == .running && state.health.isWell
-            return isWell
-                ? plan(.unchanged, ["'\(record.container)' is what the definition says"])
-                : plan(
-                    .replace,
-                    ["'\(record.container)' is \(state.activity.rawValue), \(state.health.rawValue)"])
-        }
-        let reasons = SpecDifference.between(state.spec, wanted.spec)
-        return plan(.replace, reasons.isEmpty ? ["files that it runs or mounts differ"] : reasons)
-    }
-}
+internal import VoltWorkload
 
 /// What differs between two containers, for people. Variables are named without their values.
 enum SpecDifference {
