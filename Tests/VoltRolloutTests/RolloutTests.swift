@@ -38,7 +38,7 @@ private struct TwoKinds: OtherKinds {
         try Files.replace("\(scratch.path)/manifest", with: text.utf8)
         return WorkloadRequest(
             workload: web, file: "\(scratch.path)/manifest", source: scratch.path, revision: text,
-            replacedKind: kind)
+            replacedKinds: kind.map { [$0] } ?? [])
     }
 
     @Test("a kind in a few lines is deployed, replaced, broken, rolled back and removed")

@@ -13,15 +13,15 @@ extension Rollout {
     /// Refuses a workload whose name another kind has, unless that hands it over.
     func checkClaim(_ request: WorkloadRequest, _ record: WorkloadRecord?) throws {
         let workload = request.workload
-        if let replaced = request.replacedKind { _ = try Name(replaced, of: "kind") }
+        for replaced in request.replacedKinds { _ = try Name(replaced, of: "kind") }
         guard let owner = try claims.kind(of: workload) else {
             // Kinds without claims, and workloads that earlier versions deployed.
             guard record == nil, let other = others.kind(having: workload, except: kind),
-                other != request.replacedKind
+                !request.replacedKinds.contains(other)
             else { return }
             throw Self.conflict(workload, other)
         }
-        guard owner != kind, owner != request.replacedKind else { return }
+        guard owner != kind, !request.replacedKinds.contains(owner) else { return }
         do throws(VoltError) {
             if try others.status(of: workload, kind: owner).state == .absent { return }
         } catch {

@@ -29,7 +29,8 @@ struct WorkloadRecords: Sendable {
             throw VoltError(.failed, "cannot read '\(path(workload))': it is damaged or of another version")
         }
         let mark = FormatMark(
-            WorkloadRecord.currentVersion, to: "read '\(path(workload))'", code: .failed, hint: "upgrade Volt")
+            WorkloadRecord.currentVersion, to: "read '\(path(workload))'", code: .failed, hint: "upgrade Volt"
+        )
         try mark.check(record.version)
         return record
     }

@@ -15,13 +15,13 @@ public struct WorkloadRequest: Sendable {
     /// What names of images resolved to when this definition was applied before: those run again, whatever the names
     /// mean now.
     public var images: [String: Digest]
-    /// The kind that hands the workload over, or nil.
-    public var replacedKind: String?
+    /// The kinds that hand the workload over.
+    public var replacedKinds: [String]
 
     /// - Parameters: see the properties.
     public init(
         workload: Name, file: String, source: String, revision: String, timeout: Duration = .seconds(300),
-        images: [String: Digest] = [:], replacedKind: String? = nil
+        images: [String: Digest] = [:], replacedKinds: [String] = []
     ) {
         self.workload = workload
         self.file = file
@@ -29,7 +29,7 @@ public struct WorkloadRequest: Sendable {
         self.revision = revision
         self.timeout = timeout
         self.images = images
-        self.replacedKind = replacedKind
+        self.replacedKinds = replacedKinds
     }
 }
 
