@@ -28,7 +28,8 @@ struct OutboxStore {
         }
         try database.execute(
             "INSERT INTO tidings (pipeline, attempt, kind, commit_id, note, at) VALUES (?, ?, ?, ?, ?, ?)",
-            .text(pipeline), SQLValue(notification.attempt), .text(notification.kind.rawValue), SQLValue(notification.commit),
+            .text(pipeline), SQLValue(notification.attempt), .text(notification.kind.rawValue),
+            SQLValue(notification.commit),
             .text(String(notification.note.prefix(1000))), .integer(notification.at.milliseconds))
     }
 
@@ -63,10 +64,14 @@ struct OutboxStore {
             note: row.text(column + 3), at: Timestamp(milliseconds: row.integer(column + 4)))
     }
 
-    private func enqueue(_ notification: Notification, of name: String, _ settings: NotifySettings, _ now: Timestamp)
+    private func enqueue(
+        _ notification: Notification, of name: String, _ settings: NotifySettings, _ now: Timestamp
+    )
         throws(VoltError)
     {
-        if settings.status != nil, let commit = notification.commit, notification.kind != .drift, notification.kind != .test {
+        if settings.status != nil, let commit = notification.commit, notification.kind != .drift,
+            notification.kind != .test
+        {
             // Only the newest state of a commit counts.
             try database.execute(
                 "DELETE FROM outbox WHERE pipeline = ? AND target = ? AND commit_id = ?", .text(name),
@@ -86,14 +91,17 @@ struct OutboxStore {
             """
             INSERT INTO outbox (pipeline, target, attempt, kind, commit_id, note, at, due)
             VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-            """, .text(name), .text(target), SQLValue(notification.attempt), .text(notification.kind.rawValue),
+            """, .text(name), .text(target), SQLValue(notification.attempt),
+            .text(notification.kind.rawValue),
             SQLValue(notification.commit), .text(notification.note), .integer(notification.at.milliseconds),
             .integer(now.milliseconds))
     }
 
     /// Whether people want to hear it: not what was said last, and no failure again that was said a moment
     /// ago. The last word is always right: a success after a failure is said. Keeps what is said.
-    private func isNews(_ notification: Notification, of name: String, onlyFailures: Bool) throws(VoltError) -> Bool {
+    private func isNews(_ notification: Notification, of name: String, onlyFailures: Bool) throws(VoltError)
+        -> Bool
+    {
         let commit = notification.commit ?? ""
         let last = try database.rows(
             "SELECT kind, commit_id FROM told WHERE pipeline = ? ORDER BY at DESC, rowid DESC LIMIT 1",
@@ -101,7 +109,8 @@ struct OutboxStore {
         ) { (kind: $0.text(0), commit: $0.text(1)) }.first
         if let last, last.kind == notification.kind.rawValue, last.commit == commit { return false }
         let isRecovery =
-            notification.kind == .success && last.flatMap { Notification.Kind(rawValue: $0.kind) }?.isBad == true
+            notification.kind == .success
+            && last.flatMap { Notification.Kind(rawValue: $0.kind) }?.isBad == true
         let same = try database.integer(
             "SELECT at FROM told WHERE pipeline = ? AND commit_id = ? AND kind = ?", .text(name),
             .text(commit), .text(notification.kind.rawValue))
