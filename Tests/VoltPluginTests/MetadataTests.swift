@@ -9,7 +9,8 @@ private let good = #""contract": 1, "name": "hello", "version": "1.0", "summary"
     func complete() throws {
         let text = """
             {\(good), "kit": "0.1.0", "group": "deploy", "hidden": true, "url": "https://example.org/",
-            "minVolt": "0.1", "kinds": ["greeting", "acme-note"], "future": [{}]}
+            "minVolt": "0.1", "kinds": ["greeting", "acme-note"], "units": ["acme-agent.service", "acme.timer"],
+            "portVariable": "ACME_PORT", "instances": "ps", "future": [{}]}
             """
         let metadata = try ToolMetadata(text.utf8, of: "hello", voltVersion: "0.1.0")
         #expect(metadata.version == "1.0")
@@ -18,9 +19,12 @@ private let good = #""contract": 1, "name": "hello", "version": "1.0", "summary"
         #expect(metadata.group == "deploy")
         #expect(metadata.hidden)
         #expect(metadata.kinds == ["greeting", "acme-note"])
+        #expect(metadata.units == ["acme-agent.service", "acme.timer"])
+        #expect(metadata.portVariable == "ACME_PORT" && metadata.instances == "ps")
         let again = try ToolMetadata(metadata.json.text().utf8, of: "hello", voltVersion: "0.1.0")
         #expect(again == metadata)
         let least = try ToolMetadata("{\(good)}".utf8, of: "hello", voltVersion: "0.1.0")
+        #expect(least.units == [] && least.portVariable == nil && least.instances == nil)
         #expect(!least.hidden && least.kinds == [] && least.url == nil)
     }
 
@@ -60,6 +64,20 @@ private let good = #""contract": 1, "name": "hello", "version": "1.0", "summary"
             ("{\(good), \"hidden\": 1}", "'hidden' is not true or false"),
             ("{\(good), \"kinds\": \"a\"}", "'kinds' is not a list of names of kinds"),
             ("{\(good), \"kinds\": [\"A\"]}", "'kinds' is not a list of names of kinds"),
+            (
+                "{\(good), \"units\": \"a.service\"}",
+                "'units' is not a list of names of services, sockets and timers"
+            ),
+            (
+                "{\(good), \"units\": [\"../a.service\"]}",
+                "'units' is not a list of names of services, sockets and timers"
+            ),
+            (
+                "{\(good), \"units\": [\"a.mount\"]}",
+                "'units' is not a list of names of services, sockets and timers"
+            ),
+            ("{\(good), \"portVariable\": \"A=1\"}", "'portVariable' is not the name of a variable"),
+            ("{\(good), \"instances\": \"--all\"}", "'instances' is not a verb"),
             ("{\(good), \"minVolt\": \"new\"}", "'minVolt' is not a version"),
             ("{\(good), \"minVolt\": \"0.2\"}", "it needs volt 0.2, this is 0.1.0"),
             ("{\(good), \"minVolt\": \"1\"}", "it needs volt 1, this is 0.1.0"),

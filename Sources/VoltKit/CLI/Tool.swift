@@ -33,17 +33,32 @@ public struct ToolDescription: Sendable {
     public let summary: String
     /// The kinds of workload that `volt-<name> apply` takes.
     public let kinds: [String]
+    /// The units of systemd that `volt-<name> install-service` may write.
+    public let units: [String]
+    /// The variable by which the service among them gets its port, or nil.
+    public let portVariable: String?
+    /// The verb that lists what the tool runs on this host, or nil; see `docs/contract.md`.
+    public let instances: String?
 
     /// - Parameters:
     ///   - name: the name behind `volt-`.
     ///   - version: the version of the tool.
     ///   - summary: at most 72 characters, no full stop.
     ///   - kinds: the kinds of workload the tool applies.
-    public init(name: String, version: String, summary: String, kinds: [String] = []) {
+    ///   - units: the units of systemd that it may write.
+    ///   - portVariable: the variable by which its service gets its port.
+    ///   - instances: the verb that lists what it runs.
+    public init(
+        name: String, version: String, summary: String, kinds: [String] = [], units: [String] = [],
+        portVariable: String? = nil, instances: String? = nil
+    ) {
         self.name = name
         self.version = version
         self.summary = summary
         self.kinds = kinds
+        self.units = units
+        self.portVariable = portVariable
+        self.instances = instances
     }
 }
 
@@ -183,7 +198,8 @@ extension Tool {
     private static var metadata: String {
         let value = Metadata(
             name: tool.name, version: tool.version, summary: tool.summary, kinds: tool.kinds,
-            kit: VoltVersion.text)
+            units: tool.units.isEmpty ? nil : tool.units, portVariable: tool.portVariable,
+            instances: tool.instances, kit: VoltVersion.text)
         return (try? Output.json(value)) ?? "{}"
     }
 
@@ -292,6 +308,9 @@ private struct Metadata: Encodable {
     let version: String
     let summary: String
     let kinds: [String]
+    let units: [String]?
+    let portVariable: String?
+    let instances: String?
     let kit: String
 }
 

@@ -1,3 +1,5 @@
+internal import VoltCore
+
 /// What an extension tells about itself, by the schema in `docs/contract.md`.
 ///
 /// The text stands in `<prefix>/share/volt/commands/<name>.json`, or comes from
@@ -26,6 +28,12 @@ public struct ToolMetadata: Sendable, Equatable {
     public let minVolt: String?
     /// The kinds of workload that `volt-<name> apply` takes.
     public let kinds: [String]
+    /// The units of systemd that `volt-<name> install-service` may write.
+    public let units: [String]
+    /// The variable by which the service among them gets its port.
+    public let portVariable: String?
+    /// The verb that lists what the tool runs on this host.
+    public let instances: String?
 
     /// Parses metadata.
     ///
@@ -64,15 +72,17 @@ public struct ToolMetadata: Sendable, Equatable {
         case .bool(let value): hidden = value
         default: throw MetadataFailure("'hidden' is not true or false")
         }
-        switch json["kinds"] {
-        case nil: kinds = []
-        case .array(let elements):
-            let names = elements.compactMap(\.string).filter { ToolName.isValid($0) }
-            guard names.count == elements.count else {
-                throw MetadataFailure("'kinds' is not a list of names of kinds")
-            }
-            kinds = names
-        default: throw MetadataFailure("'kinds' is not a list of names of kinds")
+        kinds = try Self.names(json, "kinds", "names of kinds") { ToolName.isValid($0) }
+        units = try Self.names(json, "units", "names of services, sockets and timers") {
+            UnitName.isValid($0)
+        }
+        portVariable = try Self.line(json, "portVariable")
+        guard portVariable.map(Self.isVariable) ?? true else {
+            throw MetadataFailure("'portVariable' is not the name of a variable")
+        }
+        instances = try Self.line(json, "instances")
+        guard instances.map(ToolName.isValid) ?? true else {
+            throw MetadataFailure("'instances' is not a verb")
         }
         if let minVolt {
             guard let needed = Self.components(minVolt), let present = Self.components(voltVersion) else {
@@ -91,10 +101,34 @@ public struct ToolMetadata: Sendable, Equatable {
             "summary": .string(summary), "hidden": .bool(hidden),
             "kinds": .array(kinds.map(JSONValue.string)),
         ]
-        for (key, value) in [("kit", kit), ("group", group), ("url", url), ("minVolt", minVolt)] {
-            if let value { members[key] = .string(value) }
-        }
+        let lines = [
+            ("kit", kit), ("group", group), ("url", url), ("minVolt", minVolt),
+            ("portVariable", portVariable), ("instances", instances),
+        ]
+        for (key, value) in lines { if let value { members[key] = .string(value) } }
+        if !units.isEmpty { members["units"] = .array(units.map(JSONValue.string)) }
         return .object(members)
+    }
+
+    /// A member that is a list of names; none when it is not there.
+    private static func names(
+        _ json: JSONValue, _ key: String, _ what: String, _ isValid: (String) -> Bool
+    ) throws(MetadataFailure) -> [String] {
+        guard let member = json[key] else { return [] }
+        guard let elements = member.array else { throw MetadataFailure("'\(key)' is not a list of \(what)") }
+        let names = elements.compactMap(\.string).filter(isValid)
+        guard names.count == elements.count else {
+            throw MetadataFailure("'\(key)' is not a list of \(what)")
+        }
+        return names
+    }
+
+    private static func isVariable(_ text: String) -> Bool {
+        text.first?.isNumber == false
+            && text.utf8.allSatisfy { byte in
+                byte == UInt8(ascii: "_") || (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte)
+                    || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
+            }
     }
 
     /// A member that is one line of at most 256 bytes.

@@ -8,7 +8,7 @@ internal import VoltWorkloadCLI
 @main struct VoltContainer: Tool {
     static let tool = ToolDescription(
         name: "container", version: VoltVersion.text, summary: "run containers on systemd-nspawn",
-        kinds: ["container"])
+        kinds: ["container"], instances: "ps")
 
     static let configuration = CommandConfiguration(
         tool: tool,
