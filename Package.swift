@@ -25,6 +25,7 @@ let modules = """
     module  Sources/VoltKit/SQLite           VoltSQLite                VoltCore CSQLite
     module  Sources/VoltKit/Sandbox          VoltSandbox               VoltCore VoltSystem CVoltSystem
     module  Sources/VoltKit/Server           VoltServer                VoltCore CTLS CVoltSystem NIOCore NIOPosix
+    module  Sources/VoltKit/Service          VoltService               VoltCore VoltSystem
     module  Sources/VoltKit/Signing          VoltSigning               VoltCore VoltCrypto VoltOCI
     module  Sources/VoltKit/Store            VoltStore                 VoltCore VoltCrypto VoltSystem CVoltSystem CZstd
     module  Sources/VoltKit/Supervise        VoltSupervise             VoltCore VoltSystem VoltWorkload CVoltSystem
@@ -98,6 +99,7 @@ let tests = """
     VoltS3Tests            VoltCore VoltS3 VoltSystem VoltTestKit
     VoltSQLiteTests        VoltCore VoltSQLite VoltSystem VoltTestKit
     VoltServerTests        VoltCore VoltServer VoltSystem VoltTestKit NIOCore
+    VoltServiceTests       VoltCore VoltService VoltSystem VoltTestKit
     VoltStoreTests         volt-cas VoltCore VoltCrypto VoltStore VoltSystem VoltTestKit CTestDisk
     VoltSuperviseTests     VoltCore VoltSupervise VoltSystem VoltTestKit VoltWorkload
     VoltSystemTests        VoltCore VoltSystem VoltTestKit
