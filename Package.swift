@@ -30,6 +30,7 @@ let modules = """
     module  Sources/VoltKit/Store            VoltStore                 VoltCore VoltCrypto VoltSystem CVoltSystem CZstd
     module  Sources/VoltKit/Supervise        VoltSupervise             VoltCore VoltSystem VoltWorkload CVoltSystem
     module  Sources/VoltKit/System           VoltSystem                VoltCore CVoltSystem
+    module  Sources/VoltKit/Systemd          VoltSystemd               VoltCore VoltSystem
     module  Sources/VoltKit/TestKit          VoltTestKit               VoltCore VoltSystem CVoltSystem
     module  Sources/VoltKit/Trust            VoltTrust                 VoltCore VoltOCI VoltSigning VoltSystem VoltYAML
     module  Sources/VoltKit/Workload         VoltWorkload              VoltCore
@@ -60,8 +61,8 @@ let modules = """
     module  Sources/volt-registry/Access     RegistryAccess            VoltCore VoltCrypto VoltOCI VoltPassword VoltPlugin VoltSystem VoltYAML
     program Sources/volt-registry/CLI        volt-registry             RegistryAccess RegistryEngine VoltCLI VoltCore VoltCrypto VoltOCI VoltRegistry VoltS3 VoltServer VoltSigning VoltStore VoltSystem ArgumentParser
     module  Sources/volt-registry/Engine     RegistryEngine            RegistryAccess VoltCore VoltOCI VoltPages VoltRegistry VoltS3 VoltServer VoltStore VoltSystem VoltYAML CVoltSystem
-    program Sources/volt-service/CLI         volt-service              ServiceEngine VoltCLI VoltCore VoltSystem ArgumentParser
-    module  Sources/volt-service/Engine      ServiceEngine             VoltCore VoltPlugin VoltSystem
+    program Sources/volt-service/CLI         volt-service              ServiceEngine VoltCLI VoltCore VoltSystem VoltSystemd ArgumentParser
+    module  Sources/volt-service/Engine      ServiceEngine             VoltCore VoltPlugin VoltService VoltSystem VoltSystemd VoltWorkload VoltWorkloadTool
     module  Tests/FuzzTargets                FuzzTargets               ContainerSecrets GitopsEngine GitopsSource RegistryAccess RegistryEngine VoltArchive VoltCore VoltCrypto VoltManifest VoltOCI VoltRegistry VoltS3 VoltSigning VoltStore VoltSystem VoltTrust VoltWorkload VoltYAML
     static  Tests/TestSupervisor             volt-test--run            VoltCore VoltSupervise
     """
@@ -84,7 +85,7 @@ let tests = """
     RegistryAccessTests    RegistryAccess VoltCore VoltCrypto VoltOCI VoltPassword VoltPlugin VoltSystem VoltTestKit
     RegistryClientTests    RegistryEngine volt-cas volt-container volt-container--registry volt-registry VoltCore VoltCrypto VoltOCI VoltRegistry VoltServer VoltSystem VoltTestKit
     RegistryServerTests    RegistryAccess RegistryEngine volt-registry VoltCore VoltCrypto VoltOCI VoltS3 VoltServer VoltStore VoltSystem VoltTestKit
-    ServiceTests           ServiceEngine volt-service VoltCore VoltSystem VoltTestKit
+    ServiceTests           volt-service VoltCore VoltSystem VoltSystemd VoltTestKit
     SystemTests            VoltCore VoltSystem VoltTestKit
     VoltArchiveTests       VoltArchive VoltCore VoltCrypto VoltSystem VoltTestKit
     VoltCoreTests          VoltCore
@@ -103,6 +104,7 @@ let tests = """
     VoltStoreTests         volt-cas VoltCore VoltCrypto VoltStore VoltSystem VoltTestKit CTestDisk
     VoltSuperviseTests     VoltCore VoltSupervise VoltSystem VoltTestKit VoltWorkload
     VoltSystemTests        VoltCore VoltSystem VoltTestKit
+    VoltSystemdTests       VoltCore VoltSystem VoltSystemd VoltTestKit
     VoltTrustTests         VoltCore VoltCrypto VoltOCI VoltSigning VoltTrust
     VoltWorkloadTests      VoltCore VoltManifest VoltWorkload
     VoltWorkloadToolTests  VoltCore VoltSystem VoltTestKit VoltWorkload VoltWorkloadTool

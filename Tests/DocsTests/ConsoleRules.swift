@@ -167,13 +167,13 @@ struct ConsoleRule {
         ConsoleRule(
             "volt service list", "volt service list", .prepared("mkdir -p www; \(web)"),
             "a container in the background"),
-        ConsoleRule("volt service status", "volt service status volt-gitops", .skipped, unit),
-        ConsoleRule("", "volt service start volt-gitops", .skipped, unit),
-        ConsoleRule("", "volt service restart volt-gitops", .skipped, unit),
-        ConsoleRule("", "volt service enable --now volt-gitops", .skipped, unit),
-        ConsoleRule("", "volt service disable --now volt-gitops", .skipped, unit),
-        ConsoleRule("", "volt service edit volt-gitops", .skipped, unit),
-        ConsoleRule("", "volt service logs -f volt-gitops", .skipped, unit),
+        ConsoleRule("volt service status", "volt service status gitops", .skipped, unit),
+        ConsoleRule("", "volt service start gitops", .skipped, unit),
+        ConsoleRule("", "volt service restart gitops", .skipped, unit),
+        ConsoleRule("", "volt service enable --now gitops", .skipped, unit),
+        ConsoleRule("", "volt service disable --now gitops", .skipped, unit),
+        ConsoleRule("", "volt service edit gitops", .skipped, unit),
+        ConsoleRule("", "volt service logs -f gitops", .skipped, unit),
     ]
     private static let unit = "systemd is not PID 1 here; scripts/service-on-systemd runs it"
 

@@ -7,7 +7,7 @@ struct Disable: ParsableCommand {
         commandName: "disable", abstract: "Have services no longer start with the machine.",
         discussion: """
             Example:
-              volt service disable --now volt-gitops
+              volt service disable --now gitops
             """)
 
     @Flag(help: "They are stopped at once, too.") var now = false

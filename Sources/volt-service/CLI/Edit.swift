@@ -3,6 +3,7 @@ internal import ServiceEngine
 internal import VoltCLI
 internal import VoltCore
 internal import VoltSystem
+internal import VoltSystemd
 
 struct Edit: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -13,14 +14,14 @@ struct Edit: ParsableCommand {
             up again is put back as it was. Without options the drop-in opens in an editor: VISUAL, EDITOR or vi.
 
             Examples:
-              volt service edit volt-gitops --port 9191 --restart
-              volt service edit volt-gitops --set MemoryMax=512M \\
+              volt service edit gitops --port 9191 --restart
+              volt service edit gitops --set MemoryMax=512M \\
                   --set Unit.Description='Deploys of this host'
-              volt service edit volt-gitops --from override.conf
-              volt service edit volt-gitops
+              volt service edit gitops --from override.conf
+              volt service edit gitops
             """)
 
-    @Option(help: "The port of 'volt gitops serve'.") var port: Int?
+    @Option(help: "The port of a tool's server.") var port: Int?
     @Option(
         help: ArgumentHelp(
             "A setting, as KEY=VALUE or SECTION.KEY=VALUE; once for each.", valueName: "setting"))
@@ -41,8 +42,9 @@ struct Edit: ParsableCommand {
 
     func run() throws {
         let (host, context) = try VoltService.host()
-        let edits = ServiceEdits(host: host, scratch: context.paths.runtime)
-        let service = try host.find(name, in: try VoltService.overview(host))
+        let overview = try VoltService.overview(host)
+        let service = try host.find(name, in: overview)
+        let edits = ServiceEdits(host: host, tools: overview.tools, scratch: context.paths.runtime)
         let outcome: UnitEditor.Outcome
         if let from {
             let path = from == "-" ? "/dev/stdin" : Files.absolute(from, from: Files.currentDirectory)

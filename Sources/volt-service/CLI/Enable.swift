@@ -7,7 +7,7 @@ struct Enable: ParsableCommand {
         commandName: "enable", abstract: "Have services start with the machine.",
         discussion: """
             Example:
-              volt service enable --now volt-gitops
+              volt service enable --now gitops
             """)
 
     @Flag(help: "They are started at once, too.") var now = false

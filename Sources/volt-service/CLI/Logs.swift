@@ -12,7 +12,7 @@ struct Logs: ParsableCommand {
             what its container printed.
 
             Examples:
-              volt service logs -f volt-gitops
+              volt service logs -f gitops
               volt service logs --tail 20 web
             """)
 

@@ -7,7 +7,7 @@ struct Restart: ParsableCommand {
         commandName: "restart", abstract: "Restart services or workloads.",
         discussion: """
             Example:
-              volt service restart volt-gitops
+              volt service restart gitops
             """)
 
     @OptionGroup var services: ServiceNames

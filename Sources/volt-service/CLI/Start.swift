@@ -7,7 +7,7 @@ struct Start: ParsableCommand {
         commandName: "start", abstract: "Start services or workloads that do not run.",
         discussion: """
             Example:
-              volt service start volt-gitops
+              volt service start gitops
             """)
 
     @OptionGroup var services: ServiceNames

@@ -9,7 +9,7 @@ struct Status: ParsableCommand {
         commandName: "status", abstract: "Show a service or workload in full.",
         discussion: """
             Examples:
-              volt service status volt-gitops
+              volt service status gitops
               volt service status web -o json
             """)
 

@@ -3,6 +3,7 @@ internal import ServiceEngine
 internal import VoltCLI
 internal import VoltCore
 internal import VoltSystem
+internal import VoltSystemd
 
 /// `volt service`.
 @main struct VoltService: Tool {

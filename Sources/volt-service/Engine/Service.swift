@@ -1,10 +1,13 @@
 public import VoltCore
+internal import VoltService
+internal import VoltSystemd
+internal import VoltWorkload
 
 /// Something that Volt keeps running on this host.
 public struct Service: Encodable, Sendable, Equatable {
     /// What it is.
     public enum Kind: String, Encodable, Sendable {
-        /// A unit of systemd with a file, or `volt gitops serve` where systemd is not PID 1.
+        /// A unit of systemd with a file, or the server of a tool that no unit runs.
         case service
         /// A unit that listens for a service.
         case socket
@@ -14,6 +17,10 @@ public struct Service: Encodable, Sendable, Equatable {
         case workload
         /// A container that is of no workload.
         case container
+        /// Something else that a tool runs and that is of no workload.
+        case instance
+        /// A kind of workload whose tool cannot list what it runs.
+        case kind
         /// A process that belongs to one of the others, such as the one that owns published ports.
         case part
     }
@@ -36,10 +43,12 @@ public struct Service: Encodable, Sendable, Equatable {
     public var restarts: Int
     /// The unit of systemd, where there is one.
     public var unit: String?
-    /// The container of a workload.
+    /// The container of a workload, or what else its tool runs for it.
     public var container: String?
-    /// Who keeps it running: `systemd` or `volt`.
+    /// Who keeps it running: `systemd`, `volt`, or the name of the tool that knows.
     public var managedBy: String
+    /// The tool that it belongs to, such as `gitops` or `container`.
+    public var tool: String?
     /// What it is, for people.
     public var description: String
     /// Where it listens.
@@ -56,9 +65,11 @@ public struct Service: Encodable, Sendable, Equatable {
     public var result: String?
 
     /// A unit of systemd.
-    init(unit: UnitState) {
-        let type = unit.name.split(separator: ".").last ?? ""
-        kind = unit.isTransient ? .part : Kind(rawValue: String(type)) ?? .service
+    ///
+    /// - Parameter tool: the one that it belongs to.
+    init(unit: UnitState, tool: String?) {
+        let type = UnitName.type(of: unit.name)
+        kind = unit.isTransient ? .part : Kind(rawValue: type) ?? .service
         name = type == "service" ? String(unit.name.dropLast(8)) : unit.name
         state = unit.word
         enabled = unit.file.isEmpty ? nil : unit.file
@@ -66,9 +77,10 @@ public struct Service: Encodable, Sendable, Equatable {
         since = unit.since
         restarts = unit.restarts
         self.unit = unit.name
+        self.tool = tool
         managedBy = "systemd"
         description = unit.description
-        listens = unit.listens.isEmpty ? nil : unit.listens
+        listens = unit.listens.isEmpty ? Self.listens(unit) : unit.listens
         unitFile = unit.fragment.isEmpty ? nil : unit.fragment
         dropIns = unit.dropIns
         needsReload = unit.needsReload
@@ -76,69 +88,89 @@ public struct Service: Encodable, Sendable, Equatable {
         result = unit.result == "success" || unit.result.isEmpty ? nil : unit.result
     }
 
-    /// A workload, or a container that is of none.
-    init(container: ContainerLine, unit: UnitState?) {
-        name = container.spec.workload ?? container.spec.name
-        kind = container.spec.workload == nil ? .container : .workload
-        state = container.state
-        health = container.health == "none" ? nil : container.health
-        pid = container.pid
-        since = container.state == "running" ? container.startedAt : container.finishedAt
-        restarts = container.restarts
+    /// Where a service says that it listens: `STATUS=listening on URL` of sd_notify(3).
+    private static func listens(_ unit: UnitState) -> String? {
+        let words = "listening on "
+        guard unit.isActive, unit.status.hasPrefix(words) else { return nil }
+        let url = unit.status.dropFirst(words.count).prefix { !$0.isWhitespace && $0 != "," }
+        return url.isEmpty ? nil : String(url)
+    }
+
+    /// What a tool runs: that of a workload, or of none.
+    init(_ instance: Instance, tool: String, unit: UnitState?) {
+        name = instance.spec.workload ?? instance.spec.name
+        kind = instance.spec.workload == nil ? Kind(rawValue: tool) ?? .instance : .workload
+        state = instance.state
+        health = instance.health == "none" ? nil : instance.health
+        pid = instance.pid
+        since = instance.state == "running" ? instance.startedAt : instance.finishedAt
+        restarts = instance.restarts ?? 0
         self.unit = unit?.name
-        self.container = container.spec.name
-        managedBy = container.supervisedBy
-        description = "container of image \(container.spec.image)"
-        let ports = container.spec.ports.map { "\($0.address):\($0.hostPort)" }
+        self.tool = tool
+        container = instance.spec.name
+        managedBy = instance.supervisedBy ?? tool
+        description = instance.spec.image.map { "\(tool) of image \($0)" } ?? tool
+        let ports = (instance.spec.ports ?? []).map { "\($0.address):\($0.hostPort)" }
         listens = ports.isEmpty ? nil : ports.joined(separator: ", ")
         memory = unit?.memory
-        if let code = container.exitCode, container.state == "exited", code != 0 {
+        if let code = instance.exitCode, instance.state == "exited", code != 0 {
             result = "exit code \(code)"
         }
     }
 
-    /// `volt gitops serve` that no unit runs.
-    init(server: GitopsStatus.Server?) {
-        name = "volt-gitops"
+    /// A workload of which its tool tells no more than its status.
+    init(_ status: WorkloadStatus, tool: String) {
+        name = status.workload
+        kind = .workload
+        state = status.state.rawValue
+        health = status.health == .none ? nil : status.health.rawValue
+        since = status.since
+        restarts = status.restarts
+        self.tool = tool
+        managedBy = tool
+        description = "workload of kind \(tool)"
+    }
+
+    /// A service of a workload.
+    init(_ service: ServiceStatus, of workload: String, tool: String) {
+        name = "\(workload)/\(service.name)"
+        kind = .part
+        state = service.state.rawValue
+        health = service.health == .none ? nil : service.health.rawValue
+        since = service.since
+        restarts = service.restarts ?? 0
+        self.tool = tool
+        managedBy = tool
+        description = "service of workload \(workload)"
+    }
+
+    /// A kind whose tool cannot list its workloads.
+    init(kind name: String) {
+        self.name = name
+        kind = .kind
+        state = "cannot list"
+        restarts = 0
+        tool = name
+        managedBy = name
+        description = "the workloads of this kind: 'volt-\(name) list' is not known to its tool"
+    }
+
+    /// The server of a tool that no unit runs.
+    init(server: ServiceRecord?, name: String, tool: String) {
+        self.name = name
         kind = .service
         state = server == nil ? "stopped" : "running"
         pid = server?.pid
         restarts = 0
+        self.tool = tool
         managedBy = "volt"
-        description = "Volt GitOps: webhooks, polls and deploys"
+        description = "the server of 'volt \(tool)'"
         listens = server?.url
     }
-}
 
-/// A line of `volt container ps -o json`.
-struct ContainerLine: Decodable, Sendable {
-    struct Spec: Decodable, Sendable {
-        struct Port: Decodable, Sendable {
-            let address: String
-            let hostPort: Int
-        }
-        let name: String
-        let image: String
-        let workload: String?
-        let ports: [Port]
+    /// The state of the workload as a whole counts, rather than that of what runs for it now.
+    mutating func take(_ status: WorkloadStatus) {
+        state = status.state.rawValue
+        health = status.health == .none ? nil : status.health.rawValue
     }
-    let spec: Spec
-    let state: String
-    let health: String
-    let pid: Int32?
-    let supervisor: Int32?
-    let supervisedBy: String
-    let exitCode: Int32?
-    let startedAt: Timestamp?
-    let finishedAt: Timestamp?
-    let restarts: Int
-}
-
-/// What `volt gitops status -o json` says about the server.
-struct GitopsStatus: Decodable, Sendable {
-    struct Server: Decodable, Sendable {
-        let pid: Int32
-        let url: String
-    }
-    let server: Server?
 }

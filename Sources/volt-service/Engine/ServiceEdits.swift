@@ -1,11 +1,12 @@
 public import VoltCore
 internal import VoltSystem
+public import VoltSystemd
 
-/// Edits of the services of a host, with the rules of Volt's own units.
+/// Edits of the services of a host.
 public struct ServiceEdits: Sendable {
-    /// What a command line changes.
+    /// The changes of a command line.
     public struct Change: Sendable, Equatable {
-        /// The port of `volt gitops serve`.
+        /// The port of the server of a tool.
         public var port: Int?
         /// Each `KEY=VALUE` or `SECTION.KEY=VALUE`.
         public var set: [String]
@@ -21,13 +22,16 @@ public struct ServiceEdits: Sendable {
     }
 
     private let host: ServiceHost
+    private let tools: KnownTools
     private let scratch: String
 
     /// - Parameters:
     ///   - host: whose services are edited.
+    ///   - tools: the tools that the overview found.
     ///   - scratch: a directory that is made when it is needed.
-    public init(host: ServiceHost, scratch: String) {
+    public init(host: ServiceHost, tools: KnownTools, scratch: String) {
         self.host = host
+        self.tools = tools
         self.scratch = scratch
     }
 
@@ -36,16 +40,10 @@ public struct ServiceEdits: Sendable {
         -> UnitEditor.Outcome
     {
         let (editor, unit) = try editor(for: service)
-        let section = UnitEditor.section(of: unit)
+        let section = UnitName.section(of: unit)
         var settings: [String: [DropIn.Setting]] = [:]
         if let port = change.port {
-            guard unit == "volt-gitops.service" || unit == "volt-gitops.socket" else {
-                throw VoltError(
-                    .usage, "'\(service.name)' has no port that --port sets",
-                    hint: "'volt-gitops' has; use --set for the settings of other units")
-            }
-            try refuseFixedPort()
-            settings = UnitEditor.portSettings(port, hasSocket: try hasSocket())
+            settings = try portSettings(port, of: unit, service.name)
         }
         for text in change.set {
             settings[unit, default: []].append(try DropIn.Setting(parsing: text, section: section))
@@ -77,27 +75,45 @@ public struct ServiceEdits: Sendable {
     }
 
     private func editor(for service: Service) throws(VoltError) -> (UnitEditor, String) {
-        if service.container != nil {
+        if service.container != nil || service.kind == .workload {
             throw VoltError(
                 .usage, "\(service.kind.rawValue) '\(service.name)' is what its manifest says",
-                hint: "change volt-manifest.yaml and push it, or use 'volt container'")
+                hint: "change volt-manifest.yaml and push it, or use 'volt \(service.tool ?? "")'")
         }
         let (systemd, unit) = try host.unit(of: service)
         return (UnitEditor(systemd: systemd, scratch: scratch), unit)
     }
 
-    private func hasSocket() throws(VoltError) -> Bool {
-        try !(host.systemd?.states(of: ["volt-gitops.socket"]) ?? []).isEmpty
-    }
-
-    /// A `--port` in `ExecStart=` is stronger than the variable that `--port` here sets.
-    private func refuseFixedPort() throws(VoltError) {
-        guard let unit = try host.systemd?.states(of: ["volt-gitops.service"]).first else { return }
-        guard !unit.command.contains(" --port") else {
+    /// The settings that give the server of a tool another port.
+    private func portSettings(_ port: Int, of unit: String, _ name: String) throws(VoltError)
+        -> [String: [DropIn.Setting]]
+    {
+        guard let tool = tools.owner(of: unit), let variable = tool.portVariable, let service = tool.service,
+            unit == "\(service).service" || unit == tool.socket
+        else {
             throw VoltError(
-                .conflict, "ExecStart= of 'volt-gitops.service' names a port itself",
+                .usage, "'\(name)' has no port that --port sets",
+                hint: "use --set for the settings of its unit")
+        }
+        let socket = tool.socket ?? "\(service).socket"
+        let states = try host.systemd?.states(of: ["\(service).service", socket]) ?? []
+        // A '--port' in ExecStart= is stronger than the variable.
+        guard !states.contains(where: { $0.name != socket && $0.command.contains(" --port") }) else {
+            throw VoltError(
+                .conflict, "ExecStart= of '\(service).service' names a port itself",
                 hint: "change it there with --set, or take the '--port' out of it")
         }
+        let listens = states.first { $0.name == socket }.map { Self.address($0.listens, port) }
+        return UnitEditor.portSettings(
+            port, service: "\(service).service", variable: variable, socket: socket, listens: listens)
+    }
+
+    /// The address of a socket with another port: `127.0.0.1:5000 (Stream)` listens on `127.0.0.1:PORT`.
+    static func address(_ listens: String, _ port: Int) -> String {
+        let current = listens.prefix { $0 != " " && $0 != "," }
+        guard let colon = current.lastIndex(of: ":") else { return "\(port)" }
+        let host = current[..<colon]
+        return host == "[::]" || host == "0.0.0.0" || host.isEmpty ? "\(port)" : "\(host):\(port)"
     }
 
     // MARK: The text for an editor
@@ -110,7 +126,7 @@ public struct ServiceEdits: Sendable {
         let edit = try editor.edit(unit) { text throws(VoltError) in text }
         var text =
             edit.old
-            ?? "# A drop-in for \(unit): settings here go before those of the unit.\n\n[\(UnitEditor.section(of: unit))]\n"
+            ?? "# A drop-in for \(unit): settings here go before those of the unit.\n\n[\(UnitName.section(of: unit))]\n"
         text += "\n\(Self.marker)\n"
         for file in [edit.unit.fragment] + edit.unit.dropIns where file != edit.path {
             text += "\n### \(file)\n"

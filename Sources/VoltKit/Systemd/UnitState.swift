@@ -1,11 +1,11 @@
 public import VoltCore
 
-/// A unit as `systemctl show` tells it.
+/// A unit as `systemctl show` prints it.
 public struct UnitState: Sendable, Equatable {
     static let properties = [
         "Id", "Description", "LoadState", "ActiveState", "SubState", "UnitFileState", "FragmentPath",
         "DropInPaths", "MainPID", "StateChangeTimestamp", "NRestarts", "MemoryCurrent", "Transient",
-        "NeedDaemonReload", "Result", "ExecStart", "Listen",
+        "NeedDaemonReload", "Result", "ExecStart", "Listen", "StatusText",
     ]
 
     /// The full name, such as `volt-gitops.service`.
@@ -42,6 +42,8 @@ public struct UnitState: Sendable, Equatable {
     public var command = ""
     /// What a socket listens on, such as `[::]:9090 (Stream)`.
     public var listens = ""
+    /// The status that its program told systemd (`STATUS=` of sd_notify(3)).
+    public var status = ""
 
     /// A unit of which nothing but the name is known.
     public init(name: String) { self.name = name }
@@ -63,7 +65,7 @@ public struct UnitState: Sendable, Equatable {
 
     /// Reads the output of `systemctl show --timestamp=unix` for any number of units: `NAME=VALUE` lines,
     /// an empty line between two units.
-    static func parse(_ lines: [String]) -> [UnitState] {
+    public static func parse(_ lines: [String]) -> [UnitState] {
         var states: [UnitState] = []
         for block in lines.split(separator: "", omittingEmptySubsequences: true) {
             var fields: [String: String] = [:]
@@ -93,6 +95,7 @@ public struct UnitState: Sendable, Equatable {
             state.result = fields["Result"] ?? "success"
             state.command = fields["ExecStart"] ?? ""
             state.listens = fields["Listen"] ?? ""
+            state.status = fields["StatusText"] ?? ""
             states.append(state)
         }
         return states

@@ -1,7 +1,7 @@
 import Testing
 import VoltCore
 
-@testable import ServiceEngine
+@testable import VoltSystemd
 
 @Suite struct DropInTests {
     private func setting(_ text: String) throws -> DropIn.Setting {
@@ -79,6 +79,7 @@ import VoltCore
             SubState=dead
             Listen=[::]:9090 (Stream)
             Listen=/run/x (Stream)
+            StatusText=listening on http://0.0.0.0:9090
             StateChangeTimestamp=
 
             """
@@ -94,6 +95,7 @@ import VoltCore
         #expect(units[1].memory == nil)
         #expect(units[1].since == nil)
         #expect(units[1].word == "stopped")
+        #expect(units[1].status == "listening on http://0.0.0.0:9090")
         #expect(units[1].listens == "[::]:9090 (Stream), /run/x (Stream)")
     }
 }

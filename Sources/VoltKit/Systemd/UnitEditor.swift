@@ -6,8 +6,6 @@ internal import VoltSystem
 public struct UnitEditor: Sendable {
     /// The drop-in, the same that `systemctl edit` writes.
     static let fileName = "override.conf"
-    /// The variable by which the unit of `volt gitops serve` gets its port.
-    static let portVariable = "VOLT_GITOPS_PORT"
 
     private let systemd: Systemd
     private let scratch: String
@@ -35,7 +33,7 @@ public struct UnitEditor: Sendable {
         public var changes: Bool { (old ?? "") != new }
     }
 
-    /// What an edit did.
+    /// The result of an edit.
     public struct Outcome: Encodable, Sendable, Equatable {
         /// A drop-in that was written or removed.
         public struct File: Encodable, Sendable, Equatable {
@@ -55,11 +53,6 @@ public struct UnitEditor: Sendable {
     }
 
     // MARK: Planning
-
-    /// The section that the settings of a unit are in.
-    static func section(of unit: String) -> String {
-        unit.hasSuffix(".socket") ? "Socket" : unit.hasSuffix(".timer") ? "Timer" : "Service"
-    }
 
     /// An edit of the drop-in of a unit.
     public func edit(_ name: String, _ change: (String) throws(VoltError) -> String) throws(VoltError) -> Edit
@@ -87,19 +80,19 @@ public struct UnitEditor: Sendable {
         }
     }
 
-    /// The settings that give `volt gitops serve` another port, by the unit that they belong to.
+    /// The settings that give a service another port, by the unit that they belong to.
     ///
-    /// - Parameter hasSocket: whether systemd listens for it.
-    public static func portSettings(_ port: Int, hasSocket: Bool) -> [String: [DropIn.Setting]] {
+    /// - Parameters:
+    ///   - variable: the variable of the environment by which the service gets its port.
+    ///   - listens: what the socket is to listen on; nil when systemd does not listen for the service.
+    public static func portSettings(
+        _ port: Int, service: String, variable: String, socket: String, listens: String?
+    ) -> [String: [DropIn.Setting]] {
         var settings = [
-            "volt-gitops.service": [
-                DropIn.Setting(section: "Service", key: "Environment", value: "\(portVariable)=\(port)")
-            ]
+            service: [DropIn.Setting(section: "Service", key: "Environment", value: "\(variable)=\(port)")]
         ]
-        if hasSocket {
-            settings["volt-gitops.socket"] = [
-                DropIn.Setting(section: "Socket", key: "ListenStream", value: "\(port)")
-            ]
+        if let listens {
+            settings[socket] = [DropIn.Setting(section: "Socket", key: "ListenStream", value: listens)]
         }
         return settings
     }
@@ -151,11 +144,11 @@ public struct UnitEditor: Sendable {
         guard !changed.isEmpty else { return Outcome(files: [], needsRestart: false, restarted: false) }
         do throws(VoltError) {
             for edit in changed { try write(edit.new, edit.path) }
-            try systemd.control(["daemon-reload"])
+            try systemd.reload()
             if restart { try self.restart(running) }
         } catch {
             for edit in changed { try? write(edit.old ?? "", edit.path) }
-            _ = try? systemd.control(["daemon-reload"])
+            try? systemd.reload()
             if restart { try? self.restart(running) }
             throw VoltError(error.code, "\(error.message); the change was taken back", hint: error.hint)
         }
