@@ -24,8 +24,9 @@ let modules = """
     module  Sources/VoltKit/S3               VoltS3                    VoltCore VoltCrypto VoltHTTP VoltSystem
     module  Sources/VoltKit/SQLite           VoltSQLite                VoltCore CSQLite
     module  Sources/VoltKit/Sandbox          VoltSandbox               VoltCore VoltSystem CVoltSystem
-    module  Sources/VoltKit/Server           VoltServer                VoltCore CTLS CVoltSystem NIOCore NIOPosix
+    module  Sources/VoltKit/Server           VoltServer                VoltCore VoltService VoltSystem CTLS CVoltSystem NIOCore NIOPosix
     module  Sources/VoltKit/Service          VoltService               VoltCore VoltSystem
+    module  Sources/VoltKit/ServiceCLI       VoltServiceCLI            VoltCLI VoltCore VoltSystem VoltSystemd ArgumentParser
     module  Sources/VoltKit/Signing          VoltSigning               VoltCore VoltCrypto VoltOCI
     module  Sources/VoltKit/Store            VoltStore                 VoltCore VoltCrypto VoltSystem CVoltSystem CZstd
     module  Sources/VoltKit/Supervise        VoltSupervise             VoltCore VoltSystem VoltWorkload CVoltSystem
@@ -52,15 +53,15 @@ let modules = """
     program Sources/volt-container/registry  volt-container--registry  ContainerTransfer VoltCore VoltOCI VoltRegistry VoltSigning VoltSystem
     static  Sources/volt-container/run       volt-container--run       ContainerSandbox VoltCore VoltPorts VoltSandbox VoltSupervise VoltSystem VoltWorkload CVoltSystem
     program Sources/volt-demo                volt-demo                 VoltCLI VoltCore VoltCrypto VoltSystem VoltTestKit ArgumentParser
-    program Sources/volt-gitops/CLI          volt-gitops               GitopsEngine GitopsNotifications GitopsSource VoltCLI VoltCore VoltSystem ArgumentParser
-    module  Sources/volt-gitops/Engine       GitopsEngine              GitopsNotifications GitopsSource VoltCore VoltCrypto VoltManifest VoltPages VoltSQLite VoltServer VoltSystem VoltTrust VoltWorkload VoltWorkloadTool VoltYAML CVoltSystem
+    program Sources/volt-gitops/CLI          volt-gitops               GitopsEngine GitopsNotifications GitopsSource VoltCLI VoltCore VoltService VoltServiceCLI VoltSystem VoltSystemd ArgumentParser
+    module  Sources/volt-gitops/Engine       GitopsEngine              GitopsNotifications GitopsSource VoltCore VoltCrypto VoltManifest VoltPages VoltSQLite VoltServer VoltService VoltSystem VoltTrust VoltWorkload VoltWorkloadTool VoltYAML CVoltSystem
     module  Sources/volt-gitops/Notifications GitopsNotifications       GitopsSource VoltCore VoltCrypto
     module  Sources/volt-gitops/Source       GitopsSource              VoltCore VoltCrypto VoltSystem
     program Sources/volt-gitops/notify       volt-gitops--notify       GitopsNotifications VoltCore VoltCrypto VoltHTTP VoltSandbox VoltSystem
     program Sources/volt-gitops/worker       volt-gitops--worker       GitopsSource VoltCore VoltCrypto VoltGit VoltHTTP VoltSandbox VoltSystem CVoltSystem
     module  Sources/volt-registry/Access     RegistryAccess            VoltCore VoltCrypto VoltOCI VoltPassword VoltPlugin VoltSystem VoltYAML
-    program Sources/volt-registry/CLI        volt-registry             RegistryAccess RegistryEngine VoltCLI VoltCore VoltCrypto VoltOCI VoltRegistry VoltS3 VoltServer VoltSigning VoltStore VoltSystem ArgumentParser
-    module  Sources/volt-registry/Engine     RegistryEngine            RegistryAccess VoltCore VoltOCI VoltPages VoltRegistry VoltS3 VoltServer VoltStore VoltSystem VoltYAML CVoltSystem
+    program Sources/volt-registry/CLI        volt-registry             RegistryAccess RegistryEngine VoltCLI VoltCore VoltCrypto VoltOCI VoltRegistry VoltS3 VoltServer VoltService VoltServiceCLI VoltSigning VoltStore VoltSystem VoltSystemd ArgumentParser
+    module  Sources/volt-registry/Engine     RegistryEngine            RegistryAccess VoltCore VoltOCI VoltPages VoltRegistry VoltS3 VoltServer VoltService VoltStore VoltSystem VoltYAML CVoltSystem
     program Sources/volt-service/CLI         volt-service              ServiceEngine VoltCLI VoltCore VoltSystem VoltSystemd ArgumentParser
     module  Sources/volt-service/Engine      ServiceEngine             VoltCore VoltPlugin VoltService VoltSystem VoltSystemd VoltWorkload VoltWorkloadTool
     module  Tests/FuzzTargets                FuzzTargets               ContainerSecrets GitopsEngine GitopsSource RegistryAccess RegistryEngine VoltArchive VoltCore VoltCrypto VoltManifest VoltOCI VoltRegistry VoltS3 VoltSigning VoltStore VoltSystem VoltTrust VoltWorkload VoltYAML

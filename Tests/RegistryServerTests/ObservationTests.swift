@@ -2,6 +2,7 @@ import Glibc
 import RegistryEngine
 import Testing
 import VoltOCI
+import VoltServer
 import VoltSystem
 import VoltTestKit
 

@@ -188,7 +188,7 @@ import VoltTestKit
         let first = try Subject()
         let place = try first.begin("a")
         #expect(try first.request("PATCH", place, body: Array(bytes[..<100_000])).status == 202)
-        first.server.stop()
+        first.server.drain()
         let second = try Subject(on: first.store)
         let answer = try second.request("GET", place)
         #expect(answer.status == 204 && answer.headers["range"] == "0-99999")

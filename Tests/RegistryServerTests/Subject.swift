@@ -47,14 +47,15 @@ final class Subject {
         }
         let said = said
         bucket = try Backend.current?.bucket(local: storage)
-        server = try RegistryServer(
-            storage, bucket: bucket, address: "127.0.0.1", port: 0, settings: settings, tls: nil,
-            access: access,
-            clock: SystemClock(),
+        server = RegistryServer(
+            storage, bucket: bucket, options: .init(address: "127.0.0.1", port: 0), settings: settings,
+            access: access, clock: SystemClock(),
             report: { line in said.lines.withLock { $0.append(line) } })
+        try server.prepare()
+        _ = try server.bind()
     }
 
-    deinit { server.stop() }
+    deinit { server.drain() }
 
     /// One request on a connection of its own.
     func request(

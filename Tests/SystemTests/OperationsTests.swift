@@ -34,7 +34,14 @@ struct OperationsTests {
 
     @Test("on a host with systemd volt service lists, edits and restarts what Volt keeps running")
     func service() throws {
-        #expect(try points("service-on-systemd").count == 12)
+        #expect(try points("service-on-systemd").count == 14)
+    }
+
+    @Test(
+        "the hardened unit of the registry takes pushes and pulls, and loses no request while it is restarted"
+    )
+    func registry() throws {
+        #expect(try points("registry-on-systemd").count == 8)
     }
 
     @Test("on a host with systemd a container reaches nothing of the host through what enters it")

@@ -2,6 +2,7 @@ import ArgumentParser
 import GitopsEngine
 import VoltCLI
 import VoltCore
+import VoltServiceCLI
 
 struct Doctor: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -23,7 +24,7 @@ struct Doctor: ParsableCommand {
 
     func run() throws {
         let (gitops, context) = try VoltGitops.engine()
-        let port = try self.port ?? Serve.port(of: context.environment["VOLT_GITOPS_PORT"])
+        let port = try self.port ?? ServeOptions<GitopsService>.defaultPort(context.environment)
         let checks = gitops.doctor(repositories: !offline, port: port)
         try Output.render(checks, as: output.format) {
             var table = Table(["CHECK", "VERDICT", "FOUND", "WHAT TO DO"])

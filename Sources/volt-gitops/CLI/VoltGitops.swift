@@ -2,12 +2,15 @@ import ArgumentParser
 import GitopsEngine
 import VoltCLI
 import VoltCore
+import VoltServiceCLI
 import VoltSystem
+import VoltSystemd
 
 /// `volt gitops`.
 @main struct VoltGitops: Tool {
     static let tool = ToolDescription(
-        name: "gitops", version: VoltVersion.text, summary: "GitOps pipelines")
+        name: "gitops", version: VoltVersion.text, summary: "GitOps pipelines",
+        units: GitopsService.service.units, portVariable: GitopsService.service.portVariable)
     static let configuration = CommandConfiguration(
         tool: tool,
         discussion: """
@@ -17,7 +20,7 @@ import VoltSystem
         subcommands: [
             Create.self, List.self, Status.self, Sync.self, Plan.self, Rollback.self, Logs.self, Show.self,
             Suspend.self, Resume.self, Window.self, Control.self, Approve.self, Reject.self, Delete.self,
-            Serve.self, InstallService.self,
+            Serve.self, InstallService<Serve>.self,
             Notify.self, Secret.self, Export.self, Import.self, Doctor.self,
         ])
     static func main() { runTool() }

@@ -1,6 +1,7 @@
 internal import GitopsSource
 internal import Glibc
 public import VoltCore
+internal import VoltService
 public import VoltSystem
 internal import VoltWorkloadTool
 
@@ -176,7 +177,9 @@ public struct Gitops: Sendable {
 
     /// The running server, or nil.
     public func server() -> Server? {
-        guard let free = try? FileLock.tryLock(paths.lock) else { return ServerAddress.read(paths.address) }
+        guard let free = try? FileLock.tryLock(paths.lock) else {
+            return ServiceRecord.read(in: paths.runtime).map { Server(pid: $0.pid, url: $0.url) }
+        }
         _ = consume free
         return nil
     }

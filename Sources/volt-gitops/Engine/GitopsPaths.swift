@@ -1,5 +1,6 @@
 public import VoltCore
 internal import VoltCrypto
+internal import VoltService
 public import VoltSystem
 
 /// Where `volt-gitops` keeps what.
@@ -52,13 +53,10 @@ public struct GitopsPaths: Sendable {
     var trash: String { "\(state)/trash" }
 
     /// Held by the one process that works on the queue.
-    var lock: String { "\(runtime)/serve.lock" }
+    var lock: String { ServiceRunner.lock(in: runtime) }
 
     /// Held by the one process that writes the log of deliveries, or takes it over into the journal.
     var deliveriesLock: String { "\(runtime)/deliveries.lock" }
-
-    /// Where the running server listens, as JSON.
-    var address: String { "\(runtime)/serve.json" }
 
     /// Bytes written here wake the running server.
     var wakePipe: String { "\(runtime)/serve.fifo" }

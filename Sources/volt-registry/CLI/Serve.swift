@@ -4,10 +4,12 @@ internal import RegistryEngine
 internal import VoltCLI
 internal import VoltCore
 internal import VoltServer
+internal import VoltService
+internal import VoltServiceCLI
 internal import VoltStore
 internal import VoltSystem
 
-struct Serve: ParsableCommand {
+struct Serve: ServiceCommand {
     static let configuration = CommandConfiguration(
         commandName: "serve", abstract: "Serve a registry, until SIGTERM.",
         discussion: """
@@ -21,12 +23,8 @@ struct Serve: ParsableCommand {
             access log again. /healthz and /metrics are for monitors.
             """)
 
-    @Option(help: "The port; 0 for a free one.") var port = 5000
-    @Option(help: "The address of this host to listen on; '*' for every one.") var listen = "127.0.0.1"
+    @OptionGroup var serving: ServeOptions<RegistryServiceUnit>
     @OptionGroup var store: StoreOptions
-    @Option(help: "A PEM file with the certificate and those between it and the root: HTTPS.")
-    var tlsCert: String?
-    @Option(help: "A PEM file with the key of the certificate, closed to other users.") var tlsKey: String?
     @Flag(help: "Show repositories, tags and manifests to browsers, at '/'.") var ui = false
     @Option(help: ArgumentHelp("Add a line for each answer to this file.", valueName: "file"))
     var accessLog: String?
@@ -52,17 +50,13 @@ struct Serve: ParsableCommand {
     @OptionGroup(title: "S3") var bucket: BucketOptions
 
     func validate() throws {
-        guard (tlsCert == nil) == (tlsKey == nil) else {
-            throw ValidationError("--tls-cert and --tls-key are given together")
-        }
-        guard clientCa == nil || tlsCert != nil else {
+        guard clientCa == nil || serving.tlsCert != nil else {
             throw ValidationError("--client-ca is given with --tls-cert")
         }
         guard bucket.s3 == nil || upstream.upstreams.isEmpty else {
             throw ValidationError(
                 "what is kept of other registries lies on this host: --upstream is not given with --s3")
         }
-        guard (0...65535).contains(port) else { throw ValidationError("'\(port)' is not a port") }
     }
 
     func run() throws {
@@ -80,33 +74,44 @@ struct Serve: ParsableCommand {
         let interval = try DurationText.parse(gcEvery)
         settings.collectionInterval = interval > .zero ? interval : nil
         try upstream.apply(to: &settings, context.environment)
-        var tls: TLSIdentity?
-        if let tlsCert, let tlsKey {
-            let here = Files.currentDirectory
-            tls = try TLSIdentity(
-                certificateFile: Files.absolute(tlsCert, from: here),
-                keyFile: Files.absolute(tlsKey, from: here),
-                clientAuthoritiesFile: clientCa.map { Files.absolute($0, from: here) })
-        }
+        let here = Files.currentDirectory
+        var listening = HTTPService.Options(
+            address: serving.address, port: try serving.port(context.environment),
+            tls: serving.tlsFiles.map { files in
+                .init(
+                    certificate: files.certificate, key: files.key,
+                    clientAuthorities: clientCa.map { Files.absolute($0, from: here) })
+            })
+        listening.socket = ServiceManager.listeningSockets(environment: context.environment).first
         let clock = context.clock
         let access =
             try policy.map { (path) throws(VoltError) in
                 try AccessControl.open(
-                    policy: Files.absolute(path, from: Files.currentDirectory), now: clock.now())
+                    policy: Files.absolute(path, from: here), now: clock.now())
             } ?? .everybody()
         let log: @Sendable (String) -> Void = { line in
             guard LogLevel(ofLine: line) >= Output.level else { return }
             Output.note("\(clock.now()) \(line)")
         }
-        let signals = try ServerSignal.install()
-        let server = try RegistryServer(
-            storage, bucket: bucket, address: listen == "*" ? nil : listen, port: port, settings: settings,
-            tls: tls,
-            access: access, clock: clock, report: log)
-        if policy == nil, !["127.0.0.1", "::1", "localhost"].contains(listen) {
+        let server = RegistryServer(
+            storage, bucket: bucket, options: listening, settings: settings, access: access, clock: clock,
+            report: log)
+        if policy == nil, !["127.0.0.1", "::1", "localhost"].contains(serving.address) {
             log("warning: whoever reaches this address may pull, push and delete everything: give a --policy")
         }
-        server.run(until: signals, manager: ServiceManager(environment: context.environment))
+        try ServiceRunner(
+            directory: context.paths.runtime, manager: ServiceManager(environment: context.environment),
+            log: log
+        ).run(server)
+    }
+
+    func files(_ context: ToolContext) -> ServiceFiles {
+        ServiceFiles(
+            read: [
+                serving.tlsCert, serving.tlsKey, clientCa, policy, upstream.upstreamAuthFile,
+                upstream.upstreamCaFile, bucket.s3CaFile,
+            ],
+            writtenDirectories: [store.store, accessLog.map(Files.parent)].compactMap { $0 })
     }
 }
 

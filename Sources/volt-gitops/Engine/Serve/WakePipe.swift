@@ -1,5 +1,4 @@
 internal import CVoltSystem
-internal import FoundationEssentials
 internal import Glibc
 internal import VoltCore
 internal import VoltSystem
@@ -25,18 +24,5 @@ enum WakePipe {
         var byte: UInt8 = 1
         _ = write(descriptor, &byte, 1)
         close(descriptor)
-    }
-}
-
-/// Where the running server listens, for commands that tell it.
-enum ServerAddress {
-    static func read(_ path: String) -> Gitops.Server? {
-        guard let bytes = try? Files.read(path, limit: 4096) else { return nil }
-        return try? JSONDecoder().decode(Gitops.Server.self, from: Data(bytes))
-    }
-
-    static func write(_ server: Gitops.Server, to path: String) throws(VoltError) {
-        guard let data = try? JSONEncoder().encode(server) else { return }
-        try Files.replace(path, with: data)
     }
 }

@@ -4,7 +4,7 @@ internal import RegistryAccess
 internal import VoltCore
 internal import VoltOCI
 internal import VoltPages
-internal import VoltServer
+public import VoltServer
 internal import VoltStore
 internal import VoltSystem
 

@@ -2,14 +2,14 @@ internal import CVoltSystem
 internal import Glibc
 internal import Synchronization
 public import VoltCore
-internal import VoltServer
 internal import VoltSystem
 
 /// A line for each answer, in the combined format of HTTP servers with the milliseconds at the end:
 ///
 ///     127.0.0.1 - alice [2026-11-23T23:40:00.123Z] "GET /v2/team/web/manifests/1" 200 1024 0 "skopeo/1.9" 2
 ///
-/// The numbers are the status, the bytes sent, the bytes received, and the milliseconds.
+/// The numbers are the status, the bytes sent, the bytes received, and the milliseconds. The name is what the server knows
+/// of the user, `-` for nobody.
 public final class AccessLog: Sendable {
     private let path: String
     private let descriptor: Mutex<Int32>
@@ -31,7 +31,7 @@ public final class AccessLog: Sendable {
     }
 
     /// Opens the file again, after it was renamed.
-    func reopen() throws(VoltError) {
+    public func reopen() throws(VoltError) {
         let new = try Self.open(path)
         descriptor.withLock { old in
             close(old)

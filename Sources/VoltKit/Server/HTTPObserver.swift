@@ -1,28 +1,37 @@
-internal import Glibc
 internal import Synchronization
 internal import VoltCore
-internal import VoltPages
-internal import VoltServer
-internal import VoltSystem
+public import VoltSystem
 
-/// Counts what is answered, and writes it down when there is an access log.
-final class Observer: Sendable {
-    private struct Kind: Hashable {
-        let method: String
-        let status: Int
-    }
-    private struct Counts {
-        var answers: [Kind: Int64] = [:]
-        var sent: UInt64 = 0
-        var received: UInt64 = 0
-        var underWay: Int64 = 0
+/// Counts the answers of a server, and writes them down when there is an access log.
+public final class HTTPObserver: Sendable {
+    /// A method and a status.
+    public struct Kind: Hashable, Sendable {
+        /// The method; `other` for one that no client has to send.
+        public let method: String
+        /// The status; 499 when the client went away before there was an answer.
+        public let status: Int
     }
 
-    private let counts = Mutex(Counts())
+    /// The counts since the server started.
+    public struct Counts: Sendable {
+        /// Requests by method and answer.
+        public var answers: [Kind: Int64] = [:]
+        /// Bytes of the bodies of answers.
+        public var sent: UInt64 = 0
+        /// Bytes of the bodies of requests that were taken as they came.
+        public var received: UInt64 = 0
+        /// Requests that are being answered.
+        public var underWay: Int64 = 0
+    }
+
+    private let state = Mutex(Counts())
     private let log: AccessLog?
     private let clock: any WallClock
 
-    init(log: AccessLog?, clock: any WallClock) {
+    /// - Parameters:
+    ///   - log: gets a line for each answer; nil for none.
+    ///   - clock: the time of the lines.
+    public init(log: AccessLog?, clock: any WallClock) {
         self.log = log
         self.clock = clock
     }
@@ -30,10 +39,15 @@ final class Observer: Sendable {
     // What a client may send as a method is endless.
     private static let methods: Set<String> = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 
+    /// The counts now.
+    public var counts: Counts { state.withLock { $0 } }
+
     /// The same opening, which tells this observer how it ended.
-    func observe(_ request: HTTPRequest, _ caller: Caller, _ opening: HTTPOpening) -> HTTPOpening {
-        counts.withLock { $0.underWay += 1 }
-        let observed = ObservedRequest(self, request, caller.text)
+    ///
+    /// - Parameter user: for the access log.
+    public func observe(_ request: HTTPRequest, user: String, _ opening: HTTPOpening) -> HTTPOpening {
+        state.withLock { $0.underWay += 1 }
+        let observed = ObservedRequest(self, request, user)
         switch opening {
         case .answer(let response): return .answer(observed.answer(response))
         case .work(let work): return .work { reply in work { response in reply(observed.answer(response)) } }
@@ -56,7 +70,7 @@ final class Observer: Sendable {
     /// A request that is being answered. When nobody can answer it any more, since its client left while its turn or
     /// the right of its user was waited for, it was abandoned.
     fileprivate final class ObservedRequest: Sendable {
-        private let observer: Observer
+        private let observer: HTTPObserver
         private let request: HTTPRequest
         private let user: String
         private let started = ContinuousClock.now
@@ -64,7 +78,7 @@ final class Observer: Sendable {
 
         deinit { if !hasEnded.load(ordering: .relaxed) { abandon(received: 0) } }
 
-        init(_ observer: Observer, _ request: HTTPRequest, _ user: String) {
+        init(_ observer: HTTPObserver, _ request: HTTPRequest, _ user: String) {
             self.observer = observer
             self.request = request
             self.user = user
@@ -93,8 +107,8 @@ final class Observer: Sendable {
 
         private func end(status: Int, _ received: UInt64) -> Duration {
             hasEnded.store(true, ordering: .relaxed)
-            let method = Observer.methods.contains(request.method) ? request.method : "other"
-            observer.counts.withLock { counts in
+            let method = HTTPObserver.methods.contains(request.method) ? request.method : "other"
+            observer.state.withLock { counts in
                 counts.underWay -= 1
                 counts.answers[Kind(method: method, status: status), default: 0] += 1
                 counts.received += received
@@ -103,72 +117,22 @@ final class Observer: Sendable {
         }
 
         private func sent(_ count: UInt64, _ status: Int, _ received: UInt64, _ time: Duration) {
-            observer.counts.withLock { $0.sent += count }
+            observer.state.withLock { $0.sent += count }
             observer.log?.write(
                 request, user, status: status, sent: count, received: received, time: time,
                 at: observer.clock.now())
         }
-    }
-
-    /// The numbers now.
-    func text(storage: RegistryStorage, _ upstreams: [Upstream]) -> String {
-        let counts = counts.withLock { $0 }
-        var page = MetricsPage()
-        page.family("volt_registry_info", "gauge", "The version of this program.")
-        page.sample("volt_registry_info", [("version", VoltVersion.text)], 1)
-        page.family("volt_registry_requests_total", "counter", "Requests by method and answer.")
-        for (kind, count) in counts.answers.sorted(by: {
-            ($0.key.method, $0.key.status) < ($1.key.method, $1.key.status)
-        }) {
-            page.sample(
-                "volt_registry_requests_total", [("method", kind.method), ("status", String(kind.status))],
-                count)
-        }
-        page.family("volt_registry_requests_under_way", "gauge", "Requests that are being answered.")
-        page.sample("volt_registry_requests_under_way", [], counts.underWay)
-        page.family("volt_registry_sent_bytes_total", "counter", "Bytes of the bodies of answers.")
-        page.sample("volt_registry_sent_bytes_total", [], Int64(clamping: counts.sent))
-        page.family(
-            "volt_registry_received_bytes_total", "counter", "Bytes of blobs and manifests that came.")
-        page.sample("volt_registry_received_bytes_total", [], Int64(clamping: counts.received))
-        if !upstreams.isEmpty {
-            page.family(
-                "volt_registry_upstream_requests_total", "counter",
-                "Requests of repositories of other registries, by what became of them.")
-        }
-        for upstream in upstreams {
-            for (outcome, count) in upstream.counts {
-                page.sample(
-                    "volt_registry_upstream_requests_total",
-                    [("upstream", upstream.rule.description), ("outcome", outcome.rawValue)], count)
-            }
-        }
-        var information = statvfs()
-        if statvfs(storage.root, &information) == 0
-            || statvfs(Files.parent(of: storage.root), &information) == 0
-        {
-            let unit = UInt64(information.f_frsize)
-            page.family("volt_registry_disk_free_bytes", "gauge", "What the disk of the store has left.")
-            page.sample(
-                "volt_registry_disk_free_bytes", [],
-                Int64(clamping: UInt64(information.f_bavail).multipliedClamped(by: unit)))
-            page.family("volt_registry_disk_bytes", "gauge", "The disk of the store.")
-            page.sample(
-                "volt_registry_disk_bytes", [],
-                Int64(clamping: UInt64(information.f_blocks).multipliedClamped(by: unit)))
-        }
-        return page.text
     }
 }
 
 /// Hands a request on and counts its bytes.
 private final class ObservedExchange: HTTPExchange {
     private let exchange: any HTTPExchange
-    private let observed: Observer.ObservedRequest
+    private let observed: HTTPObserver.ObservedRequest
     private var received: UInt64 = 0
     private var isOver = false
 
-    init(_ exchange: any HTTPExchange, _ observed: Observer.ObservedRequest) {
+    init(_ exchange: any HTTPExchange, _ observed: HTTPObserver.ObservedRequest) {
         self.exchange = exchange
         self.observed = observed
     }
