@@ -42,9 +42,9 @@ let modules = """
     static  Sources/volt                     volt                      VoltCore VoltPlugin CVoltSystem
     program Sources/volt-cas/CLI             volt-cas                  CasExchange VoltArchive VoltCLI VoltCore VoltStore VoltSystem ArgumentParser
     module  Sources/volt-cas/Exchange        CasExchange               VoltArchive VoltCore VoltOCI VoltStore VoltSystem CVoltSystem
-    program Sources/volt-container/CLI       volt-container            ContainerEngine VoltCLI VoltCore VoltRollout VoltSupervise VoltSystem VoltWorkload VoltWorkloadCLI VoltWorkloadTool ArgumentParser
-    module  Sources/volt-container/Engine    ContainerEngine           ContainerSandbox ContainerSecrets ContainerTransfer VoltArchive VoltCore VoltCrypto VoltManifest VoltOCI VoltPorts VoltRollout VoltSandbox VoltSigning VoltStore VoltSupervise VoltSystem VoltTrust VoltWorkload CVoltSystem
+    module  Sources/volt-container/Engine    ContainerEngine           ContainerSandbox ContainerSecrets ContainerTransfer VoltArchive VoltCore VoltCrypto VoltManifest VoltOCI VoltPorts VoltRollout VoltSandbox VoltSigning VoltStore VoltSupervise VoltSystem VoltSystemd VoltTrust VoltWorkload CVoltSystem
     module  Sources/volt-container/Sandbox   ContainerSandbox          VoltCore VoltSandbox VoltSupervise VoltSystem VoltWorkload CVoltSystem
+    program Sources/volt-container/CLI       volt-container            ContainerEngine VoltCLI VoltCore VoltRollout VoltSupervise VoltSystem VoltWorkload VoltWorkloadCLI VoltWorkloadTool ArgumentParser
     module  Sources/volt-container/Secrets   ContainerSecrets          VoltCore VoltCrypto VoltSystem VoltWorkload VoltYAML
     module  Sources/volt-container/Transfer  ContainerTransfer         VoltOCI
     program Sources/volt-container/decrypt   volt-container--decrypt   ContainerSandbox ContainerSecrets VoltCore VoltSandbox VoltSystem VoltWorkload

@@ -3,6 +3,7 @@ internal import Glibc
 public import VoltCore
 internal import VoltSupervise
 internal import VoltSystem
+internal import VoltSystemd
 internal import VoltWorkload
 
 /// Commands that run in a container and end with it: in the foreground, as a step of a build, and in one that runs.
@@ -16,9 +17,7 @@ extension ContainerRuntime {
         // The helper has them for the payload: one that came before would end half a container.
         PassedSignals.hold()
         // Where systemd owns the control groups, it sets the limits here as it does for a unit.
-        if usesSystemd, spec.limits != ResourceLimits() {
-            try Units.enterScope(id(spec.name.text), limits: spec.limits)
-        }
+        if usesSystemd, spec.limits != ResourceLimits() { try enterScope(spec) }
         try create(spec) { $0.supervise.readsInput = stdin }
         do throws(VoltError) { try fillVolumes(of: spec) } catch {
             if spec.removeWhenDone { try? remove(spec.name, force: true) }
@@ -29,6 +28,16 @@ extension ContainerRuntime {
         try Processes.execute(
             helper, ["foreground", "\(directory(spec.name))/run"], environment: environment,
             keepsBlocked: true)
+    }
+
+    private func enterScope(_ spec: ContainerSpec) throws(VoltError) {
+        let limits = TransientUnit.Limits(
+            memory: spec.limits.memory, tasks: spec.limits.unitTasks, percent: spec.limits.unitPercent)
+        do throws(VoltError) { try TransientUnit.enterScope(id(spec.name.text), limits: limits) } catch {
+            throw VoltError(
+                error.code, "cannot limit the container: \(error.message)",
+                hint: "run it with --detach, or without limits")
+        }
     }
 
     /// The signals that a command in the foreground passes to the payload.

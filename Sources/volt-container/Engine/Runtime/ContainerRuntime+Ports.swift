@@ -2,6 +2,7 @@ public import VoltCore
 internal import VoltPorts
 internal import VoltSupervise
 internal import VoltSystem
+internal import VoltSystemd
 public import VoltWorkload
 
 /// Published ports. They belong to a workload, or to a container that is of none.
@@ -14,7 +15,7 @@ extension ContainerRuntime {
                 _ = try Processes.spawnDetached(program, [socket], environment: [:])
                 return
             }
-            try Units.run(
+            try TransientUnit.run(
                 self.unitName("ports-\(key)"), properties: ["Type=exec", "Restart=no", "LimitNOFILE=65536"],
                 [program, socket])
         }

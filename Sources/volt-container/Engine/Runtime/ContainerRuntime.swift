@@ -5,6 +5,7 @@ public import VoltCore
 internal import VoltPorts
 public import VoltSupervise
 public import VoltSystem
+internal import VoltSystemd
 internal import VoltWorkload
 
 /// The containers of this host, on systemd-nspawn.
@@ -369,8 +370,8 @@ public final class ContainerRuntime: Sendable {
         if let memory = spec.limits.memory { properties.append("MemoryMax=\(memory)") }
         if let tasks = spec.limits.unitTasks { properties.append("TasksMax=\(tasks)") }
         if let percent = spec.limits.unitPercent { properties.append("CPUQuota=\(percent)%") }
-        if spec.restart != .no { properties += Units.restarts }
-        try Units.run(id(name.text), properties: properties, [helper] + arguments)
+        if spec.restart != .no { properties += TransientUnit.restarts }
+        try TransientUnit.run(id(name.text), properties: properties, [helper] + arguments)
         return nil
     }
 }
