@@ -6,66 +6,66 @@ import PackageDescription
 
 /// Each module with the other modules it imports: kind, folder, name, needs.
 let modules = """
-    module  Sources/VoltKit/Archive          VoltArchive               VoltCore VoltCrypto VoltSystem CArchive CVoltSystem
-    module  Sources/VoltKit/CLI              VoltCLI                   VoltCore VoltSystem ArgumentParser
-    module  Sources/VoltKit/Core             VoltCore
-    module  Sources/VoltKit/Crypto           VoltCrypto                VoltCore CCrypto
-    module  Sources/VoltKit/Git              VoltGit                   VoltCore VoltSystem CGit2 CVoltSystem
-    module  Sources/VoltKit/HTTP             VoltHTTP                  VoltCore VoltSystem CCurl CVoltSystem
-    module  Sources/VoltKit/Kit              VoltKit                   VoltCLI VoltCore VoltPlugin VoltSystem
-    module  Sources/VoltKit/Manifest         VoltManifest              VoltCore VoltWorkload VoltYAML
-    module  Sources/VoltKit/OCI              VoltOCI                   VoltCore VoltCrypto VoltSystem
-    module  Sources/VoltKit/Pages            VoltPages                 VoltCore VoltCrypto VoltServer
-    module  Sources/VoltKit/Password         VoltPassword              VoltCore VoltCrypto CCrypt
-    module  Sources/VoltKit/Plugin           VoltPlugin                VoltCore CVoltSystem
-    module  Sources/VoltKit/Ports            VoltPorts                 VoltCore VoltSystem VoltWorkload CVoltSystem
-    module  Sources/VoltKit/Registry         VoltRegistry              VoltArchive VoltCore VoltCrypto VoltHTTP VoltOCI VoltPlugin VoltSigning VoltSystem CVoltSystem
-    module  Sources/VoltKit/Rollout          VoltRollout               VoltCore VoltSystem VoltWorkload VoltWorkloadTool
-    module  Sources/VoltKit/S3               VoltS3                    VoltCore VoltCrypto VoltHTTP VoltSystem
-    module  Sources/VoltKit/SQLite           VoltSQLite                VoltCore CSQLite
-    module  Sources/VoltKit/Sandbox          VoltSandbox               VoltCore VoltSystem CVoltSystem
-    module  Sources/VoltKit/Server           VoltServer                VoltCore VoltService VoltSystem CTLS CVoltSystem NIOCore NIOPosix
-    module  Sources/VoltKit/Service          VoltService               VoltCore VoltSystem
-    module  Sources/VoltKit/ServiceCLI       VoltServiceCLI            VoltCLI VoltCore VoltSystem VoltSystemd ArgumentParser
-    module  Sources/VoltKit/Signing          VoltSigning               VoltCore VoltCrypto VoltOCI
-    module  Sources/VoltKit/Store            VoltStore                 VoltCore VoltCrypto VoltSystem CVoltSystem CZstd
-    module  Sources/VoltKit/Supervise        VoltSupervise             VoltCore VoltSystem VoltWorkload CVoltSystem
-    module  Sources/VoltKit/System           VoltSystem                VoltCore CVoltSystem
-    module  Sources/VoltKit/Systemd          VoltSystemd               VoltCore VoltSystem
-    module  Sources/VoltKit/TestKit          VoltTestKit               VoltCore VoltSystem CVoltSystem
-    module  Sources/VoltKit/Trust            VoltTrust                 VoltCore VoltOCI VoltSigning VoltSystem VoltYAML
-    module  Sources/VoltKit/Workload         VoltWorkload              VoltCore
-    module  Sources/VoltKit/WorkloadCLI      VoltWorkloadCLI           VoltCLI VoltCore VoltSystem VoltWorkload ArgumentParser
-    module  Sources/VoltKit/WorkloadTool     VoltWorkloadTool          VoltCore VoltPlugin VoltSystem VoltWorkload
-    module  Sources/VoltKit/YAML             VoltYAML                  VoltCore CYAML
+    module  Sources/VoltKit/Archive            VoltArchive               VoltCore VoltCrypto VoltSystem CArchive CVoltSystem
+    module  Sources/VoltKit/CLI                VoltCLI                   VoltCore VoltSystem ArgumentParser
+    module  Sources/VoltKit/Core               VoltCore
+    module  Sources/VoltKit/Crypto             VoltCrypto                VoltCore CCrypto
+    module  Sources/VoltKit/Git                VoltGit                   VoltCore VoltSystem CGit2 CVoltSystem
+    module  Sources/VoltKit/HTTP               VoltHTTP                  VoltCore VoltSystem CCurl CVoltSystem
+    module  Sources/VoltKit/Kit                VoltKit                   VoltCLI VoltCore VoltPlugin VoltSystem
+    module  Sources/VoltKit/Manifest           VoltManifest              VoltCore VoltWorkload VoltYAML
+    module  Sources/VoltKit/OCI                VoltOCI                   VoltCore VoltCrypto VoltSystem
+    module  Sources/VoltKit/Pages              VoltPages                 VoltCore VoltCrypto VoltServer
+    module  Sources/VoltKit/Password           VoltPassword              VoltCore VoltCrypto CCrypt
+    module  Sources/VoltKit/Plugin             VoltPlugin                VoltCore CVoltSystem
+    module  Sources/VoltKit/Ports              VoltPorts                 VoltCore VoltSystem VoltWorkload CVoltSystem
+    module  Sources/VoltKit/Registry           VoltRegistry              VoltArchive VoltCore VoltCrypto VoltHTTP VoltOCI VoltPlugin VoltSigning VoltSystem CVoltSystem
+    module  Sources/VoltKit/Rollout            VoltRollout               VoltCore VoltSystem VoltWorkload VoltWorkloadTool
+    module  Sources/VoltKit/S3                 VoltS3                    VoltCore VoltCrypto VoltHTTP VoltSystem
+    module  Sources/VoltKit/SQLite             VoltSQLite                VoltCore CSQLite
+    module  Sources/VoltKit/Sandbox            VoltSandbox               VoltCore VoltSystem CVoltSystem
+    module  Sources/VoltKit/Server             VoltServer                VoltCore VoltService VoltSystem CTLS CVoltSystem NIOCore NIOPosix
+    module  Sources/VoltKit/Service            VoltService               VoltCore VoltSystem
+    module  Sources/VoltKit/ServiceCLI         VoltServiceCLI            VoltCLI VoltCore VoltSystem VoltSystemd ArgumentParser
+    module  Sources/VoltKit/Signing            VoltSigning               VoltCore VoltCrypto VoltOCI
+    module  Sources/VoltKit/Store              VoltStore                 VoltCore VoltCrypto VoltSystem CVoltSystem CZstd
+    module  Sources/VoltKit/Supervise          VoltSupervise             VoltCore VoltSystem VoltWorkload CVoltSystem
+    module  Sources/VoltKit/System             VoltSystem                VoltCore CVoltSystem
+    module  Sources/VoltKit/Systemd            VoltSystemd               VoltCore VoltSystem
+    module  Sources/VoltKit/TestKit            VoltTestKit               VoltCore VoltSystem CVoltSystem
+    module  Sources/VoltKit/Trust              VoltTrust                 VoltCore VoltOCI VoltSigning VoltSystem VoltYAML
+    module  Sources/VoltKit/Workload           VoltWorkload              VoltCore
+    module  Sources/VoltKit/WorkloadCLI        VoltWorkloadCLI           VoltCLI VoltCore VoltSystem VoltWorkload ArgumentParser
+    module  Sources/VoltKit/WorkloadTool       VoltWorkloadTool          VoltCore VoltPlugin VoltSystem VoltWorkload
+    module  Sources/VoltKit/YAML               VoltYAML                  VoltCore CYAML
 
-    static  Sources/volt                     volt                      VoltCore VoltPlugin CVoltSystem
-    program Sources/volt-cas/CLI             volt-cas                  CasExchange VoltArchive VoltCLI VoltCore VoltStore VoltSystem ArgumentParser
-    module  Sources/volt-cas/Exchange        CasExchange               VoltArchive VoltCore VoltOCI VoltStore VoltSystem CVoltSystem
-    module  Sources/volt-container/Engine    ContainerEngine           ContainerSandbox ContainerSecrets ContainerTransfer VoltArchive VoltCore VoltCrypto VoltManifest VoltOCI VoltPorts VoltRollout VoltSandbox VoltSigning VoltStore VoltSupervise VoltSystem VoltSystemd VoltTrust VoltWorkload CVoltSystem
-    module  Sources/volt-container/Sandbox   ContainerSandbox          VoltCore VoltSandbox VoltSupervise VoltSystem VoltWorkload CVoltSystem
-    program Sources/volt-container/CLI       volt-container            ContainerEngine VoltCLI VoltCore VoltRollout VoltSupervise VoltSystem VoltWorkload VoltWorkloadCLI VoltWorkloadTool ArgumentParser
-    module  Sources/volt-container/Secrets   ContainerSecrets          VoltCore VoltCrypto VoltSystem VoltWorkload VoltYAML
-    module  Sources/volt-container/Transfer  ContainerTransfer         VoltOCI
-    program Sources/volt-container/decrypt   volt-container--decrypt   ContainerSandbox ContainerSecrets VoltCore VoltSandbox VoltSystem VoltWorkload
-    static  Sources/volt-container/init      volt-container--init      ContainerSandbox VoltCore VoltSandbox VoltSupervise VoltSystem VoltWorkload CVoltSystem
-    static  Sources/volt-container/port      volt-container--port      VoltPorts
-    program Sources/volt-container/registry  volt-container--registry  ContainerTransfer VoltCore VoltOCI VoltRegistry VoltSigning VoltSystem
-    static  Sources/volt-container/run       volt-container--run       ContainerSandbox VoltCore VoltPorts VoltSandbox VoltSupervise VoltSystem VoltWorkload CVoltSystem
-    program Sources/volt-demo                volt-demo                 VoltCLI VoltCore VoltCrypto VoltSystem VoltTestKit ArgumentParser
-    program Sources/volt-gitops/CLI          volt-gitops               GitopsEngine GitopsNotifications GitopsSource VoltCLI VoltCore VoltService VoltServiceCLI VoltSystem VoltSystemd ArgumentParser
-    module  Sources/volt-gitops/Engine       GitopsEngine              GitopsNotifications GitopsSource VoltCore VoltCrypto VoltManifest VoltPages VoltSQLite VoltServer VoltService VoltSystem VoltTrust VoltWorkload VoltWorkloadTool VoltYAML CVoltSystem
-    module  Sources/volt-gitops/Notifications GitopsNotifications       GitopsSource VoltCore VoltCrypto
-    module  Sources/volt-gitops/Source       GitopsSource              VoltCore VoltCrypto VoltSystem
-    program Sources/volt-gitops/notify       volt-gitops--notify       GitopsNotifications VoltCore VoltCrypto VoltHTTP VoltSandbox VoltSystem
-    program Sources/volt-gitops/worker       volt-gitops--worker       GitopsSource VoltCore VoltCrypto VoltGit VoltHTTP VoltSandbox VoltSystem CVoltSystem
-    module  Sources/volt-registry/Access     RegistryAccess            VoltCore VoltCrypto VoltOCI VoltPassword VoltPlugin VoltSystem VoltYAML
-    program Sources/volt-registry/CLI        volt-registry             RegistryAccess RegistryEngine VoltCLI VoltCore VoltCrypto VoltOCI VoltRegistry VoltS3 VoltServer VoltService VoltServiceCLI VoltSigning VoltStore VoltSystem VoltSystemd ArgumentParser
-    module  Sources/volt-registry/Engine     RegistryEngine            RegistryAccess VoltCore VoltOCI VoltPages VoltRegistry VoltS3 VoltServer VoltService VoltStore VoltSystem VoltYAML CVoltSystem
-    program Sources/volt-service/CLI         volt-service              ServiceEngine VoltCLI VoltCore VoltSystem VoltSystemd ArgumentParser
-    module  Sources/volt-service/Engine      ServiceEngine             VoltCore VoltPlugin VoltService VoltSystem VoltSystemd VoltWorkload VoltWorkloadTool
-    module  Tests/FuzzTargets                FuzzTargets               ContainerSecrets GitopsEngine GitopsSource RegistryAccess RegistryEngine VoltArchive VoltCore VoltCrypto VoltManifest VoltOCI VoltRegistry VoltS3 VoltSigning VoltStore VoltSystem VoltTrust VoltWorkload VoltYAML
-    static  Tests/TestSupervisor             volt-test--run            VoltCore VoltSupervise
+    static  Sources/volt                       volt                      VoltCore VoltPlugin CVoltSystem
+    program Sources/volt-cas/CLI               volt-cas                  CasExchange VoltArchive VoltCLI VoltCore VoltStore VoltSystem ArgumentParser
+    module  Sources/volt-cas/Exchange          CasExchange               VoltArchive VoltCore VoltOCI VoltStore VoltSystem CVoltSystem
+    program Sources/volt-container/CLI         volt-container            ContainerEngine VoltCLI VoltCore VoltRollout VoltSupervise VoltSystem VoltWorkload VoltWorkloadCLI VoltWorkloadTool ArgumentParser
+    module  Sources/volt-container/Engine      ContainerEngine           ContainerSandbox ContainerSecrets ContainerTransfer VoltArchive VoltCore VoltCrypto VoltManifest VoltOCI VoltPorts VoltRollout VoltSandbox VoltSigning VoltStore VoltSupervise VoltSystem VoltSystemd VoltTrust VoltWorkload CVoltSystem
+    module  Sources/volt-container/Sandbox     ContainerSandbox          VoltCore VoltSandbox VoltSupervise VoltSystem VoltWorkload CVoltSystem
+    module  Sources/volt-container/Secrets     ContainerSecrets          VoltCore VoltCrypto VoltSystem VoltWorkload VoltYAML
+    module  Sources/volt-container/Transfer    ContainerTransfer         VoltOCI
+    program Sources/volt-container/decrypt     volt-container--decrypt   ContainerSandbox ContainerSecrets VoltCore VoltSandbox VoltSystem VoltWorkload
+    static  Sources/volt-container/init        volt-container--init      ContainerSandbox VoltCore VoltSandbox VoltSupervise VoltSystem VoltWorkload CVoltSystem
+    static  Sources/volt-container/port        volt-container--port      VoltPorts
+    program Sources/volt-container/registry    volt-container--registry  ContainerTransfer VoltCore VoltOCI VoltRegistry VoltSigning VoltSystem
+    static  Sources/volt-container/run         volt-container--run       ContainerSandbox VoltCore VoltPorts VoltSandbox VoltSupervise VoltSystem VoltWorkload CVoltSystem
+    program Sources/volt-demo                  volt-demo                 VoltCLI VoltCore VoltCrypto VoltSystem VoltTestKit ArgumentParser
+    program Sources/volt-gitops/CLI            volt-gitops               GitopsEngine GitopsNotifications GitopsSource VoltCLI VoltCore VoltService VoltServiceCLI VoltSystem VoltSystemd ArgumentParser
+    module  Sources/volt-gitops/Engine         GitopsEngine              GitopsNotifications GitopsSource VoltCore VoltCrypto VoltManifest VoltPages VoltSQLite VoltServer VoltService VoltSystem VoltTrust VoltWorkload VoltWorkloadTool VoltYAML CVoltSystem
+    module  Sources/volt-gitops/Notifications  GitopsNotifications       GitopsSource VoltCore VoltCrypto
+    module  Sources/volt-gitops/Source         GitopsSource              VoltCore VoltCrypto VoltSystem
+    program Sources/volt-gitops/notify         volt-gitops--notify       GitopsNotifications VoltCore VoltCrypto VoltHTTP VoltSandbox VoltSystem
+    program Sources/volt-gitops/worker         volt-gitops--worker       GitopsSource VoltCore VoltCrypto VoltGit VoltHTTP VoltSandbox VoltSystem CVoltSystem
+    module  Sources/volt-registry/Access       RegistryAccess            VoltCore VoltCrypto VoltOCI VoltPassword VoltPlugin VoltSystem VoltYAML
+    program Sources/volt-registry/CLI          volt-registry             RegistryAccess RegistryEngine VoltCLI VoltCore VoltCrypto VoltOCI VoltRegistry VoltS3 VoltServer VoltService VoltServiceCLI VoltSigning VoltStore VoltSystem VoltSystemd ArgumentParser
+    module  Sources/volt-registry/Engine       RegistryEngine            RegistryAccess VoltCore VoltOCI VoltPages VoltRegistry VoltS3 VoltServer VoltService VoltStore VoltSystem VoltYAML CVoltSystem
+    program Sources/volt-service/CLI           volt-service              ServiceEngine VoltCLI VoltCore VoltSystem VoltSystemd ArgumentParser
+    module  Sources/volt-service/Engine        ServiceEngine             VoltCore VoltPlugin VoltService VoltSystem VoltSystemd VoltWorkload VoltWorkloadTool
+    module  Tests/FuzzTargets                  FuzzTargets               ContainerSecrets GitopsEngine GitopsSource RegistryAccess RegistryEngine VoltArchive VoltCore VoltCrypto VoltManifest VoltOCI VoltRegistry VoltS3 VoltSigning VoltStore VoltSystem VoltTrust VoltWorkload VoltYAML
+    static  Tests/TestSupervisor               volt-test--run            VoltCore VoltSupervise
     """
 
 /// Each test target in Tests/<name>, and the modules and programs it needs.
