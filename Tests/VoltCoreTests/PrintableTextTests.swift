@@ -11,7 +11,7 @@ import VoltCore
         for value in 0...UInt32(0x10FFFF) {
             guard let scalar = Unicode.Scalar(value) else { continue }
             let isHidden = Self.hidden.contains { $0.contains(value) }
-            guard PrintableText.isPrintable(scalar) != isHidden else { continue }
+            guard PrintableText.isPrintable(scalar) == isHidden else { continue }
             Issue.record("U+\(String(value, radix: 16))")
         }
     }
