@@ -31,6 +31,7 @@ for round in $(seq "$rounds"); do
         { cat "$scratch/notes" >&2; exit 1; }
 done
 awk -F, 'FNR > 1 { if (!($1 in count)) order[++n] = $1; value[$1, ++count[$1]] = $4 * 1000
+                   cpu[$1] += ($5 + $6) * 1000
                    if (!($1 in least) || $7 * 1000 < least[$1]) least[$1] = $7 * 1000 }
     function middle(name,  i, j, t, c) {
         c = count[name]
@@ -39,10 +40,12 @@ awk -F, 'FNR > 1 { if (!($1 in count)) order[++n] = $1; value[$1, ++count[$1]] =
         return value[name, int((c + 1) / 2)]
     }
     END {
-        printf "%-22s %9s %9s %15s   (ms)\n", "", "median", "least", "of volt-service"
+        printf "%-22s %9s %9s %9s %15s   (ms)\n", "", "median", "least", "processor", "to volt-service"
         for (i = 1; i <= n; i++) {
             name = order[i]; split(name, word, " ")
-            base = "service " (word[2] == "libraries" ? "libraries" : word[2] == "--version" ? "--version" : "list")
-            printf "%-22s %9.2f %9.2f %+15.2f\n", name, middle(name), least[name], middle(name) - middle(base)
+            # What volt-service lists is what other tools print.
+            base = word[2] == "libraries" ? "service libraries" : "service --version"
+            printf "%-22s %9.2f %9.2f %9.2f %+15.2f\n", name, middle(name), least[name], cpu[name] / count[name],
+                middle(name) - middle(base)
         }
     }' "$scratch"/[0-9]*.csv
