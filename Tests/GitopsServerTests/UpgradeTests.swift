@@ -3,6 +3,7 @@ import GitopsEngine
 import Glibc
 import Testing
 import VoltCore
+import VoltCrypto
 import VoltSQLite
 import VoltSystem
 import VoltTestKit
@@ -24,12 +25,26 @@ import VoltTestKit
             String(decoding: try Files.read("\(path)/\(name)"), as: UTF8.self)
         }
 
-        /// The names of the snapshots of a pipeline, in the order of its deploys.
-        func snapshots(of name: String, _ commits: [String]) throws -> [String] {
+        /// The names of the snapshots of a pipeline, in the order of its deploys, for a repository below a directory.
+        func snapshots(of name: String, _ commits: [String], place: String) throws -> [String] {
             // The first version named them by their commits.
             guard Files.exists("\(path)/snapshots") else { return commits }
+            if name == "old" { return try commits.map { try subversion($0, place: place).snapshot } }
             return try text("snapshots").split(separator: "\n").map(String.init)
                 .filter { $0.hasPrefix("\(name)/") }.map { String($0.dropFirst(name.count + 1)) }
+        }
+
+        /// What is kept of a revision: its origin, which the place of the repository is a part of, and the name of
+        /// its snapshot.
+        func subversion(_ revision: String, place: String) throws -> (origin: String, snapshot: String) {
+            let lines = try text("repository.dump").split(separator: "\n")
+            let uuid = try #require(lines.first { $0.hasPrefix("UUID: ") }).dropFirst(6)
+            // Revision 0 has one as well.
+            let dates = lines.filter { $0.hasPrefix("20") && $0.hasSuffix("Z") }
+            let date = dates[try #require(Int(revision))]
+            func digest(_ text: String) -> String { SHA256Hasher.digest(of: text.utf8).hex }
+            let origin = String(digest("\(uuid) file://\(place)/svn ^/trunk \(date)").prefix(32))
+            return (origin, "\(revision)-\(digest("svn\n\(origin)\n\n").prefix(16))")
         }
     }
 
@@ -92,6 +107,14 @@ import VoltTestKit
             moved.repo = pipeline.repo.replacing(Self.recorded, with: place)
             sql = sql.replacing(pipeline.configuration, with: moved.configuration)
         }
+        if fixture.version > 10 {
+            for revision in ["1", "2"] {
+                let was = try fixture.subversion(revision, place: Self.recorded)
+                try #require(sql.contains(was.origin) && sql.contains(was.snapshot))
+                let now = try fixture.subversion(revision, place: place)
+                sql = sql.replacing(was.origin, with: now.origin).replacing(was.snapshot, with: now.snapshot)
+            }
+        }
         let state = "\(host.directory)/root/lib/gitops"
         try write(sql, state, version: fixture.version)
         try Files.makeDirectory("\(place)/repository")
@@ -103,7 +126,9 @@ import VoltTestKit
             try #require(made.status == 0, "\(made.stderr)")
         }
         for (name, commits) in Self.deployed {
-            for (commit, directory) in zip(commits, try fixture.snapshots(of: name, commits)) {
+            for (commit, directory) in zip(
+                commits, try fixture.snapshots(of: name, commits, place: place))
+            {
                 let snapshot = "\(state)/snapshots/\(name)/\(directory)"
                 try Files.makeDirectory(snapshot, mode: 0o700)
                 let script =
@@ -145,7 +170,7 @@ import VoltTestKit
         #expect(server.end(SIGTERM) == 0)
         // By hand: the same directory, so that the tool finds nothing changed. The approval counts still.
         for (name, commits) in Self.deployed.sorted(by: { $0.key < $1.key }) {
-            let snapshots = try fixture.snapshots(of: name, commits)
+            let snapshots = try fixture.snapshots(of: name, commits, place: "\(host.directory)/was")
             let made = try host.gitops("sync", "--name", name)
             #expect(made.status == 0 && host.applied.last == "\(name) \(snapshots[1])", "\(made.stderr)")
             let back = try host.gitops("rollback", "--name", name)

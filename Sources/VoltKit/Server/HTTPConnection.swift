@@ -55,9 +55,7 @@ final class HTTPConnection: ChannelDuplexHandler {
     private(set) var isOld = false
     private var body: [UInt8] = []
     private var taken = 0
-    /// Of a body that is handed on: when it began, and the bytes that came.
-    private var begun = NIODeadline.uptimeNanoseconds(0)
-    private var streamed: Int64 = 0
+    private var pace = HTTPPace()
 
     /// A body that does not count is read up to here; the client of a longer one loses its connection.
     private static let dropped = 64 << 10
@@ -115,7 +113,13 @@ final class HTTPConnection: ChannelDuplexHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         var part = unwrapInboundIn(data)
         if case .closing = state { return }
-        if pending.readableBytes == 0 { pending = part } else { pending.writeBuffer(&part) }
+        if pending.readableBytes == 0 {
+            pending = part
+        } else {
+            // What was taken out takes no memory, however long the client goes on.
+            pending.discardReadBytes()
+            pending.writeBuffer(&part)
+        }
         process()
     }
 
@@ -272,8 +276,7 @@ final class HTTPConnection: ChannelDuplexHandler {
         case .exchange(let exchange):
             goOn(head)
             state = .stream(exchange)
-            begun = .now()
-            streamed = 0
+            pace = HTTPPace()
             timer.expire(after: limits.stallSeconds)
         case .answer(let response):
             if case .length(let length) = head.body, length > Self.dropped { return refuse(response) }
@@ -338,8 +341,9 @@ final class HTTPConnection: ChannelDuplexHandler {
             if let response = part.withUnsafeReadableBytes({ exchange.receive($0) }) {
                 return refuse(response)
             }
-            streamed += Int64(part.readableBytes)
-            guard !isDripping else { return refuse(HTTPResponse(408, "408 Request Timeout\n")) }
+            guard !pace.drips(after: part.readableBytes, limits) else {
+                return refuse(HTTPResponse(408, "408 Request Timeout\n"))
+            }
             timer.expire(after: limits.stallSeconds)
         case .drop(let opening, let left):
             if left >= part.readableBytes {
@@ -351,11 +355,6 @@ final class HTTPConnection: ChannelDuplexHandler {
             }
         case .idle, .header, .opening, .answering, .closing: break
         }
-    }
-
-    private var isDripping: Bool {
-        let seconds = (NIODeadline.now() - begun).nanoseconds / 1_000_000_000
-        return seconds >= limits.stallSeconds && streamed / max(1, seconds) < limits.slowestBody
     }
 
     private func end() {
@@ -427,6 +426,7 @@ final class HTTPConnection: ChannelDuplexHandler {
     func close() {
         guard let context else { return }
         state = .closing
+        if wantsRead { context.read() }
         let done = context.eventLoop.makePromise(of: Void.self)
         // A client that is still sending must read the answer before the connection is reset.
         let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)

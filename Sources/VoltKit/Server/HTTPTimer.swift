@@ -42,3 +42,16 @@ final class HTTPTimer {
         if deadline <= .now() { context?.close(promise: nil) } else { arm() }
     }
 }
+
+/// How fast a body comes that is handed on.
+struct HTTPPace {
+    private let begun = NIODeadline.now()
+    private var count: Int64 = 0
+
+    /// Counts bytes that came; whether they all came too slowly.
+    mutating func drips(after bytes: Int, _ limits: HTTPLimits) -> Bool {
+        count += Int64(bytes)
+        let seconds = (NIODeadline.now() - begun).nanoseconds / 1_000_000_000
+        return seconds >= limits.stallSeconds && count / max(1, seconds) < limits.slowestBody
+    }
+}

@@ -86,6 +86,7 @@ public struct ServiceUnit: Sendable, Equatable {
         self.settings = settings
     }
 
+    /// Whether the files have the same text.
     public static func == (left: ServiceUnit, right: ServiceUnit) -> Bool {
         left.text == right.text && left.socketText == right.socketText
     }
