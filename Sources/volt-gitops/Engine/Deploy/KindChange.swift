@@ -24,10 +24,15 @@ struct KindChange {
 
     /// The kind that was deployed last; nil when nothing was, or it was removed, or its snapshot is gone.
     func deployedKind(of pipeline: Pipeline) throws(VoltError) -> String? {
-        guard let good = try journal.lastApplied(of: pipeline.name.text), let commit = good.commit,
-            try !journal.has(.pruned, attempt: good.id)
-        else { return nil }
-        return try? reader.kind(of: pipeline, in: good.snapshotName ?? commit)
+        let name = pipeline.name.text
+        let marked = try journal.markedKind(of: name)
+        let good = try journal.lastApplied(of: name)
+        if let good, good.id > marked?.attempt ?? 0, try journal.has(.pruned, attempt: good.id) { return nil }
+        if let marked { return marked.kind }
+        // A version that marked no kinds deployed it. A tool that says no steps leaves no applied attempt either.
+        let deployed = try journal.deployed(of: name)
+        guard let snapshot = good?.snapshotName ?? good?.commit ?? deployed?.snapshot else { return nil }
+        return try? reader.kind(of: pipeline, in: snapshot)
     }
 
     /// Removes the workload from kinds that had it; its volumes stay.
@@ -79,6 +84,16 @@ struct KindChange {
 }
 
 extension Journal {
+    /// The kind that the last successful attempt was marked with.
+    func markedKind(of pipeline: String) throws(VoltError) -> (attempt: Int64, kind: String)? {
+        try database.rows(
+            """
+            SELECT id, value FROM attempts JOIN marks ON attempt = id
+            WHERE pipeline = ? AND state = 'done' AND mark = 'kind' ORDER BY id DESC LIMIT 1
+            """, .text(pipeline)
+        ) { (attempt: $0.integer(0), kind: $0.text(1)) }.first
+    }
+
     /// The kinds whose tools were started for a pipeline, and have not given the workload up since.
     func appliedKinds(of pipeline: String) throws(VoltError) -> Set<String> {
         let values = try database.rows(
