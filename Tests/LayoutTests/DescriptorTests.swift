@@ -59,7 +59,8 @@ import VoltTestKit
             // Each of these closes; tests of their own list what children have.
             "Sources/VoltKit/C/CVoltSystem/exec.c", "Sources/VoltKit/C/CVoltSystem/system.c",
             "Sources/VoltKit/System/Processes.swift", "Sources/VoltKit/System/Processes+Foreground.swift",
-            "Sources/volt-container/Sandbox/Confinement.swift", "Sources/volt-container/run/Launch.swift",
+            "Sources/VoltKit/Sandbox/Confinement.swift", "Sources/VoltKit/Supervise/ProcessLauncher.swift",
+            "Sources/volt-container/run/Launch.swift",
         ]
         let names: Set = [
             "posix_spawn", "posix_spawnp", "execve", "execv", "execvp", "execveat", "fexecve", "popen",

@@ -79,6 +79,14 @@ final class SuperviseTests {
             ])
     }
 
+    @Test("a payload has descriptors 0 to 2 and no others")
+    func descriptors() throws {
+        // The last one is the directory that ls reads.
+        try start("/bin/ls", "/proc/self/fd")
+        try wait(until: { instance.record?.phase == .exited }, "it does not end")
+        #expect(try instance.lastLog(lines: 9).map(\.text) == ["0", "1", "2", "3"])
+    }
+
     @Test("what cannot be executed is an error of the start, with its reason")
     func missing() throws {
         do {
