@@ -15,52 +15,6 @@ import VoltTestKit
     .timeLimit(.minutes(10)),
     .enabled(if: S3Server.isThere, "needs moto, which 'scripts/setup test' installs with pip"))
 struct BucketTests {
-    @Test("what the specification wants of a registry holds on a bucket as well")
-    func conformance() throws {
-        let scratch = try ScratchDirectory()
-        try Backend.$current.withValue(try Backend(in: scratch.path)) {
-            let push = PushTests()
-            try push.postThenPut()
-            try push.singlePost()
-            for last in [true, false] { try push.chunks(lastWithPut: last) }
-            try push.stream()
-            try push.status()
-            try push.cancel()
-            try push.wrongDigest()
-            try push.mount()
-            try push.sha512()
-            try push.large()
-            let manifests = ManifestTests()
-            try manifests.put()
-            try manifests.retag()
-            try manifests.missingBlob()
-            try manifests.foreignLayer()
-            try manifests.sparseIndex()
-            try manifests.unknownType()
-            try manifests.wrongDigest()
-            try manifests.tags()
-            try manifests.subject()
-            try manifests.referrers()
-            try manifests.noReferrers()
-            let pull = PullTests()
-            try pull.manifest()
-            try pull.noManifest()
-            try pull.blob()
-            try pull.emptyBlob()
-            try pull.noBlob()
-            try pull.ifRange()
-            try pull.notModified()
-            let management = ManagementTests()
-            try management.tags()
-            try management.zero()
-            try management.noTags()
-            try management.deleteTag()
-            try management.deleteManifest()
-            try management.deleteBlob()
-            try management.quota()
-        }
-    }
-
     /// Two servers on one bucket.
     private final class Pair {
         let scratch: ScratchDirectory

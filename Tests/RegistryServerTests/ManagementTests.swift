@@ -6,7 +6,7 @@ import VoltStore
 import VoltSystem
 import VoltTestKit
 
-@Suite(.timeLimit(.minutes(2))) struct ManagementTests {
+@Suite(.timeLimit(.minutes(2)), .onEachBackend, .namingBackend) struct ManagementTests {
     private func list(_ subject: Subject, _ query: String = "") throws -> (tags: String, link: String?) {
         let answer = try subject.request("GET", "/v2/a/tags/list\(query)")
         #expect(answer.status == 200 && answer.headers["content-type"] == "application/json")

@@ -5,7 +5,7 @@ import VoltStore
 import VoltSystem
 import VoltTestKit
 
-@Suite(.timeLimit(.minutes(2))) struct PullTests {
+@Suite(.timeLimit(.minutes(2)), .onEachBackend, .namingBackend) struct PullTests {
     @Test("GET of /v2/ says that the API is there")
     func base() throws {
         let subject = try Subject()
@@ -133,7 +133,9 @@ import VoltTestKit
         }
     }
 
-    @Test("a blob that another tool packed is given all the same")
+    @Test(
+        "a blob that another tool packed is given all the same",
+        .onDisk("a bucket has no packs"))
     func packedBlob() throws {
         let subject = try Subject()
         let bytes = [UInt8](repeating: 7, count: 100_000)

@@ -6,7 +6,7 @@ import VoltStore
 import VoltSystem
 import VoltTestKit
 
-@Suite(.timeLimit(.minutes(2))) struct PushTests {
+@Suite(.timeLimit(.minutes(2)), .onEachBackend, .namingBackend) struct PushTests {
     private let bytes = (0..<200_000).map { UInt8(truncatingIfNeeded: $0 &* 7 >> 2) }
 
     @Test("POST gives the place of an upload, which is another one each time")

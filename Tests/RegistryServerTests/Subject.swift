@@ -119,29 +119,6 @@ final class Subject {
     }
 }
 
-/// An S3 server on which registries are, each below a prefix of its own.
-final class Backend: Sendable {
-    /// Where the registries of a test are; nil is a directory.
-    @TaskLocal static var current: Backend?
-    let server: S3Server
-    static let environment = ["AWS_ACCESS_KEY_ID": "volt", "AWS_SECRET_ACCESS_KEY": "secret"]
-
-    init(in directory: String) throws {
-        server = try S3Server(in: directory)
-        let made = try HTTPClient(port: server.port).request("PUT", "/bucket")
-        try #require(made.status == 200, "\(made.text)")
-    }
-
-    var endpoint: String { "http://127.0.0.1:\(server.port)" }
-
-    func bucket(local: RegistryStorage) throws -> BucketStorage {
-        let bucket = try S3Bucket(
-            "s3://bucket/\(UInt64.random(in: 0...UInt64.max))", endpoint: endpoint, region: "us-east-1",
-            account: S3Bucket.Account(environment: Self.environment))
-        return BucketStorage(bucket, local: local, cacheLimit: 1 << 30)
-    }
-}
-
 extension HTTPClient.Answer {
     /// The code of the first error of the registry's JSON.
     var code: String? {
