@@ -20,7 +20,7 @@ struct ClaimTests {
     private func request(_ revision: String, replacing kind: String? = nil) throws -> WorkloadRequest {
         var request = try fixture.source(
             revision, ["volt-manifest.yaml": ApplyFixture.manifest(ApplyFixture.healthy)])
-        request.replacedKinds = kind.map { [$0] } ?? []
+        request.replacedKinds = kind.map { [$0, "never"] } ?? []
         return request
     }
 

@@ -24,10 +24,10 @@ final class MemoryKinds: OtherKinds {
         return status
     }
 
-    func kind(having workload: Name, except kind: String) -> String? {
+    func kind(having workload: Name, except excluded: [String]) -> String? {
         kinds.withLock { kinds in
             kinds.keys.sorted().first { other in
-                other != kind && kinds[other]?[workload.text].map { $0.state != .absent } == true
+                !excluded.contains(other) && kinds[other]?[workload.text].map { $0.state != .absent } == true
             }
         }
     }

@@ -1,9 +1,10 @@
 import Testing
 import VoltCore
-import VoltRollout
 import VoltSystem
 import VoltTestKit
 import VoltWorkload
+
+@testable import VoltRollout
 
 /// Two kinds of a host that ask each other.
 private struct TwoKinds: OtherKinds {
@@ -14,7 +15,7 @@ private struct TwoKinds: OtherKinds {
         return WorkloadStatus(workload: workload.text, state: known ? .running : .absent)
     }
 
-    func kind(having workload: Name, except kind: String) -> String? { nil }
+    func kind(having workload: Name, except kinds: [String]) -> String? { nil }
 }
 
 /// A kind that is not Volt's own, in a few lines: see `NoteKind`.
@@ -70,6 +71,22 @@ private struct TwoKinds: OtherKinds {
         await #expect(throws: ClaimConflict.self) { try await first.apply(try request("two")) { _ in } }
         _ = try await second.remove(web, withVolumes: false, timeout: .seconds(1))
         #expect(try await first.apply(try request("two")) { _ in }.status == .deployed)
+    }
+
+    @Test(
+        "all kinds have their claims and the locks of them in the same place",
+        arguments: [
+            ["VOLT_ROOT": "/root/of/test"], ["HOME": "/home/x"],
+            ["HOME": "/home/x", "XDG_RUNTIME_DIR": "/run/user/7", "XDG_STATE_HOME": "/home/x/s"],
+        ])
+    func places(environment: [String: String]) throws {
+        for isRoot in [false, true] {
+            let claims = try ["first", "second"].map {
+                WorkloadClaims(paths: try HostPaths(tool: $0, environment: environment, isRoot: isRoot))
+            }
+            #expect(claims[0].directory == claims[1].directory && claims[0].locks == claims[1].locks)
+            #expect(claims[0].directory != claims[0].locks && !claims[0].locks.contains("first"))
+        }
     }
 
     @Test("of two kinds that apply the same name at the same time, one gets it")

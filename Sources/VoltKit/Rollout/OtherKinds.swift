@@ -10,7 +10,7 @@ public protocol OtherKinds: Sendable {
     /// - Throws: `VoltError`; code `missing` when the tool is not installed, `notFound` when it has no such workload.
     func status(of workload: Name, kind: String) throws(VoltError) -> WorkloadStatus
     /// The first kind that has a workload; those that cannot list theirs are left out.
-    func kind(having workload: Name, except kind: String) -> String?
+    func kind(having workload: Name, except kinds: [String]) -> String?
 }
 
 extension WorkloadKinds: OtherKinds {
@@ -20,8 +20,8 @@ extension WorkloadKinds: OtherKinds {
     }
 
     /// See `OtherKinds`.
-    public func kind(having workload: Name, except kind: String) -> String? {
-        for tool in all() where tool.kind != kind {
+    public func kind(having workload: Name, except kinds: [String]) -> String? {
+        for tool in all() where !kinds.contains(tool.kind) {
             let list = try? tool.list()
             if list?.contains(where: { $0.workload == workload.text && $0.state != .absent }) == true {
                 return tool.kind

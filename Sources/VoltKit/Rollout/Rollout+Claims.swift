@@ -13,11 +13,10 @@ extension Rollout {
     /// Refuses a workload whose name another kind has, unless that hands it over.
     func checkClaim(_ request: WorkloadRequest, _ record: WorkloadRecord?) throws {
         let workload = request.workload
-        for replaced in request.replacedKinds { _ = try Name(replaced, of: "kind") }
         guard let owner = try claims.kind(of: workload) else {
             // Kinds without claims, and workloads that earlier versions deployed.
-            guard record == nil, let other = others.kind(having: workload, except: kind),
-                !request.replacedKinds.contains(other)
+            guard record == nil,
+                let other = others.kind(having: workload, except: request.replacedKinds + [kind])
             else { return }
             throw Self.conflict(workload, other)
         }
@@ -49,7 +48,7 @@ extension Rollout {
     /// The kind of a workload of any kind, or nil when nobody has it.
     private func kind(of workload: Name) throws(VoltError) -> String? {
         if let owner = try claims.kind(of: workload) { return owner }
-        return try records.read(workload) != nil ? kind : others.kind(having: workload, except: kind)
+        return try records.read(workload) != nil ? kind : others.kind(having: workload, except: [kind])
     }
 
     /// The workloads that a workload of any kind waits for.

@@ -8,12 +8,16 @@ internal import VoltSystem
 /// is put in place and removed after it is gone, so that a command that died leaves at most a claim whose kind says
 /// that there is no such workload.
 struct WorkloadClaims: Sendable {
-    private let directory: String
-    private let locks: String
+    let directory: String
+    let locks: String
 
     init(paths: HostPaths) {
         directory = "\(Files.parent(of: paths.state))/claims"
-        locks = "\(Files.parent(of: paths.runtime))/claims"
+        // A user without a runtime directory has one in the cache of each tool.
+        let isInCache = paths.runtime == "\(paths.cache)/run"
+        locks =
+            isInCache
+            ? "\(Files.parent(of: paths.cache))/run/claims" : "\(Files.parent(of: paths.runtime))/claims"
     }
 
     private func path(_ workload: Name) -> String { "\(directory)/\(workload)" }

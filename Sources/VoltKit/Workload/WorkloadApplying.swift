@@ -15,7 +15,7 @@ public struct WorkloadRequest: Sendable {
     /// What names of images resolved to when this definition was applied before: those run again, whatever the names
     /// mean now.
     public var images: [String: Digest]
-    /// The kinds that hand the workload over.
+    /// The kinds that may still have the workload, and hand it over.
     public var replacedKinds: [String]
 
     /// - Parameters: see the properties.

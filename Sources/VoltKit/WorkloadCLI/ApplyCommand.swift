@@ -29,8 +29,10 @@ public struct ApplyCommand<Verbs: WorkloadVerbs>: AsyncParsableCommand {
             "An image that this definition ran with before: it runs again, whatever its name means now.",
             valueName: "name=digest"))
     var images: [String] = []
-    @Option(help: ArgumentHelp("A kind that may have the workload now: take it over.", valueName: "kind"))
-    var replaceKind: [String] = []
+    @Option(
+        name: .customLong("replace-kind"),
+        help: ArgumentHelp("A kind that may have the workload now: take it over.", valueName: "kind"))
+    var replacedKinds: [String] = []
     @Flag(help: "Only say what would change.")
     var dryRun = false
     @OptionGroup var options: Verbs.ApplyOptions
@@ -47,7 +49,7 @@ public struct ApplyCommand<Verbs: WorkloadVerbs>: AsyncParsableCommand {
             workload: try Name(workload, of: "workload"), file: Files.absolute(manifest, from: current),
             source: Files.absolute(source, from: current), revision: revision,
             timeout: try DurationText.parse(timeout), images: try earlierImages(),
-            replacedKinds: try replaceKind.map { try Name($0, of: "kind").text })
+            replacedKinds: try replacedKinds.map { try Name($0, of: "kind").text })
         let printer = EventPrinter(format: output.format)
         if dryRun {
             do {
