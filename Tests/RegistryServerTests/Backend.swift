@@ -7,10 +7,13 @@ import VoltTestKit
 
 /// Runs each test of a suite once for each place where a registry may be: the store of this host, and a bucket. A new
 /// test needs nothing for that; one that is about the files of a store says so with `.onDisk`.
-struct EachBackend: SuiteTrait, TestScoping {
+struct EachBackend: SuiteTrait, TestTrait, TestScoping {
     var isRecursive: Bool { true }
 
-    func scopeProvider(for test: Test, testCase: Test.Case?) -> EachBackend? { self }
+    /// The scope of a suite, and that of each case of a test.
+    func scopeProvider(for test: Test, testCase: Test.Case?) -> EachBackend? {
+        test.isSuite || testCase != nil ? self : nil
+    }
 
     func provideScope(
         for test: Test, testCase: Test.Case?, performing function: @Sendable () async throws -> Void
