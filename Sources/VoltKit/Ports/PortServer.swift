@@ -195,7 +195,9 @@ final class PortServer {
             guard !targets.values.contains(where: { $0.namespace.inode == inode }) else { return "ok 0" }
             return "ok \(relays.values.count { $0.namespace.inode == inode && $0.isBusy })"
         case .quit:
-            ends = true
+            // Before the answer: who has it may publish the same port at once.
+            listeners.values.joined().forEach { close($0) }
+            (listeners, targets, ends) = ([:], [:], true)
             return "ok"
         }
     }
