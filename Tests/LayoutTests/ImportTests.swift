@@ -238,4 +238,28 @@ private struct Import {
             Issue.record("\(source.path) has \(source.lines.count - 1) lines")
         }
     }
+
+    @Test("no function is longer than 60 lines")
+    func functions() {
+        let start =
+            #/^(?<indent> *)(?:@\w+(?:\([^)]*\))? |[a-z]+(?:\(set\))? )*(?:func |init[?<(]|deinit|subscript)/#
+        for source in sources {
+            for (number, line) in source.lines.enumerated() {
+                guard let found = line.firstMatch(of: start) else { continue }
+                let end = "\(found.indent)}"
+                // A declaration in a protocol ends where the next line is not further in.
+                for (offset, next) in source.lines[(number + 1)...].enumerated() {
+                    if next == end {
+                        if offset + 2 > Layout.longestFunction {
+                            Issue.record("\(source.path):\(number + 1) has \(offset + 2) lines")
+                        }
+                        break
+                    }
+                    let isInside = next.hasPrefix(found.indent + " ") || next.isEmpty
+                    let isHead = [")", "{", "-", "w", "t"].contains(next.drop { $0 == " " }.prefix(1))
+                    if !isInside, !isHead { break }
+                }
+            }
+        }
+    }
 }

@@ -37,6 +37,8 @@ enum Layout {
 
     /// The longest file, in lines.
     static let longestFile = 450
+    /// The longest function, in lines.
+    static let longestFunction = 60
 
     /// System calls rather than a library: whoever makes one may import it.
     static let systemCalls = "CVoltSystem"

@@ -40,6 +40,12 @@ enum RemoteErrorText {
                 "authentication failed: '\(url)' \(wasAskedForCredentials ? "does not take the credential" : "is not allowed")",
                 hint: "check the user name and the token or key")
         }
+        return answered(text, by: url)
+    }
+
+    /// The failure of a server that was reached and let us in.
+    private static func answered(_ text: String, by url: String) -> VoltError {
+        func contains(_ words: String...) -> Bool { words.contains { text.contains($0) } }
         let isPath = url.hasPrefix("/") || url.hasPrefix("file://")
         // What libgit2 says of a path that is not there.
         let isNoPath = isPath && contains("unsupported URL protocol")

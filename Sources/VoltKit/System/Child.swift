@@ -84,10 +84,7 @@ public struct Child: ~Copyable {
         // A child that does not read must not end this process by SIGPIPE; servers ignore that signal.
         if !bytes.isEmpty { try? Files.write(bytes, to: input, named: "stdin") }
         close(input)
-        let clock = ContinuousClock()
-        var deadline = clock.now + limit
-        var asked = false
-        var killed = false
+        var ending = Ending(pid: pid, deadline: .now + limit, grace: grace)
         var readers = [
             LineReader(stream: .stdout, descriptor: output, longest: longestLine),
             LineReader(stream: .stderr, descriptor: errors, longest: longestLine),
@@ -96,21 +93,9 @@ public struct Child: ~Copyable {
         var exited: ContinuousClock.Instant?
         while readers.contains(where: \.isOpen) {
             // What it started may hold the pipes open, and is not what was waited for.
-            if exited == nil, waitpid(pid, &status, WNOHANG) == pid { exited = clock.now }
-            if let exited, clock.now >= exited + .seconds(2) { break }
-            if !asked, !killed, stop() {
-                asked = true
-                kill(pid, SIGTERM)
-                deadline = min(deadline, clock.now + grace)
-            }
-            if clock.now >= deadline, !killed {
-                killed = true
-                kill(-pid, SIGKILL)
-                // A grandchild in another session may hold the pipes open.
-                deadline = clock.now + .seconds(2)
-            } else if killed, clock.now >= deadline {
-                break
-            }
+            if exited == nil, waitpid(pid, &status, WNOHANG) == pid { exited = .now }
+            if let exited, .now >= exited + .seconds(2) { break }
+            guard ending.goesOn(stop) else { break }
             var polls = readers.map {
                 pollfd(fd: $0.isOpen ? $0.descriptor : -1, events: Int16(POLLIN), revents: 0)
             }
@@ -124,23 +109,42 @@ public struct Child: ~Copyable {
             if result == pid { break }
             if result < 0, errno != EINTR { return .exited(255) }
             if result == 0 {
-                if !asked, !killed, stop() {
-                    asked = true
-                    kill(pid, SIGTERM)
-                    deadline = min(deadline, clock.now + grace)
-                }
-                if clock.now >= deadline {
-                    killed = true
-                    kill(-pid, SIGKILL)
-                }
+                _ = ending.goesOn(stop)
                 usleep(5_000)
             }
         }
         // Nothing of the group outlives it.
         kill(-pid, SIGKILL)
-        if killed, !asked { return .timedOut }
+        if ending.killed, !ending.asked { return .timedOut }
         return volt_exited(status) != 0
             ? .exited(volt_exit_status(status)) : .signalled(volt_term_signal(status))
+    }
+}
+
+/// How a child is brought to its end: asked when the caller wants that, killed when its time is over.
+private struct Ending {
+    let pid: Int32
+    var deadline: ContinuousClock.Instant
+    let grace: Duration
+    var asked = false
+    var killed = false
+
+    /// Asks or kills the child when it is time.
+    ///
+    /// - Returns: false a while after it was killed.
+    mutating func goesOn(_ stop: () -> Bool) -> Bool {
+        if !asked, !killed, stop() {
+            asked = true
+            kill(pid, SIGTERM)
+            deadline = min(deadline, .now + grace)
+        }
+        guard .now >= deadline else { return true }
+        if killed { return false }
+        killed = true
+        kill(-pid, SIGKILL)
+        // A grandchild in another session may hold the pipes open.
+        deadline = .now + .seconds(2)
+        return true
     }
 }
 

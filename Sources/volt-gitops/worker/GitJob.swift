@@ -76,42 +76,42 @@ struct GitJob {
         return try mirror.descends(commit, from: announced)
     }
 
+    /// The commit to be taken, fetched where the mirror does not have it, and the name by which it was found.
+    private func resolve(in mirror: GitMirror) throws -> (commit: String, ref: String?) {
+        if let wanted = request.commit, mirror.contains(wanted) { return (wanted, nil) }
+        let remote = try mirror.remote(access)
+        let tip = try target.tip { remote }
+        // The object of a tag may be new where its commit is not.
+        let needsTag = request.conditions?.signers != nil && target.isOfTags
+        if !mirror.contains(tip.commit) || needsTag {
+            if let ref = tip.ref {
+                try mirror.fetch(ref, tip: tip.commit, from: remote)
+            } else {
+                try mirror.fetch(GitTarget.everything, from: remote)
+            }
+        }
+        let commit = request.commit ?? tip.commit
+        guard mirror.contains(commit) else {
+            throw VoltError(
+                .notFound,
+                "commit '\(commit.prefix(12))' is not on \(target) of '\(url.text)' (any more)",
+                hint: target.isPinned ? "push it to a branch, or tag it" : "deploy the tip of the branch")
+        }
+        if let ref = tip.ref { events.write(.ref(name: ref)) }
+        return (commit, tip.ref)
+    }
+
     private func take(_ path: String) throws {
         let snapshot = try SnapshotDirectory(path, mirror: mirror)
         try snapshot.requireAbsent(unlessNamed: request.commit)
         let mirror = try GitMirror(at: mirror.repository)
-        let commit: String
-        var ref: String?
         if let wanted = request.commit, snapshot.exists, !mirror.contains(wanted) {
             // The mirror was made again since, and the server may have the commit no more.
             let tree = try ExportedTree(path)
             return events.write(
                 .snapshot(commit: wanted, subject: "", author: "", files: tree.files, bytes: tree.bytes))
         }
-        if let wanted = request.commit, mirror.contains(wanted) {
-            commit = wanted
-        } else {
-            let remote = try mirror.remote(access)
-            let tip = try target.tip { remote }
-            // The object of a tag may be new where its commit is not.
-            let needsTag = request.conditions?.signers != nil && target.isOfTags
-            if !mirror.contains(tip.commit) || needsTag {
-                if let ref = tip.ref {
-                    try mirror.fetch(ref, tip: tip.commit, from: remote)
-                } else {
-                    try mirror.fetch(GitTarget.everything, from: remote)
-                }
-            }
-            commit = request.commit ?? tip.commit
-            guard mirror.contains(commit) else {
-                throw VoltError(
-                    .notFound,
-                    "commit '\(commit.prefix(12))' is not on \(target) of '\(url.text)' (any more)",
-                    hint: target.isPinned ? "push it to a branch, or tag it" : "deploy the tip of the branch")
-            }
-            if let ref = tip.ref { events.write(.ref(name: ref)) }
-            ref = tip.ref
-        }
+        let (commit, ref) = try resolve(in: mirror)
         guard try mirror.isCommit(commit) else {
             throw VoltError(.refused, "\(target) of '\(url.text)' is not of a commit", hint: "tag a commit")
         }

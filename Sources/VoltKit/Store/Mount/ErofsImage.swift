@@ -66,95 +66,117 @@ final class ErofsImage {
 
     // MARK: One walk
 
+    /// How far a walk is.
+    private struct Walk {
+        var open: [Open] = []
+        var path: [UInt8] = []
+        /// The length of the path above each open directory.
+        var lengths: [Int] = []
+        /// The end of the inodes so far, in bytes.
+        var end = 0
+        /// The blocks behind the inodes so far.
+        var blocks = 0
+        var inodes = 0
+        var directories = 0
+
+        mutating func descend(_ name: [UInt8]) {
+            guard !open.isEmpty else { return }
+            if !path.isEmpty { path.append(UInt8(ascii: "/")) }
+            path.append(contentsOf: name)
+        }
+    }
+
     @discardableResult
     private func pass(_ output: Output?, _ each: (TreeEntry, UInt64, BinaryDigest) throws -> Void) throws
         -> Int
     {
-        let isWriting = output != nil
-        var open: [Open] = []
-        var path: [UInt8] = []
-        var lengths: [Int] = []
-        var end = 0
-        var blocks = 0
-        var inodes = 0
-        var directories = 0
+        var walk = Walk()
         try TreeWalk.each(part, in: store, reader) { event in
-            guard case .entry(let entry) = event else {
-                guard var last = open.popLast() else { return }
-                last.directory.finish()
-                var inode = last.inode
-                inode.size = last.directory.size
-                let isRoot = open.isEmpty
-                if !isRoot, inode.fits(last.directory.lastCount) { inode.layout = .inline }
-                let tail = inode.layout == .inline ? last.directory.lastCount : 0
-                let place = isRoot ? Self.rootPlace : inode.place(after: end, tail: tail)
-                if !isRoot { end = place + inode.byteCount(tail: tail) }
-                let first = blocks
-                blocks += (inode.size - tail + Erofs.blockSize - 1) / Erofs.blockSize
-                if let output {
-                    try output.write(
-                        &inode, last.directory, at: place, number: last.number, last.links, block: first)
-                } else {
-                    self.directoryNids[last.number] = UInt32(place / Erofs.slot)
-                }
-                if let length = lengths.popLast() { path.removeLast(path.count - length) }
-                if !isRoot {
-                    open[open.count - 1].directory.add(inode.entry.name, UInt64(place / Erofs.slot), 2)
-                    open[open.count - 1].links += 1
-                }
-                return
-            }
-            inodes += 1
-            let length = path.count
-            if !open.isEmpty {
-                if length > 0 { path.append(UInt8(ascii: "/")) }
-                path.append(contentsOf: entry.name)
-            }
-            if entry.isDirectory {
-                let inode = try self.inode(entry)
-                // The root is where the superblock can name it: before everything else.
-                if open.isEmpty { end = Self.rootPlace + inode.byteCount(tail: 0) }
-                if !isWriting { self.directoryNids.append(0) }
-                let own = self.directoryNids[directories]
-                let parent = open.last.map { self.directoryNids[$0.number] } ?? own
-                open.append(
-                    Open(
-                        inode: inode,
-                        directory: ErofsDirectory(own: UInt64(own), parent: UInt64(parent), keeps: isWriting),
-                        number: directories))
-                directories += 1
-                lengths.append(length)
-                return
-            }
-            defer { path.removeLast(path.count - length) }
-            if case .hardLink(let target) = entry.kind {
-                inodes -= 1
-                if !isWriting { self.linked[target, default: (0, 0)].count += 1 }
-                let first = self.linked[target]?.nid ?? 0
-                open[open.count - 1].directory.add(entry.name, first, 1)
-                return
-            }
-            if isWriting, entry.kind == .characterDevice(major: 0, minor: 0) { self.hidden += 1 }
-            if isWriting, case .file(let size, let digest) = entry.kind, size > 0 {
-                try each(entry, size, digest)
-            }
-            let inode = try self.inode(entry)
-            let place = inode.place(after: end, tail: inode.tail.count)
-            end = place + inode.byteCount(tail: inode.tail.count)
-            let nid = UInt64(place / Erofs.slot)
-            var links: UInt32 = 1
-            if isWriting, let more = self.linked[path] {
-                links += more.count
-                self.linked[path]?.nid = nid
-            }
-            let first = blocks
-            if inode.layout == .plain { blocks += (inode.size + Erofs.blockSize - 1) / Erofs.blockSize }
-            try output?.write(inode, at: place, number: inodes, links, block: first)
-            open[open.count - 1].directory.add(entry.name, nid, Erofs.type(entry.kind))
+            guard case .entry(let entry) = event else { return try self.leave(&walk, output) }
+            walk.inodes += 1
+            let length = walk.path.count
+            walk.descend(entry.name)
+            if entry.isDirectory { return try self.enter(entry, &walk, length, isWriting: output != nil) }
+            defer { walk.path.removeLast(walk.path.count - length) }
+            try self.add(entry, &walk, output, each)
         }
-        metadataEnd = end
-        dataBlocks = blocks
-        return inodes
+        metadataEnd = walk.end
+        dataBlocks = walk.blocks
+        return walk.inodes
+    }
+
+    private func enter(_ entry: TreeEntry, _ walk: inout Walk, _ length: Int, isWriting: Bool) throws {
+        let inode = try self.inode(entry)
+        // The root is where the superblock can name it: before everything else.
+        if walk.open.isEmpty { walk.end = Self.rootPlace + inode.byteCount(tail: 0) }
+        if !isWriting { directoryNids.append(0) }
+        let own = directoryNids[walk.directories]
+        let parent = walk.open.last.map { directoryNids[$0.number] } ?? own
+        walk.open.append(
+            Open(
+                inode: inode,
+                directory: ErofsDirectory(own: UInt64(own), parent: UInt64(parent), keeps: isWriting),
+                number: walk.directories))
+        walk.directories += 1
+        walk.lengths.append(length)
+    }
+
+    private func leave(_ walk: inout Walk, _ output: Output?) throws {
+        guard var last = walk.open.popLast() else { return }
+        last.directory.finish()
+        var inode = last.inode
+        inode.size = last.directory.size
+        let isRoot = walk.open.isEmpty
+        if !isRoot, inode.fits(last.directory.lastCount) { inode.layout = .inline }
+        let tail = inode.layout == .inline ? last.directory.lastCount : 0
+        let place = isRoot ? Self.rootPlace : inode.place(after: walk.end, tail: tail)
+        if !isRoot { walk.end = place + inode.byteCount(tail: tail) }
+        let first = walk.blocks
+        walk.blocks += (inode.size - tail + Erofs.blockSize - 1) / Erofs.blockSize
+        if let output {
+            try output.write(
+                &inode, last.directory, at: place, number: last.number, last.links, block: first)
+        } else {
+            directoryNids[last.number] = UInt32(place / Erofs.slot)
+        }
+        if let length = walk.lengths.popLast() { walk.path.removeLast(walk.path.count - length) }
+        if !isRoot {
+            walk.open[walk.open.count - 1].directory.add(inode.entry.name, UInt64(place / Erofs.slot), 2)
+            walk.open[walk.open.count - 1].links += 1
+        }
+    }
+
+    private func add(
+        _ entry: TreeEntry, _ walk: inout Walk, _ output: Output?,
+        _ each: (TreeEntry, UInt64, BinaryDigest) throws -> Void
+    ) throws {
+        let isWriting = output != nil
+        if case .hardLink(let target) = entry.kind {
+            walk.inodes -= 1
+            if !isWriting { linked[target, default: (0, 0)].count += 1 }
+            let first = linked[target]?.nid ?? 0
+            walk.open[walk.open.count - 1].directory.add(entry.name, first, 1)
+            return
+        }
+        if isWriting, entry.kind == .characterDevice(major: 0, minor: 0) { hidden += 1 }
+        if isWriting, case .file(let size, let digest) = entry.kind, size > 0 {
+            try each(entry, size, digest)
+        }
+        let inode = try self.inode(entry)
+        let place = inode.place(after: walk.end, tail: inode.tail.count)
+        walk.end = place + inode.byteCount(tail: inode.tail.count)
+        let nid = UInt64(place / Erofs.slot)
+        var links: UInt32 = 1
+        if isWriting, let more = linked[walk.path] {
+            links += more.count
+            linked[walk.path]?.nid = nid
+        }
+        let first = walk.blocks
+        if inode.layout == .plain {
+            walk.blocks += (inode.size + Erofs.blockSize - 1) / Erofs.blockSize
+        }
+        try output?.write(inode, at: place, number: walk.inodes, links, block: first)
+        walk.open[walk.open.count - 1].directory.add(entry.name, nid, Erofs.type(entry.kind))
     }
 
     private func inode(_ entry: TreeEntry) throws -> ErofsInode {

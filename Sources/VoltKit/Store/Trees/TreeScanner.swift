@@ -138,50 +138,8 @@ final class TreeScanner {
         }
         let plain = Array(name.dropLast())
         switch information.st_mode & S_IFMT {
-        case S_IFDIR:
-            guard open.count < TreeFormat.depth else {
-                let reason = "is in more than \(TreeFormat.depth - 1) directories in each other"
-                try leftOut.add(path, Self.refused(path, reason))
-                return false
-            }
-            let descriptor = withCharacters(name) {
-                volt_openat(parent, $0, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0)
-            }
-            guard descriptor >= 0 else {
-                let error = SystemError.current
-                try leaveOut("cannot open", error)
-                guard ![ENOENT, ENOTDIR, ELOOP].contains(error.number) else { return false }
-                // What is known of it is kept: only what is in it is not.
-                try body(.init(event: .entry(entry(plain, .directory, information))))
-                try body(.init(event: .up))
-                return false
-            }
-            var isOpen = false
-            defer { if !isOpen { close(descriptor) } }
-            // It may be another one than was looked at.
-            guard fstat(descriptor, &information) == 0 else {
-                try leaveOut("cannot read")
-                return false
-            }
-            isOpen = try enter(descriptor, plain, length, information, body)
-            return isOpen
-        case S_IFREG:
-            if information.st_nlink > 1 {
-                let key = InodeKey(device: UInt64(information.st_dev), inode: UInt64(information.st_ino))
-                if let first = firstNames[key] {
-                    let link = TreeEntry(name: plain, kind: .hardLink(first))
-                    let file = entry(
-                        plain, .file(size: UInt64(information.st_size), digest: .zero), information)
-                    try body(
-                        .init(
-                            event: .entry(link), stamp: FileStamp(information), file: file,
-                            filePath: path + [0]))
-                    return false
-                }
-                firstNames[key] = path
-            }
-            let entry = entry(plain, .file(size: UInt64(information.st_size), digest: .zero), information)
-            try body(.init(event: .entry(entry), path: path + [0], stamp: FileStamp(information)))
+        case S_IFDIR: return try addDirectory(name, in: parent, length, information, body)
+        case S_IFREG: try addFile(plain, information, body)
         case S_IFLNK:
             guard let target = linkTarget(parent, name) else {
                 try leaveOut("cannot read")
@@ -190,21 +148,78 @@ final class TreeScanner {
             noteSecondName(information)
             try body(.init(event: .entry(entry(plain, .link(target), information))))
         case S_IFCHR, S_IFBLK:
-            let number = UInt64(information.st_rdev)
-            let (major, minor) = (volt_major(number), volt_minor(number))
-            guard major <= TreeFormat.largestMajor, minor <= TreeFormat.largestMinor else {
+            guard let kind = Self.device(information) else {
                 note("is a device with a number that is too large")
                 return false
             }
-            let kind: TreeEntry.Kind =
-                information.st_mode & S_IFMT == S_IFCHR
-                ? .characterDevice(major: major, minor: minor) : .blockDevice(major: major, minor: minor)
             try addSpecial(entry(plain, kind, information), in: parent, information, body)
         case S_IFIFO: try addSpecial(entry(plain, .pipe, information), in: parent, information, body)
         case S_IFSOCK: try addSpecial(entry(plain, .socket, information), in: parent, information, body)
         default: note("is no file of a known kind")
         }
         return false
+    }
+
+    /// - Returns: whether it is open now.
+    private func addDirectory(
+        _ name: [UInt8], in parent: Int32, _ length: Int, _ seen: stat,
+        _ body: (IngestBatch.Item) throws -> Void
+    ) throws -> Bool {
+        var information = seen
+        let plain = Array(name.dropLast())
+        guard open.count < TreeFormat.depth else {
+            let reason = "is in more than \(TreeFormat.depth - 1) directories in each other"
+            try leftOut.add(path, Self.refused(path, reason))
+            return false
+        }
+        let descriptor = withCharacters(name) {
+            volt_openat(parent, $0, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0)
+        }
+        guard descriptor >= 0 else {
+            let error = SystemError.current
+            try leaveOut("cannot open", error)
+            guard ![ENOENT, ENOTDIR, ELOOP].contains(error.number) else { return false }
+            // What is known of it is kept: only what is in it is not.
+            try body(.init(event: .entry(entry(plain, .directory, information))))
+            try body(.init(event: .up))
+            return false
+        }
+        var isOpen = false
+        defer { if !isOpen { close(descriptor) } }
+        // It may be another one than was looked at.
+        guard fstat(descriptor, &information) == 0 else {
+            try leaveOut("cannot read")
+            return false
+        }
+        isOpen = try enter(descriptor, plain, length, information, body)
+        return isOpen
+    }
+
+    private func addFile(
+        _ name: [UInt8], _ information: stat, _ body: (IngestBatch.Item) throws -> Void
+    ) throws {
+        let file = entry(name, .file(size: UInt64(information.st_size), digest: .zero), information)
+        if information.st_nlink > 1 {
+            let key = InodeKey(device: UInt64(information.st_dev), inode: UInt64(information.st_ino))
+            if let first = firstNames[key] {
+                let link = TreeEntry(name: name, kind: .hardLink(first))
+                try body(
+                    .init(
+                        event: .entry(link), stamp: FileStamp(information), file: file, filePath: path + [0]))
+                return
+            }
+            firstNames[key] = path
+        }
+        try body(.init(event: .entry(file), path: path + [0], stamp: FileStamp(information)))
+    }
+
+    /// The device that a node is; nil when its number is too large for the format.
+    private static func device(_ information: stat) -> TreeEntry.Kind? {
+        let number = UInt64(information.st_rdev)
+        let (major, minor) = (volt_major(number), volt_minor(number))
+        guard major <= TreeFormat.largestMajor, minor <= TreeFormat.largestMinor else { return nil }
+        return information.st_mode & S_IFMT == S_IFCHR
+            ? .characterDevice(major: major, minor: minor) : .blockDevice(major: major, minor: minor)
     }
 
     /// A device, pipe or socket, with its access control list.

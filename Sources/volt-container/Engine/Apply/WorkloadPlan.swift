@@ -57,37 +57,14 @@ struct WorkloadPlan {
         }
         var spec = ContainerSpec(name: workload, image: name, lowers: lowers, command: command)
         spec.imageDigest = image?.digest
-        spec.environment = ["PATH": Self.searchPath].merging(config.environmentByName) { $1 }.merging(
-            manifest.environment
-        ) { $1 }
-        spec.workingDirectory = config.workingDirectory.isEmpty ? "/" : config.workingDirectory
-        spec.user = manifest.user ?? config.user
-        try AccountNumber.check(spec.user)
-        spec.ports = manifest.ports
-        spec.limits = manifest.limits
-        spec.restart = manifest.restart
-        spec.health = manifest.health
-        spec.readOnly = manifest.readOnly
-        spec.dropCapabilities = manifest.dropCapabilities
-        spec.addCapabilities = manifest.addCapabilities
-        spec.stopSignal = config.stopSignal ?? "SIGTERM"
+        try Self.take(manifest, config, into: &spec)
         spec.workload = workload
         var named = spec
         for volume in manifest.volumes {
-            var mount = volume
-            var content = volume
-            if volume.isVolume {
-                // A dot is in no name, so that no two workloads and volumes share a directory by accident.
-                mount.source = "\(workload).\(volume.source)"
-                content = mount
-            } else {
-                let tree = try TreePath(inRoot: volume.source)
-                contents.append(try Self.digest(tree, source, file).description)
-                mount.source = tree.names.isEmpty ? source : "\(source)/\(tree.text)"
-                content.source = "source"
-            }
+            let (mount, content, digest) = try Self.mount(volume, workload, source, file)
             spec.mounts.append(mount)
             named.mounts.append(content)
+            if let digest { contents.append(digest.description) }
         }
         if !manifest.secrets.isEmpty {
             spec.secrets = try manifest.secrets.map { secret throws(VoltError) in
@@ -106,6 +83,45 @@ struct WorkloadPlan {
             of: try JSONFile.encode(named) + Array(contents.joined(separator: "\n").utf8))
         spec.revision = revision
         self.spec = spec
+    }
+
+    /// A mount, what of it counts for the fingerprint, and the digest of what is mounted from the source.
+    private static func mount(_ volume: VolumeMount, _ workload: Name, _ source: String, _ file: String)
+        throws(VoltError) -> (mount: VolumeMount, content: VolumeMount, digest: Digest?)
+    {
+        var mount = volume
+        if volume.isVolume {
+            // A dot is in no name, so that no two workloads and volumes share a directory by accident.
+            mount.source = "\(workload).\(volume.source)"
+            return (mount, mount, nil)
+        }
+        let tree = try TreePath(inRoot: volume.source)
+        mount.source = tree.names.isEmpty ? source : "\(source)/\(tree.text)"
+        var content = volume
+        content.source = "source"
+        return (mount, content, try digest(tree, source, file))
+    }
+
+    /// What a spec takes from the manifest, and where that says nothing from the image.
+    private static func take(
+        _ manifest: ContainerManifest, _ config: ImageConfig, into spec: inout ContainerSpec
+    )
+        throws(VoltError)
+    {
+        spec.environment = ["PATH": searchPath].merging(config.environmentByName) { $1 }.merging(
+            manifest.environment
+        ) { $1 }
+        spec.workingDirectory = config.workingDirectory.isEmpty ? "/" : config.workingDirectory
+        spec.user = manifest.user ?? config.user
+        try AccountNumber.check(spec.user)
+        spec.ports = manifest.ports
+        spec.limits = manifest.limits
+        spec.restart = manifest.restart
+        spec.health = manifest.health
+        spec.readOnly = manifest.readOnly
+        spec.dropCapabilities = manifest.dropCapabilities
+        spec.addCapabilities = manifest.addCapabilities
+        spec.stopSignal = config.stopSignal ?? "SIGTERM"
     }
 
     /// The plan for a rollout.

@@ -58,22 +58,7 @@ package final class HookReceiver: Sendable {
         if hooks.isUnsignedPing(headers) { return reply(.ignored("ping")) }
         let now = clock.now()
         let all = watches.withLock { $0 }.filter { $0.provider == provider }
-        var verdicts: [String: Bool] = [:]
-        func verifies(_ secret: HookSecret) -> Bool {
-            guard secret.isValid(at: now) else { return false }
-            if let verdict = verdicts[secret.digest] { return verdict }
-            let verdict = hooks.verifies(
-                headers, body: body, secret: secret.bytes, now: now.milliseconds / 1000)
-            verdicts[secret.digest] = verdict
-            return verdict
-        }
-        var uses: Set<Journal.SecretUse> = []
-        let verified = all.filter { watch in
-            guard let secrets = watch.secrets else { return true }
-            guard let secret = secrets.first(where: verifies) else { return false }
-            uses.insert(Journal.SecretUse(pipeline: watch.pipeline, digest: secret.digest))
-            return true
-        }
+        let (verified, uses) = Self.verified(all, hooks, headers, body, at: now)
         guard !verified.isEmpty else { return reply(.forbidden(provider)) }
         queue.note(uses, at: now)
         // Without a secret that holds, the delivery is for pipelines without one, or for nobody.
@@ -93,26 +78,7 @@ package final class HookReceiver: Sendable {
         let id = hooks.deliveryID(headers).flatMap {
             $0.isEmpty ? nil : String(decoding: $0.utf8.prefix(128), as: UTF8.self)
         }
-        var items: [AcceptedDelivery] = []
-        var matched: Set<String> = []
-        var urls: [String] = []
-        var keys: Set<String> = []
-        for push in pushes {
-            // The same for all pushes of a delivery.
-            if push.repositories != urls {
-                urls = push.repositories
-                keys = matchKeys(of: urls)
-            }
-            for watch in verified where matches(watch, keys) {
-                matched.insert(watch.pipeline)
-                guard watch.follows(push.ref) else { continue }
-                items.append(
-                    AcceptedDelivery(
-                        pipeline: watch.pipeline, delivery: id, branch: push.ref.shown,
-                        commit: push.commit.flatMap { ObjectID.isFull($0) ? $0 : nil },
-                        note: "webhook (\(provider.rawValue))", at: now))
-            }
-        }
+        let (items, matched, urls) = match(pushes, of: id, verified, provider, at: now)
         guard isVerified || !matched.isEmpty else { return reply(.forbidden(provider)) }
         guard !matched.isEmpty else {
             return reply(stray(of: urls, delivery: id, verified.filter { $0.secrets != nil }, at: now))
@@ -135,6 +101,59 @@ package final class HookReceiver: Sendable {
                         log: "503 \(provider.rawValue): \(error.message)"))
             }
         }
+    }
+
+    /// The pipelines that take a delivery: those without a secret, and those with one that verifies it.
+    private static func verified(
+        _ watches: [Watch], _ hooks: any HookProvider, _ headers: RequestHeaders, _ body: [UInt8],
+        at now: Timestamp
+    ) -> ([Watch], Set<Journal.SecretUse>) {
+        // Pipelines that share a secret are asked once.
+        var verdicts: [String: Bool] = [:]
+        func verifies(_ secret: HookSecret) -> Bool {
+            guard secret.isValid(at: now) else { return false }
+            if let verdict = verdicts[secret.digest] { return verdict }
+            let verdict = hooks.verifies(
+                headers, body: body, secret: secret.bytes, now: now.milliseconds / 1000)
+            verdicts[secret.digest] = verdict
+            return verdict
+        }
+        var uses: Set<Journal.SecretUse> = []
+        let verified = watches.filter { watch in
+            guard let secrets = watch.secrets else { return true }
+            guard let secret = secrets.first(where: verifies) else { return false }
+            uses.insert(Journal.SecretUse(pipeline: watch.pipeline, digest: secret.digest))
+            return true
+        }
+        return (verified, uses)
+    }
+
+    /// What a delivery starts, the pipelines of its repository, and the URLs of that.
+    private func match(
+        _ pushes: [PushEvent], of delivery: String?, _ watches: [Watch], _ provider: Provider,
+        at now: Timestamp
+    ) -> (items: [AcceptedDelivery], matched: Set<String>, urls: [String]) {
+        var items: [AcceptedDelivery] = []
+        var matched: Set<String> = []
+        var urls: [String] = []
+        var keys: Set<String> = []
+        for push in pushes {
+            // The same for all pushes of a delivery.
+            if push.repositories != urls {
+                urls = push.repositories
+                keys = matchKeys(of: urls)
+            }
+            for watch in watches where matches(watch, keys) {
+                matched.insert(watch.pipeline)
+                guard watch.follows(push.ref) else { continue }
+                items.append(
+                    AcceptedDelivery(
+                        pipeline: watch.pipeline, delivery: delivery, branch: push.ref.shown,
+                        commit: push.commit.flatMap { ObjectID.isFull($0) ? $0 : nil },
+                        note: "webhook (\(provider.rawValue))", at: now))
+            }
+        }
+        return (items, matched, urls)
     }
 
     /// The answer to a verified delivery of a repository that no pipeline reads which its secret is of.

@@ -21,6 +21,26 @@ final class Metrics: Sendable {
         var page = MetricsPage()
         page.family("volt_gitops_info", "gauge", "The version of this program.")
         page.sample("volt_gitops_info", [("version", VoltVersion.text)], 1)
+        addDeliveries(to: &page)
+        Self.add(try journal.totals.all(), to: &page)
+        Self.add(try journal.totals.queues(), to: &page)
+        page.family(
+            "volt_gitops_pipeline_state", "gauge", "Where a pipeline is: 1 for its state, 0 for others.")
+        for pipeline in try journal.pipelines() {
+            let state = try journal.state(of: pipeline)
+            for word in PipelineState.Word.allCases {
+                page.sample(
+                    "volt_gitops_pipeline_state",
+                    [("pipeline", pipeline.name.text), ("state", word.rawValue)], word == state.word ? 1 : 0)
+            }
+        }
+        page.family("volt_gitops_outbox_messages", "gauge", "Messages that are still to be delivered.")
+        page.sample("volt_gitops_outbox_messages", [], Int64(try journal.outbox.waitingMessages()))
+        Self.add(try journal.totals.durations(), to: &page)
+        return page.text
+    }
+
+    private func addDeliveries(to page: inout MetricsPage) {
         page.family(
             "volt_gitops_deliveries_total", "counter",
             "Webhook deliveries by answer since this server started.")
@@ -32,7 +52,9 @@ final class Metrics: Sendable {
                 "volt_gitops_deliveries_total",
                 [("provider", answer.provider), ("status", String(answer.status))], Int64(count))
         }
-        let totals = try journal.totals.all()
+    }
+
+    private static func add(_ totals: [TotalsStore.Total], to page: inout MetricsPage) {
         page.family("volt_gitops_attempts_total", "counter", "Attempts that have ended, by how.")
         for total in totals {
             let isWayBack = total.name == PipelineState.Word.rolledBack.rawValue
@@ -53,7 +75,11 @@ final class Metrics: Sendable {
         for total in totals where total.name == "poll_error" {
             page.sample("volt_gitops_poll_errors_total", [("pipeline", total.pipeline)], total.count)
         }
-        let queues = try journal.totals.queues()
+    }
+
+    private static func add(
+        _ queues: [(pipeline: String, waiting: Int64, running: Int64)], to page: inout MetricsPage
+    ) {
         page.family("volt_gitops_queue_depth", "gauge", "Attempts that wait for their turn.")
         for queue in queues {
             page.sample("volt_gitops_queue_depth", [("pipeline", queue.pipeline)], queue.waiting)
@@ -62,30 +88,22 @@ final class Metrics: Sendable {
         for queue in queues {
             page.sample("volt_gitops_running", [("pipeline", queue.pipeline)], queue.running)
         }
-        page.family(
-            "volt_gitops_pipeline_state", "gauge", "Where a pipeline is: 1 for its state, 0 for others.")
-        for pipeline in try journal.pipelines() {
-            let state = try journal.state(of: pipeline)
-            for word in PipelineState.Word.allCases {
-                page.sample(
-                    "volt_gitops_pipeline_state",
-                    [("pipeline", pipeline.name.text), ("state", word.rawValue)], word == state.word ? 1 : 0)
-            }
-        }
-        page.family("volt_gitops_outbox_messages", "gauge", "Messages that are still to be delivered.")
-        page.sample("volt_gitops_outbox_messages", [], Int64(try journal.outbox.waitingMessages()))
+    }
+
+    private static func add(
+        _ durations: [(limit: Int64, count: Int64, sum: Int64)], to page: inout MetricsPage
+    ) {
         page.family(
             "volt_gitops_attempt_duration_seconds", "histogram", "From leaving the queue to the end.")
-        for (limit, count, sum) in try journal.totals.durations() {
+        for (limit, count, sum) in durations {
             let isAll = limit == Int64.max
             page.sample(
                 "volt_gitops_attempt_duration_seconds_bucket",
                 [("le", isAll ? "+Inf" : String(limit / 1000))], count)
             guard isAll else { continue }
-            page.line("volt_gitops_attempt_duration_seconds_sum \(Self.seconds(sum))")
+            page.line("volt_gitops_attempt_duration_seconds_sum \(seconds(sum))")
             page.line("volt_gitops_attempt_duration_seconds_count \(count)")
         }
-        return page.text
     }
 
     private static func seconds(_ milliseconds: Int64) -> String {
