@@ -7,7 +7,7 @@ extension Journal {
     func knows(delivery: String, of pipeline: String) throws(VoltError) -> Bool {
         try database.integer(
             """
-            SELECT 1 FROM attempts INDEXED BY attempts_by_delivery
+            SELECT 1 FROM attempts INDEXED BY attempts_by_known_delivery
             WHERE delivery = ? AND pipeline = ? AND (finished IS NULL OR state = 'done') LIMIT 1
             """, .text(delivery), .text(pipeline)) != nil
     }

@@ -24,6 +24,13 @@ public final class Journal {
     public init(state: String) throws(VoltError) {
         try Files.makePrivateDirectory(state)
         database = try Database(path: "\(state)/journal.db", migrations: JournalSchema.migrations)
+        if try database.integer(JournalSchema.areIndexesThere) == nil {
+            try database.transaction { () throws(VoltError) in
+                // Another program may have been first.
+                guard try database.integer(JournalSchema.areIndexesThere) == nil else { return }
+                for index in JournalSchema.indexes { try database.execute(index) }
+            }
+        }
     }
 
     /// Runs several writes as one.

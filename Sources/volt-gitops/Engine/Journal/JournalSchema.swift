@@ -223,12 +223,19 @@ enum JournalSchema {
                 WHERE NEW.started IS NOT NULL AND le >= NEW.finished - NEW.started;
         END;
         """,
-        // A delivery is looked up among those that are in flight or were deployed. The others, thousands of one burst,
-        // cost no entry in an index whose keys come in no order.
-        """
-        DROP INDEX attempts_by_delivery;
-        CREATE INDEX attempts_by_delivery ON attempts(delivery)
-            WHERE delivery IS NOT NULL AND (finished IS NULL OR state = 'done');
-        """,
     ]
+
+    /// Indexes that took the place of others. They are no migration: every version reads a journal with them, also a
+    /// server of the version before that still runs.
+    ///
+    /// A delivery is looked up among those that are in flight or were deployed. The others, thousands of one burst, cost no
+    /// entry in an index whose keys come in no order.
+    static let indexes = [
+        """
+        CREATE INDEX attempts_by_known_delivery ON attempts(delivery)
+            WHERE delivery IS NOT NULL AND (finished IS NULL OR state = 'done')
+        """,
+        "DROP INDEX IF EXISTS attempts_by_delivery",
+    ]
+    static let areIndexesThere = "SELECT 1 FROM sqlite_schema WHERE name = 'attempts_by_known_delivery'"
 }
