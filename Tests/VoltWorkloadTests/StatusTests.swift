@@ -63,4 +63,12 @@ import VoltWorkload
         #expect(mount == VolumeMount(source: "data", isVolume: true, target: "/data", readOnly: false))
         #expect(try text(mount) == plain.replacing("/", with: "\\/"))
     }
+
+    @Test("a status says what the workload waits for, and a reader of another kind sees it")
+    func after() throws {
+        let line =
+            #"{"after":["db","cache"],"health":"none","restarts":0,"state":"running","workload":"web"}"#
+        #expect(try status(line).after == ["db", "cache"])
+        #expect(try text(try status(line)) == line)
+    }
 }

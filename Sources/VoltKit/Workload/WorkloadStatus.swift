@@ -103,5 +103,6 @@ extension WorkloadStatus {
         stopped = try values.decodeIfPresent(WorkloadStop.self, forKey: .stopped)
         images = try values.decodeIfPresent([String: String].self, forKey: .images)
         services = try values.decodeIfPresent([ServiceStatus].self, forKey: .services)
+        after = try values.decodeIfPresent([String].self, forKey: .after)
     }
 }
