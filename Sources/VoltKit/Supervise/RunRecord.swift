@@ -26,6 +26,9 @@ public struct RunRecord: Sendable, Equatable {
     public var restarts: Int
     /// Whether the kernel has killed a process of the instance for want of memory, in the run that ended last.
     public var outOfMemory = false
+    /// Whether it ended since somebody asked the supervisor to end it, such as systemd while the host goes down; nil in
+    /// records of older versions.
+    public var wasAsked: Bool?
 
     /// - Parameters: see the properties.
     public init(supervisor: Int32, supervisorStart: UInt64, restarts: Int) {
@@ -55,6 +58,7 @@ public struct RunRecord: Sendable, Equatable {
         self.finished = finished
         self.code = code
         outOfMemory = settings.flag("out-of-memory")
+        wasAsked = settings.optional("asked").map { $0 == "1" }
     }
 
     /// Writes the record of an instance.
@@ -71,6 +75,7 @@ public struct RunRecord: Sendable, Equatable {
         settings.add("code", String(code))
         settings.add("restarts", String(restarts))
         settings.add("out-of-memory", outOfMemory ? "1" : "0")
+        if let wasAsked { settings.add("asked", wasAsked ? "1" : "0") }
         let bytes = try settings.encoded()
         if durably {
             try Files.replace("\(directory)/state", with: bytes, mode: 0o600)

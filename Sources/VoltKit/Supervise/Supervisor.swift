@@ -81,6 +81,7 @@ struct Supervisor<L: Launcher> {
             let again = !stopped && wantsRestart(after: code)
             record.phase = again ? .restarting : .exited
             record.code = code
+            record.wasAsked = stopped
             record.finished = SystemClock().now().milliseconds
             record.main = 0
             try writeRecord()
@@ -92,6 +93,7 @@ struct Supervisor<L: Launcher> {
             if record.finished - started >= 10_000 { delay = 100 }
             if try pause(delay) {
                 record.phase = .exited
+                record.wasAsked = true
                 try writeRecord()
                 finish()
                 return code
@@ -105,6 +107,7 @@ struct Supervisor<L: Launcher> {
     private mutating func end(_ before: RunRecord) throws(VoltError) -> Int32 {
         if before.phase == .exited {
             record.code = before.code
+            record.wasAsked = before.wasAsked
             record.finished = before.finished
         } else {
             record.finished = SystemClock().now().milliseconds
