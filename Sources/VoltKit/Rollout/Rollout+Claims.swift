@@ -102,6 +102,13 @@ extension Rollout {
         }
     }
 
+    /// The status of a workload of any kind, `absent` for one that nobody has; nil when it cannot be told.
+    func knownStatus(of workload: Name) async throws -> WorkloadStatus? {
+        guard let owner = try kind(of: workload) else { return WorkloadStatus(workload: workload.text) }
+        return owner == kind
+            ? try await status(of: workload) : try? others.status(of: workload, kind: owner)
+    }
+
     /// Why a workload of any kind is not healthy, or nil when it is.
     private func obstacle(_ workload: Name) async throws -> String? {
         guard let owner = try kind(of: workload) else { return "is not deployed" }

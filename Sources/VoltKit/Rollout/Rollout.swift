@@ -15,6 +15,7 @@ public struct Rollout<Runtime: RolloutRuntime>: WorkloadApplying {
     let claims: WorkloadClaims
     let clock: any WallClock
     let aliveFor: Duration
+    let hostRuntime: String
 
     /// - Parameters:
     ///   - kind: the kind of workload, such as `container`.
@@ -32,6 +33,7 @@ public struct Rollout<Runtime: RolloutRuntime>: WorkloadApplying {
         self.others = others
         records = WorkloadRecords(paths: paths)
         claims = WorkloadClaims(paths: paths)
+        hostRuntime = paths.hostRuntime
         self.clock = clock
         self.aliveFor = aliveFor
     }

@@ -82,6 +82,9 @@ public protocol RolloutRuntime: Sendable {
     ///
     /// - Returns: the digest of what it was started from, as `InstanceState.config` has it.
     func start(_ spec: Spec, as instance: Name) async throws -> Digest
+    /// Starts an instance again that was started before, runs no more and is meant to, with the ports of its workload,
+    /// such as after the host was started.
+    func resume(_ instance: Name, of workload: Name) async throws -> Resumption
     /// Why an instance without a health check is not ready, or nil when it is.
     func obstacle(_ instance: Name, _ spec: Spec) async throws -> String?
     /// Points the ports of a workload to an instance, in one step; connections that are open go on.
@@ -110,6 +113,21 @@ extension RolloutRuntime {
     /// As `prepare` does it.
     public func resolve(_ request: WorkloadRequest) async throws -> RolloutPlan<Spec>? {
         try await prepare(request) { _, _ in }
+    }
+    /// As `start` and `publish` do it, from what the instance was started from.
+    public func resume(_ instance: Name, of workload: Name) async throws -> Resumption {
+        guard let state = try await state(of: instance) else {
+            throw VoltError(.notFound, "'\(instance)' is gone", hint: "apply '\(workload)' again")
+        }
+        guard state.state == .exited || state.state == .absent else { return .running }
+        switch state.stopped {
+        case .byHand: return .skipped("it was stopped by hand")
+        case .finished: return .skipped("it has finished")
+        case nil: break
+        }
+        _ = try await start(state.spec, as: instance)
+        try await publish(workload, to: instance)
+        return .started
     }
     /// Ready.
     public func obstacle(_ instance: Name, _ spec: Spec) async throws -> String? { nil }
