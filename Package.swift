@@ -42,7 +42,7 @@ let modules = """
     static  Sources/volt                       volt                      VoltCore VoltPlugin CVoltSystem
     program Sources/volt-cas/CLI               volt-cas                  CasExchange VoltArchive VoltCLI VoltCore VoltStore VoltSystem ArgumentParser
     module  Sources/volt-cas/Exchange          CasExchange               VoltArchive VoltCore VoltOCI VoltStore VoltSystem CVoltSystem
-    program Sources/volt-container/CLI         volt-container            ContainerEngine VoltCLI VoltCore VoltRollout VoltSupervise VoltSystem VoltWorkload VoltWorkloadCLI VoltWorkloadTool ArgumentParser
+    program Sources/volt-container/CLI         volt-container            ContainerEngine VoltCLI VoltCore VoltRollout VoltServiceCLI VoltSupervise VoltSystem VoltSystemd VoltWorkload VoltWorkloadCLI VoltWorkloadTool ArgumentParser
     module  Sources/volt-container/Engine      ContainerEngine           ContainerSandbox ContainerSecrets ContainerTransfer VoltArchive VoltCore VoltCrypto VoltManifest VoltOCI VoltPorts VoltRollout VoltSandbox VoltSigning VoltStore VoltSupervise VoltSystem VoltSystemd VoltTrust VoltWorkload CVoltSystem
     module  Sources/volt-container/Sandbox     ContainerSandbox          VoltCore VoltSandbox VoltSupervise VoltSystem VoltWorkload CVoltSystem
     module  Sources/volt-container/Secrets     ContainerSecrets          VoltCore VoltCrypto VoltSystem VoltWorkload VoltYAML
@@ -70,9 +70,9 @@ let modules = """
 
 /// Each test target in Tests/<name>, and the modules and programs it needs.
 let tests = """
-    ContainerApplyTests    ContainerEngine VoltCore VoltRollout VoltSystem VoltTestKit VoltWorkload
+    ContainerApplyTests    ContainerEngine VoltCore VoltRollout VoltSystem VoltTestKit VoltWorkload VoltWorkloadTool
     ContainerImageTests    ContainerEngine VoltArchive VoltCore VoltCrypto VoltStore VoltSystem VoltTestKit
-    ContainerRuntimeTests  ContainerEngine ContainerSandbox VoltCore VoltSandbox VoltStore VoltSupervise VoltSystem VoltTestKit VoltWorkload
+    ContainerRuntimeTests  ContainerEngine ContainerSandbox VoltCore VoltRollout VoltSandbox VoltStore VoltSupervise VoltSystem VoltTestKit VoltWorkload
     ContainerSecretsTests  ContainerSecrets VoltCore VoltCrypto VoltSystem VoltTestKit VoltWorkload
     ContractTests          VoltSystem VoltTestKit CTestTerminal
     DocsTests              VoltSystem VoltTestKit

@@ -1,5 +1,6 @@
 import Glibc
 import VoltCore
+import VoltRollout
 import VoltSystem
 import VoltWorkload
 
@@ -75,6 +76,17 @@ actor MemoryRuntime: WorkloadRuntime {
         case .never, .closedPort: break
         }
         containers[spec.name] = state
+    }
+
+    func resume(container: Name) async throws -> Resumption {
+        try step()
+        guard var state = containers[container] else { throw VoltError(.notFound, "it is gone") }
+        guard state.activity == .exited else { return .running }
+        if state.isStoppedByHand { return .skipped("it was stopped by hand") }
+        state.activity = .running
+        if state.spec.health != nil { state.health = .healthy }
+        containers[container] = state
+        return .started
     }
 
     func state(of container: Name) async throws -> GenerationState? {

@@ -201,6 +201,11 @@ struct ContainerNames: ParsableArguments {
 
     /// Does something to each and prints its name; the name of a workload means its container.
     func eachOrOfWorkload(_ body: (ContainerRuntime, Name) throws -> Void) throws {
+        try Self.eachOrOfWorkload(names, body)
+    }
+
+    /// Does something to each of these and prints its name.
+    static func eachOrOfWorkload(_ names: [String], _ body: (ContainerRuntime, Name) throws -> Void) throws {
         let context = try ToolContext(tool: VoltContainer.tool.name)
         let runtime = try ContainerHost.runtime(context)
         try context.each(names) { text in

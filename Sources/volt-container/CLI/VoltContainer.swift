@@ -2,13 +2,15 @@ internal import ArgumentParser
 internal import Glibc
 internal import VoltCLI
 internal import VoltCore
+internal import VoltServiceCLI
+internal import VoltSystemd
 internal import VoltWorkloadCLI
 
 /// `volt-container`.
 @main struct VoltContainer: Tool {
     static let tool = ToolDescription(
         name: "container", version: VoltVersion.text, summary: "run containers on systemd-nspawn",
-        kinds: ["container"], instances: "ps")
+        kinds: ["container"], units: ContainerStartup.startup.units, instances: "ps")
 
     static let configuration = CommandConfiguration(
         tool: tool,
@@ -27,7 +29,7 @@ internal import VoltWorkloadCLI
                 name: "Workloads:",
                 subcommands: [
                     ApplyCommand<Workloads>.self, StatusCommand<Workloads>.self, ListCommand<Workloads>.self,
-                    RemoveCommand<Workloads>.self,
+                    RemoveCommand<Workloads>.self, InstallStartup<ContainerStartup>.self,
                 ]),
         ])
 

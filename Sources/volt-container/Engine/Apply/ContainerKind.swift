@@ -49,7 +49,9 @@ extension ContainerKind: RolloutRuntime {
         state.restarts = container.restarts
         state.exitCode = container.exitCode
         state.problem = container.outOfMemory
-        state.stopped = container.isStoppedByHand ? .byHand : spec.restart == .no ? .finished : nil
+        state.stopped =
+            container.isStoppedByHand
+            ? .byHand : spec.restart == .no || container.hasFinished ? .finished : nil
         state.revision = spec.revision
         // The name of an image is in the container, unless it was built.
         if let image = spec.imageDigest, let workload = spec.workload,
@@ -66,6 +68,11 @@ extension ContainerKind: RolloutRuntime {
         spec.name = instance
         try await runtime.start(spec)
         return try WorkloadPlan.digest(of: spec)
+    }
+
+    /// See `RolloutRuntime`.
+    public func resume(_ instance: Name, of workload: Name) async throws -> Resumption {
+        try await runtime.resume(container: instance)
     }
 
     /// See `RolloutRuntime`.

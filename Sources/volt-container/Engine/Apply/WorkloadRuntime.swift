@@ -1,4 +1,5 @@
 public import VoltCore
+public import VoltRollout
 public import VoltWorkload
 
 /// A container of a workload as it is now.
@@ -19,6 +20,8 @@ public struct GenerationState: Sendable, Equatable {
     public var outOfMemory: String?
     /// Whether it does not run because somebody stopped it.
     public var isStoppedByHand = false
+    /// Whether it does not run because it ended by itself, and its restart policy leaves it so.
+    public var hasFinished = false
 
     /// - Parameters: see the properties.
     public init(
@@ -43,6 +46,8 @@ public protocol WorkloadRuntime: StepRunner {
     func imagesInUse() async throws -> [Digest: String]
     /// Creates and starts a container. Its ports are not published: they belong to the workload.
     func start(_ spec: ContainerSpec) async throws
+    /// Starts a container that should run and does not, and publishes its ports.
+    func resume(container: Name) async throws -> Resumption
     /// The state of a container, or nil when there is none.
     func state(of container: Name) async throws -> GenerationState?
     /// Whether a TCP port accepts in the container.

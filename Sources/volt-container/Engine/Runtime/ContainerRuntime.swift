@@ -31,8 +31,7 @@ public final class ContainerRuntime: Sendable {
         self.paths = paths
         self.environment = environment
         self.clock = clock
-        // sd_booted(3).
-        usesSystemd = Files.isDirectory("/run/systemd/system")
+        usesSystemd = Systemd.current != nil
         helper = try Processes.helper("volt-container--run")
         shim = try Processes.helper("volt-container--init")
         guard let nspawn = ["/usr/bin/systemd-nspawn", "/bin/systemd-nspawn"].first(where: Files.exists)
@@ -258,7 +257,7 @@ public final class ContainerRuntime: Sendable {
         return try JSONFile.read(ContainerSpec.self, "\(directory(name))/spec.json")
     }
 
-    private func needsRepair(_ name: Name) -> Bool {
+    func needsRepair(_ name: Name) -> Bool {
         guard let record = RunRecord(in: directory(name)), record.phase != .exited else { return false }
         return !record.isSupervised
     }
@@ -289,6 +288,9 @@ public final class ContainerRuntime: Sendable {
 
     /// Waits for systemd to start another supervisor in the place of one that was killed, for a second at most.
     private func isTakenOver(_ name: Name) -> Bool {
+        // After a start of the host there is no unit.
+        let unit = (try? Systemd.current?.states(of: ["\(id(name.text)).service"]))?.first
+        guard unit?.isActive == true || !needsRepair(name) else { return false }
         let deadline = ContinuousClock.now + .seconds(1)
         while needsRepair(name) {
             guard ContinuousClock.now < deadline else { return false }
@@ -330,7 +332,7 @@ public final class ContainerRuntime: Sendable {
 
     // MARK: Starting
 
-    private func launch(_ name: Name, _ spec: ContainerSpec, restarts: Int) throws(VoltError) {
+    func launch(_ name: Name, _ spec: ContainerSpec, restarts: Int) throws(VoltError) {
         let directory = directory(name)
         var settings = try runSettings(of: name)
         settings.supervise.restarts = restarts

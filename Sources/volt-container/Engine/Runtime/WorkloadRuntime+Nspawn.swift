@@ -1,4 +1,5 @@
 public import VoltCore
+public import VoltRollout
 internal import VoltSupervise
 internal import VoltSystem
 internal import VoltWorkload
@@ -30,6 +31,9 @@ extension ContainerRuntime: WorkloadRuntime {
         try create(spec)
         try start(spec.name)
     }
+
+    /// See `WorkloadRuntime`.
+    public func resume(container: Name) async throws -> Resumption { try resume(container) }
 
     /// See `WorkloadRuntime`.
     public func state(of container: Name) async throws -> GenerationState? {
@@ -87,6 +91,7 @@ extension ContainerRuntime: WorkloadRuntime {
             since: state.state == .running ? state.startedAt : state.finishedAt, restarts: state.restarts,
             exitCode: state.exitCode)
         if state.oomKilled == true { generation.outOfMemory = state.message }
+        generation.hasFinished = activity == .exited && state.state == .exited && hasFinished(state.spec)
         generation.isStoppedByHand = activity == .exited && !instance(state.spec.name).isDesired
         return generation
     }
