@@ -89,4 +89,33 @@ import VoltTestKit
         }
         server.end(SIGTERM)
     }
+
+    @Test(
+        "a workload that the unit of its kind has brought back is left alone, and one that it could not is applied"
+    )
+    func broughtBack() throws {
+        let (host, commit) = try deployed()
+        try say(host, "running")
+        let boot = "\(host.directory)/root/lib/gitops/boot-id"
+        var server = try Serve(host)
+        try host.wait("for the first look") { seen(host) && Files.exists(mark(host)) }
+        server.end(SIGTERM)
+        // What 'volt-probe start --all' would leave.
+        try Files.makeDirectory("\(host.directory)/root/run/started")
+        try Files.replace("\(host.directory)/root/run/started/probe", with: "1\n".utf8)
+
+        try Files.replace(boot, with: "another boot\n".utf8)
+        server = try Serve(host)
+        try host.wait("for the second look") { try Files.read(boot) != Array("another boot\n".utf8) }
+        server.end(SIGTERM)
+        #expect(host.applied.filter { $0 == "done \(commit)" }.count == 1)
+
+        try Files.replace(boot, with: "another boot\n".utf8)
+        try say(host, "exited")
+        server = try Serve(host)
+        try host.wait("for the workload to be applied again") {
+            host.applied.filter { $0 == "done \(commit)" }.count == 2
+        }
+        server.end(SIGTERM)
+    }
 }

@@ -9,6 +9,8 @@ public struct GitopsPaths: Sendable {
     public let state: String
     /// The lock and the address of the running server.
     public let runtime: String
+    /// What all tools of the host have until it is restarted.
+    let hostRuntime: String
     /// What administrators write, shared by all tools.
     public let configuration: String
 
@@ -16,6 +18,7 @@ public struct GitopsPaths: Sendable {
     public init(_ paths: HostPaths) {
         state = paths.state
         runtime = paths.runtime
+        hostRuntime = paths.hostRuntime
         configuration = paths.configuration
     }
 

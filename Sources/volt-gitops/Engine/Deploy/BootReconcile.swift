@@ -1,9 +1,10 @@
 internal import VoltCore
 internal import VoltSystem
 internal import VoltWorkload
+internal import VoltWorkloadTool
 
-/// Brings back the workloads that should run after the host was restarted: nothing else starts their
-/// containers and ports again. What somebody stopped stays stopped. What goes away while the host is up is the
+/// Brings back the workloads that should run after the host was restarted, unless the unit of their kind has done so,
+/// which runs `volt-<kind> start --all`. What somebody stopped stays stopped. What goes away while the host is up is the
 /// matter of drift, which the pipeline has its own word about.
 struct BootReconcile {
     let journal: Journal
@@ -47,9 +48,11 @@ struct BootReconcile {
             try !journal.has(.pruned, attempt: good.id), try !isBusy(name),
             // Asked in every case: it is then that a tool makes good what a supervisor that was killed has left.
             let status = try reader.status(of: pipeline, snapshot: good.snapshotName ?? commit),
-            isReboot, status.stopped == nil
+            isReboot, status.stopped == nil,
+            try !isBack(pipeline, snapshot: good.snapshotName ?? commit, status)
         else { return false }
-        // Also one that came back by itself: it may lack what was lost with the machine, such as its ports.
+        // Also one that came back by itself, such as by a command that looked at it: it may lack what was lost with the
+        // machine, such as its ports.
         let reason = "the host was restarted"
         return try journal.transaction { () throws(VoltError) in
             // A delivery may have come meanwhile: what it deploys is newer.
@@ -61,6 +64,17 @@ struct BootReconcile {
             log("\(name): attempt \(id) brings back \(commit.prefix(7)): \(reason)")
             return true
         }
+    }
+
+    /// Whether the tool of a workload's kind has brought it back with everything that it needs, by the unit that starts
+    /// what should run.
+    private func isBack(_ pipeline: Pipeline, snapshot: String, _ status: WorkloadStatus) throws(VoltError)
+        -> Bool
+    {
+        guard status.state == .running || status.state == .starting, status.health != .unhealthy else {
+            return false
+        }
+        return try StartedKinds(hostRuntime: paths.hostRuntime).has(reader.kind(of: pipeline, in: snapshot))
     }
 
     /// Whether an attempt is under way or about to be; one that waits for a person or an hour may wait for long.
