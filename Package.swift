@@ -54,7 +54,7 @@ let modules = """
     static  Sources/volt-container/run         volt-container--run       ContainerSandbox VoltCore VoltPorts VoltSandbox VoltSupervise VoltSystem VoltWorkload CVoltSystem
     program Sources/volt-demo                  volt-demo                 VoltCLI VoltCore VoltCrypto VoltSystem VoltTestKit ArgumentParser
     program Sources/volt-gitops/CLI            volt-gitops               GitopsEngine GitopsNotifications GitopsSource VoltCLI VoltCore VoltService VoltServiceCLI VoltSystem VoltSystemd ArgumentParser
-    module  Sources/volt-gitops/Engine         GitopsEngine              GitopsNotifications GitopsSource VoltCore VoltCrypto VoltManifest VoltPages VoltSQLite VoltServer VoltService VoltSystem VoltTrust VoltWorkload VoltWorkloadTool VoltYAML CVoltSystem
+    module  Sources/volt-gitops/Engine         GitopsEngine              GitopsNotifications GitopsSource VoltCore VoltCrypto VoltManifest VoltPages VoltSQLite VoltServer VoltService VoltSystem VoltSystemd VoltTrust VoltWorkload VoltWorkloadTool VoltYAML CVoltSystem
     module  Sources/volt-gitops/Notifications  GitopsNotifications       GitopsSource VoltCore VoltCrypto
     module  Sources/volt-gitops/Source         GitopsSource              VoltCore VoltCrypto VoltSystem
     program Sources/volt-gitops/notify         volt-gitops--notify       GitopsNotifications VoltCore VoltCrypto VoltHTTP VoltSandbox VoltSystem

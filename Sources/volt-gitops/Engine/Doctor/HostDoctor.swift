@@ -2,6 +2,7 @@ internal import GitopsSource
 internal import Glibc
 internal import VoltCore
 internal import VoltSystem
+internal import VoltSystemd
 internal import VoltTrust
 
 /// What the doctor looks at on the host itself.
@@ -152,32 +153,21 @@ struct HostDoctor {
 
     /// The unit of the server.
     func unit() -> DoctorCheck {
-        guard Files.isDirectory("/run/systemd/system") else {
+        guard let systemd = Systemd.current else {
             return .ok("unit", "systemd is not PID 1 here: 'volt gitops serve' runs under another supervisor")
         }
-        let reply = run(
-            "/usr/bin/systemctl",
-            [
-                "show", "--property=LoadState,ActiveState,UnitFileState,NeedDaemonReload",
-                "volt-gitops.service",
-            ])
-        var fields: [Substring: Substring] = [:]
-        for line in reply?.lines ?? [] {
-            let parts = line.split(separator: "=", maxSplits: 1)
-            if parts.count == 2 { fields[parts[0]] = parts[1] }
-        }
-        guard fields["LoadState"] == "loaded" else {
+        guard let unit = (try? systemd.states(of: ["volt-gitops.service"]))?.first, unit.load == "loaded"
+        else {
             return .warn(
                 "unit", "there is no volt-gitops.service", "write it with 'volt gitops install-service'")
         }
-        let active = fields["ActiveState"] ?? "", enabled = fields["UnitFileState"] ?? ""
-        let text = "volt-gitops.service is \(active) and \(enabled)"
-        if active == "failed" { return .fail("unit", text, "'volt service logs volt-gitops' says why") }
-        if enabled != "enabled" {
+        let text = "volt-gitops.service is \(unit.active) and \(unit.file)"
+        if unit.active == "failed" { return .fail("unit", text, "'volt service logs volt-gitops' says why") }
+        if unit.file != "enabled" {
             return .warn(
                 "unit", "\(text): it does not start with the machine", "volt service enable volt-gitops")
         }
-        if fields["NeedDaemonReload"] == "yes" {
+        if unit.needsReload {
             return .warn("unit", "\(text), and its files changed", "systemctl daemon-reload")
         }
         return .ok("unit", text)
