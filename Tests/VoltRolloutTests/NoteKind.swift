@@ -3,7 +3,8 @@ import VoltRollout
 import VoltSystem
 import VoltWorkload
 
-/// The smallest kind: an instance is a file with the text of the manifest. A text with `bad` in it is unhealthy.
+/// The smallest kind: an instance is a file with the text of the manifest. A text with `bad` in it is unhealthy, and one
+/// with `ended` has ended.
 struct NoteKind: RolloutRuntime {
     struct Note: Sendable, Equatable {
         var workload: Name
@@ -32,7 +33,8 @@ struct NoteKind: RolloutRuntime {
         guard let bytes = try? Files.read("\(directory)/\(instance)") else { return nil }
         let text = String(decoding: bytes, as: UTF8.self)
         return InstanceState(
-            spec: Note(workload: instance, text: text), config: Self.digest(text), state: .running,
+            spec: Note(workload: instance, text: text), config: Self.digest(text),
+            state: text.contains("ended") ? .exited : .running,
             health: text.contains("bad") ? .unhealthy : .healthy)
     }
 
@@ -40,6 +42,12 @@ struct NoteKind: RolloutRuntime {
         try Files.makeDirectory(directory)
         try Files.replace("\(directory)/\(instance)", with: note.text.utf8)
         return Self.digest(note.text)
+    }
+
+    func publish(_ workload: Name, to instance: Name) async throws {
+        guard try await state(of: instance)?.state == .running else {
+            throw VoltError(.conflict, "'\(instance)' does not run")
+        }
     }
 
     func remove(_ instance: Name) async throws { try Files.remove("\(directory)/\(instance)") }

@@ -58,6 +58,16 @@ private struct TwoKinds: OtherKinds {
         #expect(try await notes.status(of: web).state == .absent)
     }
 
+    @Test("an apply goes on after one that was killed, though the instance of the record has ended meanwhile")
+    func endedMeanwhile() async throws {
+        let notes = try rollout("note")
+        _ = try await notes.apply(try request("one")) { _ in }
+        try Files.replace("\(scratch.path)/note/web-1", with: "ended".utf8)
+        try Files.replace("\(scratch.path)/note/web-2", with: "left".utf8)
+        #expect(try await notes.apply(try request("two")) { _ in }.generation == "web-2")
+        #expect(try Files.list("\(scratch.path)/note") == ["web-2"])
+    }
+
     @Test("a workload goes from one kind to another and back, and has one kind at a time")
     func handOver() async throws {
         let (first, second) = (try rollout("first"), try rollout("second"))

@@ -75,7 +75,9 @@ struct RolloutRun<Runtime: RolloutRuntime> {
         let leftovers = all.filter { $0 != record?.instance }
         guard !leftovers.isEmpty else { return record }
         if let record, all.contains(record.instance) {
-            try await runtime.publish(workload, to: record.instance)
+            // One that has ended takes no connection: its ports stay open for what takes its place.
+            let state = try await runtime.state(of: record.instance)?.state
+            if state != .exited { try await runtime.publish(workload, to: record.instance) }
         } else {
             try await runtime.withdraw(workload)
         }
