@@ -47,14 +47,21 @@ public struct SupervisedInstance: Sendable {
     ///   - program: the tool's `volt-<tool>--run`.
     ///   - settings: `SuperviseSettings` and those of the launcher.
     public func start(_ program: String, _ settings: Settings) throws(VoltError) {
-        try Files.makeDirectory(directory, mode: 0o700)
-        try Files.replace("\(directory)/run", with: try settings.encoded(), mode: 0o600)
-        try setDesired(true)
-        try forget()
+        try prepare(settings)
         let supervisor = try Processes.spawnDetached(
             program, ["supervise", "\(directory)/run"], environment: ["PATH": "/usr/sbin:/usr/bin:/sbin:/bin"]
         )
         try waitForStart(supervisor: supervisor)
+    }
+
+    /// Writes what the supervisor reads, for one that is started by other means, such as a unit of systemd.
+    ///
+    /// - Parameter settings: as those of `start`.
+    public func prepare(_ settings: Settings) throws(VoltError) {
+        try Files.makeDirectory(directory, mode: 0o700)
+        try Files.replace("\(directory)/run", with: try settings.encoded(), mode: 0o600)
+        try setDesired(true)
+        try forget()
     }
 
     /// Whether it is meant to run: it was started, and nobody has stopped it since. A supervisor that systemd starts in
