@@ -1,5 +1,5 @@
 public import VoltCore
-internal import VoltYAML
+public import VoltYAML
 
 /// What every manifest says, whatever its kind.
 public struct Manifest: Sendable, Equatable {
@@ -22,6 +22,28 @@ public struct Manifest: Sendable, Equatable {
         self = try Self.header(try YAML.parse(bytes, file: file)).manifest
     }
 
+    /// Reads a manifest of one kind. Whoever writes the tool of a kind reads the fields of the spec, with
+    /// `YAMLNode.fields`, and says what is wrong with them by `YAMLNode.failure`.
+    ///
+    /// - Parameters:
+    ///   - bytes: the file.
+    ///   - file: its name, for errors.
+    ///   - kind: the kind.
+    /// - Returns: what every manifest says, and the spec.
+    /// - Throws: `VoltError` with file, line and column.
+    public static func read(_ bytes: [UInt8], file: String = Manifest.fileName, kind: String)
+        throws(VoltError)
+        -> (manifest: Manifest, spec: YAMLNode)
+    {
+        let root = try YAML.parse(bytes, file: file)
+        let (manifest, fields) = try header(root)
+        guard manifest.kind.text == kind else {
+            throw (fields["kind"] ?? root).failure(
+                "this is a manifest of kind '\(manifest.kind)', not '\(kind)'")
+        }
+        return (manifest, try require("spec", in: fields, of: root))
+    }
+
     static func header(_ root: YAMLNode) throws(VoltError) -> (manifest: Manifest, fields: [String: YAMLNode])
     {
         let fields = try root.fields(["apiVersion", "kind", "name", "spec", "after"])
@@ -38,7 +60,9 @@ public struct Manifest: Sendable, Equatable {
         return (Manifest(kind: kind, name: name, after: try names(fields["after"], not: name)), fields)
     }
 
-    static func require(_ key: String, in fields: [String: YAMLNode], of node: YAMLNode) throws(VoltError)
+    /// A field that must be there.
+    public static func require(_ key: String, in fields: [String: YAMLNode], of node: YAMLNode)
+        throws(VoltError)
         -> YAMLNode
     {
         guard let value = fields[key] else { throw node.failure("'\(key)' is missing") }

@@ -49,6 +49,18 @@ extension WorkloadVerbs {
     }
 }
 
+extension WorkloadVerbs where Self: Tool {
+    /// The configuration of a tool that has these verbs alone.
+    public static var workloadConfiguration: CommandConfiguration {
+        CommandConfiguration(
+            tool: tool,
+            subcommands: [
+                ApplyCommand<Self>.self, StatusCommand<Self>.self, ListCommand<Self>.self,
+                RemoveCommand<Self>.self,
+            ])
+    }
+}
+
 /// What the helps of the verbs say beyond their first line.
 public struct WorkloadDiscussions: Sendable {
     /// Of `apply`.
