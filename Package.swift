@@ -12,6 +12,8 @@ let modules = """
     module  Sources/VoltKit/Crypto             VoltCrypto                VoltCore CCrypto
     module  Sources/VoltKit/Git                VoltGit                   VoltCore VoltSystem CGit2 CVoltSystem
     module  Sources/VoltKit/HTTP               VoltHTTP                  VoltCore VoltSystem CCurl CVoltSystem
+    module  Sources/VoltKit/HelperKit          VoltHelperKit             VoltCore VoltPorts VoltSandbox VoltSupervise VoltSystem VoltWorkload CVoltSystem
+    module  Sources/VoltKit/Instances          VoltInstances             VoltCore VoltCrypto VoltPorts VoltRollout VoltSupervise VoltSystem VoltSystemd VoltWorkload
     module  Sources/VoltKit/Kit                VoltKit                   VoltCLI VoltCore VoltPlugin VoltSystem
     module  Sources/VoltKit/Manifest           VoltManifest              VoltCore VoltWorkload VoltYAML
     module  Sources/VoltKit/OCI                VoltOCI                   VoltCore VoltCrypto VoltSystem
@@ -27,6 +29,7 @@ let modules = """
     module  Sources/VoltKit/Server             VoltServer                VoltCore VoltService VoltSystem CTLS CVoltSystem NIOCore NIOPosix
     module  Sources/VoltKit/Service            VoltService               VoltCore VoltSystem
     module  Sources/VoltKit/ServiceCLI         VoltServiceCLI            VoltCLI VoltCore VoltSystem VoltSystemd ArgumentParser
+    module  Sources/VoltKit/ServiceKit         VoltServiceKit            VoltKit VoltServer VoltService VoltServiceCLI VoltSystemd
     module  Sources/VoltKit/Signing            VoltSigning               VoltCore VoltCrypto VoltOCI
     module  Sources/VoltKit/Store              VoltStore                 VoltCore VoltCrypto VoltSystem CVoltSystem CZstd
     module  Sources/VoltKit/Supervise          VoltSupervise             VoltCore VoltSystem VoltWorkload CVoltSystem
@@ -36,6 +39,7 @@ let modules = """
     module  Sources/VoltKit/Trust              VoltTrust                 VoltCore VoltOCI VoltSigning VoltSystem VoltYAML
     module  Sources/VoltKit/Workload           VoltWorkload              VoltCore
     module  Sources/VoltKit/WorkloadCLI        VoltWorkloadCLI           VoltCLI VoltCore VoltSystem VoltWorkload ArgumentParser
+    module  Sources/VoltKit/WorkloadKit        VoltWorkloadKit           VoltInstances VoltKit VoltManifest VoltPorts VoltRollout VoltSupervise VoltWorkload VoltWorkloadCLI VoltWorkloadTool VoltYAML
     module  Sources/VoltKit/WorkloadTool       VoltWorkloadTool          VoltCore VoltPlugin VoltSystem VoltWorkload
     module  Sources/VoltKit/YAML               VoltYAML                  VoltCore CYAML
 
@@ -79,7 +83,7 @@ let tests = """
     FuzzTests              FuzzTargets VoltCore VoltSystem VoltTestKit
     GitopsEngineTests      GitopsEngine GitopsNotifications VoltCore VoltCrypto VoltSystem VoltTestKit VoltWorkload
     GitopsNotifyTests      GitopsNotifications GitopsSource VoltCore VoltCrypto
-    GitopsServerTests      GitopsEngine volt-gitops volt-gitops--notify volt-gitops--worker VoltCore VoltCrypto VoltSQLite VoltSystem VoltTestKit
+    GitopsServerTests      GitopsEngine volt-gitops volt-gitops--notify volt-gitops--worker VoltCore VoltCrypto VoltSQLite VoltSupervise VoltSystem VoltTestKit
     GitopsSourceTests      GitopsSource VoltCore
     GitopsWorkerTests      GitopsSource volt-gitops--worker VoltCore VoltSystem VoltTestKit CVoltSystem
     LayoutTests            VoltSystem VoltTestKit
@@ -177,7 +181,10 @@ let package = Package(
     name: "volt",
     products: ["volt", "volt-cas", "volt-container", "volt-gitops", "volt-registry", "volt-service"].map {
         .executable(name: $0, targets: [$0])
-    } + ["VoltKit", "VoltTestKit"].map { .library(name: $0, targets: [$0]) },
+    }
+        + ["VoltHelperKit", "VoltKit", "VoltServiceKit", "VoltTestKit", "VoltWorkloadKit"].map {
+            .library(name: $0, targets: [$0])
+        },
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
         .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
