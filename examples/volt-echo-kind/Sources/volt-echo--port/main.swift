@@ -1,0 +1,5 @@
+import VoltHelperKit
+
+// volt-echo--port: holds the published ports of one workload.
+
+PortProgram.run(CommandLine.arguments)
