@@ -46,7 +46,7 @@ import VoltTestKit
         for _ in 0..<6 {
             try slow.send([1])
             try fast.send([UInt8](repeating: 1, count: 166))
-            usleep(200_000)
+            usleep(220_000)
         }
         try fast.send([1, 1, 1, 1])
         #expect(try fast.receive().text == "1000\n")
