@@ -26,7 +26,7 @@ let modules = """
     module  Sources/VoltKit/S3                 VoltS3                    VoltCore VoltCrypto VoltHTTP VoltSystem
     module  Sources/VoltKit/SQLite             VoltSQLite                VoltCore CSQLite
     module  Sources/VoltKit/Sandbox            VoltSandbox               VoltCore VoltSystem CVoltSystem
-    module  Sources/VoltKit/Server             VoltServer                VoltCore VoltService VoltSystem CTLS CVoltSystem NIOCore NIOPosix
+    module  Sources/VoltKit/Server             VoltServer                VoltCore VoltService VoltSystem CTLS CVoltSystem NIOCore NIOHTTP1 NIOPosix
     module  Sources/VoltKit/Service            VoltService               VoltCore VoltSystem
     module  Sources/VoltKit/ServiceCLI         VoltServiceCLI            VoltCLI VoltCore VoltSystem VoltSystemd ArgumentParser
     module  Sources/VoltKit/ServiceKit         VoltServiceKit            VoltKit VoltServer VoltService VoltServiceCLI VoltSystemd
@@ -131,7 +131,8 @@ let libraries = """
 
 /// The modules of other packages.
 let packages = [
-    "ArgumentParser": "swift-argument-parser", "NIOCore": "swift-nio", "NIOPosix": "swift-nio",
+    "ArgumentParser": "swift-argument-parser", "NIOCore": "swift-nio", "NIOHTTP1": "swift-nio",
+    "NIOPosix": "swift-nio",
 ]
 
 let settings: [SwiftSetting] = [

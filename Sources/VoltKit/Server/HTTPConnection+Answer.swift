@@ -28,13 +28,14 @@ extension HTTPConnection {
         if !isShort { context.write(wrapOutboundOut(.byteBuffer(ByteBuffer(bytes: body))), promise: nil) }
     }
 
+    /// No name and no value ends a line of an answer, wherever it is from.
     private static func write(_ name: String, _ value: String, _ buffer: inout ByteBuffer) {
+        guard name.utf8.allSatisfy(ASCII.isToken) else { return }
         buffer.writeString(name)
         buffer.writeStaticString(": ")
         if value.utf8.allSatisfy(ASCII.isValue) {
             buffer.writeString(value)
         } else {
-            // No value of a client ends a line of an answer.
             buffer.writeBytes(value.utf8.map { ASCII.isValue($0) ? $0 : ASCII.space })
         }
         buffer.writeStaticString("\r\n")

@@ -1,9 +1,10 @@
 internal import NIOCore
+internal import NIOHTTP1
 
-/// One connection: reads one request after the other, hands each to its route, and writes the answer. What a client
-/// sends before it has its answer waits, and from some bytes on is not read.
+/// One connection: takes one request after the other from the parser, hands each to its route, and writes the answer.
+/// What a client sends before it has its answer waits, and from some bytes on is not read.
 final class HTTPConnection: ChannelDuplexHandler {
-    typealias InboundIn = ByteBuffer
+    typealias InboundIn = HTTPServerRequestPart
     typealias OutboundIn = IOData
     typealias OutboundOut = IOData
 
@@ -38,9 +39,8 @@ final class HTTPConnection: ChannelDuplexHandler {
     private var address = ""
     private(set) var context: ChannelHandlerContext?
 
-    /// What came and is not taken yet; so many bytes of it have no end of a header.
-    private var pending = ByteBuffer()
-    private var scanned = 0
+    /// What came and is not taken yet.
+    private var backlog = HTTPBacklog()
     private var isProcessing = false
     private var needsFlush = false
     /// Whether the channel wants to read, and may not yet.
@@ -48,7 +48,7 @@ final class HTTPConnection: ChannelDuplexHandler {
 
     // The request that is at hand.
     private var request: HTTPRequest?
-    private var reader = HTTPBodyReader(.none)
+    private var framing = HTTPFraming()
     private var isHead = false
     private var keepsAlive = false
     /// Whether the client has to be told that the connection is kept (RFC 9112, section 9.3).
@@ -59,8 +59,6 @@ final class HTTPConnection: ChannelDuplexHandler {
 
     /// A body that does not count is read up to here; the client of a longer one loses its connection.
     private static let dropped = 64 << 10
-    /// Bytes that wait while a request is answered.
-    private static let waiting = 64 << 10
 
     init(
         routes: RouteTable, limits: HTTPLimits, gate: ConnectionGate, isEncrypted: Bool,
@@ -94,11 +92,18 @@ final class HTTPConnection: ChannelDuplexHandler {
         giveBack()
         if case .stream(let exchange) = state { exchange.cancel() }
         state = .closing
-        pending = ByteBuffer()
+        backlog = HTTPBacklog()
         gate.leave(context.channel)
     }
 
-    func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        switch error {
+        case let error as HTTPParserError: come(.refusal(HTTPRefusal(error)))
+        // Bytes behind those of which the parser said so.
+        case is ByteToMessageDecoderError: break
+        default: context.close(promise: nil)
+        }
+    }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         if event is DrainEvent, case .idle = state {
@@ -108,19 +113,34 @@ final class HTTPConnection: ChannelDuplexHandler {
         context.fireUserInboundEventTriggered(event)
     }
 
-    // MARK: Bytes
+    // MARK: Pieces
 
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        var part = unwrapInboundIn(data)
-        if case .closing = state { return }
-        if pending.readableBytes == 0 {
-            pending = part
-        } else {
-            // What was taken out takes no memory, however long the client goes on.
-            pending.discardReadBytes()
-            pending.writeBuffer(&part)
-        }
+    /// Whether what comes still counts.
+    var listens: Bool { if case .closing = state { false } else { true } }
+
+    /// Bytes came, which are not parsed yet.
+    func beginBytes(_ bytes: ByteBuffer) {
+        isProcessing = true
+        timer.isHeld = true
+        guard case .idle = state, backlog.isEmpty, context?.channel.isWritable == true else { return }
+        // RFC 9112, section 2.2: some clients end a body with a line too many.
+        guard bytes.readableBytesView.contains(where: { $0 != 13 && $0 != 10 }) else { return }
+        state = .header
+        timer.expire(after: limits.headerSeconds)
+    }
+
+    /// All that the bytes made has come.
+    func endBytes() {
+        isProcessing = false
         process()
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) { come(.part(unwrapInboundIn(data))) }
+
+    private func come(_ piece: HTTPPiece) {
+        if backlog.isEmpty, canTake(piece) { return take(piece) }
+        backlog.append(piece)
+        if backlog.isTooLong { context?.close(promise: nil) }
     }
 
     func read(context: ChannelHandlerContext) {
@@ -134,7 +154,7 @@ final class HTTPConnection: ChannelDuplexHandler {
 
     /// Whether what waits is enough for now.
     private var isFull: Bool {
-        guard pending.readableBytes >= Self.waiting else { return false }
+        guard backlog.isLong else { return false }
         return switch state {
         case .opening, .answering: true
         case .idle, .header, .body, .stream, .drop, .closing: false
@@ -146,10 +166,12 @@ final class HTTPConnection: ChannelDuplexHandler {
         guard !isProcessing else { return }
         isProcessing = true
         timer.isHeld = true
-        while step() {}
+        while let piece = backlog.first, canTake(piece) {
+            backlog.removeFirst()
+            take(piece)
+        }
         isProcessing = false
         timer.isHeld = false
-        if pending.readableBytes == 0 { pending = ByteBuffer() }
         timer.arm()
         if needsFlush {
             needsFlush = false
@@ -161,79 +183,48 @@ final class HTTPConnection: ChannelDuplexHandler {
         }
     }
 
-    /// - Returns: whether there may be more to do.
-    private func step() -> Bool {
+    /// Whether it is the turn of a piece.
+    private func canTake(_ piece: HTTPPiece) -> Bool {
         switch state {
-        case .idle, .header: return readHead()
-        case .body, .stream, .drop:
-            switch reader.next(&pending) {
-            case .later: return false
-            case .part(let part): add(part)
-            case .end: end()
-            case .malformed: refuse(HTTPResponse(.malformed))
-            }
-            return true
-        case .opening, .answering: return false
-        case .closing:
-            pending = ByteBuffer()
-            return false
+        case .opening, .answering: false
+        case .body, .stream, .drop, .closing: true
+        // Who does not read the answers gets no more of them.
+        case .idle, .header: context?.channel.isWritable == true
         }
     }
 
-    /// Reads a header that is whole.
-    private func readHead() -> Bool {
-        // RFC 9112, section 2.2: some clients end a body with a line too many.
-        while pending.readableBytes >= 2, pending.getInteger(at: pending.readerIndex) == 0x0d0a as UInt16 {
-            pending.moveReaderIndex(forwardBy: 2)
-            scanned = 0
-        }
-        guard pending.readableBytes > 0, context?.channel.isWritable == true else { return false }
-        let found = Result<HTTPHead?, HTTPRefusal> { () throws(HTTPRefusal) in try takeHead() }
-        switch found {
-        case .success(nil):
-            if case .idle = state { timer.expire(after: limits.headerSeconds) }
-            state = .header
-            return false
-        case .failure(let refusal):
-            isHead = false
+    private func take(_ piece: HTTPPiece) {
+        if case .closing = state { return }
+        switch piece {
+        case .part(.head(let head)): begin(head)
+        case .part(.body(let part)): add(part)
+        case .part(.end): end()
+        case .refusal(let refusal):
+            switch state {
+            case .idle, .header: isHead = false
+            case .body, .stream, .opening, .drop, .answering, .closing: break
+            }
             refuse(HTTPResponse(refusal))
-        case .success(let head?): begin(head)
         }
-        return true
-    }
-
-    /// Takes a header out of what has come; nil before it is whole.
-    private func takeHead() throws(HTTPRefusal) -> HTTPHead? {
-        let (scanned, limits) = (scanned, limits)
-        let count = pending.readableBytes
-        let result = pending.withUnsafeReadableBytes { bytes in
-            Result<(HTTPHead, Int)?, HTTPRefusal> { () throws(HTTPRefusal) in
-                guard ASCII.isToken(bytes[0]) || bytes[0] == ASCII.carriageReturn else { throw .malformed }
-                let end = try HTTPHead.end(in: bytes, scanned: scanned)
-                guard end ?? count <= limits.header else { throw HTTPRefusal(status: 431) }
-                guard let end else { return nil }
-                let head = UnsafeRawBufferPointer(rebasing: bytes[..<end])
-                return (try HTTPHead(head, fields: limits.fields), end)
-            }
-        }
-        guard let (head, end) = try result.get() else {
-            self.scanned = count
-            return nil
-        }
-        pending.moveReaderIndex(forwardBy: end)
-        self.scanned = 0
-        return head
     }
 
     // MARK: Requests
 
-    private func begin(_ head: HTTPHead) {
-        isHead = head.method == "HEAD"
-        isOld = head.isOld
-        keepsAlive = head.keepsAlive
-        reader = HTTPBodyReader(head.body)
+    private func begin(_ head: HTTPRequestHead) {
+        let method = head.method.rawValue
+        isHead = method == "HEAD"
+        isOld = head.version == .http1_0
+        let framed = Result<HTTPFraming, HTTPRefusal> { () throws(HTTPRefusal) in try HTTPFraming(head) }
+        switch framed {
+        case .success(let framing): self.framing = framing
+        case .failure(let refusal): return refuse(HTTPResponse(refusal))
+        }
+        keepsAlive = head.isKeepAlive && !framing.isLast
+        let target = head.uri.utf8
+        let question = target.firstIndex(of: UInt8(ascii: "?"))
+        let path = question.map { String(head.uri[..<$0]) } ?? head.uri
         let route: HTTPRoute
-        switch routes.match(method: head.method, path: head.path) {
+        switch routes.match(method: method, path: path) {
         case .route(let found): route = found
         case .noSuchPath: return refuse(HTTPResponse(404, "404 Not Found\n"))
         case .notAllowed(let allowed):
@@ -242,16 +233,17 @@ final class HTTPConnection: ChannelDuplexHandler {
             return refuse(response)
         }
         let request = HTTPRequest(
-            method: head.method, path: head.path, query: head.query, body: [], address: address,
-            clientName: clientName(), fields: head.fields)
+            method: method, path: path,
+            query: question.map { String(head.uri[target.index(after: $0)...]) } ?? "", body: [],
+            address: address, clientName: clientName(), fields: head.headers)
         switch route.action {
-        case .whole(let handler): beginWhole(head, request, route, handler)
-        case .streamed(let open): beginStream(head, open(request))
+        case .whole(let handler): beginWhole(request, route, handler)
+        case .streamed(let open): beginStream(open(request))
         }
     }
 
     private func beginWhole(
-        _ head: HTTPHead, _ request: HTTPRequest, _ route: HTTPRoute, _ handler: @escaping HTTPRoute.Handler
+        _ request: HTTPRequest, _ route: HTTPRoute, _ handler: @escaping HTTPRoute.Handler
     ) {
         if !route.mediaTypes.isEmpty {
             let type = request["content-type"]?.prefix { $0 != ";" && $0 != " " }.lowercased() ?? ""
@@ -259,28 +251,25 @@ final class HTTPConnection: ChannelDuplexHandler {
                 return refuse(HTTPResponse(415, "415 Unsupported Media Type\n"))
             }
         }
-        if case .length(let length) = head.body {
-            guard length <= limits.body else { return refuse(HTTPResponse(413, "413 Content Too Large\n")) }
-            // No more than has come: what is announced and does not come takes no memory.
-            body.reserveCapacity(min(length, max(pending.readableBytes, 16 << 10)))
+        if let length = framing.length, length > limits.body {
+            return refuse(HTTPResponse(413, "413 Content Too Large\n"))
         }
-        goOn(head)
+        goOn()
         self.request = request
         state = .body(handler)
         timer.expire(after: limits.bodySeconds)
     }
 
-    private func beginStream(_ head: HTTPHead, _ opening: HTTPOpening) {
+    private func beginStream(_ opening: HTTPOpening) {
         switch opening {
-        case .later(let decide): wait(head, decide)
+        case .later(let decide): wait(decide)
         case .exchange(let exchange):
-            goOn(head)
+            goOn()
             state = .stream(exchange)
             pace = HTTPPace()
             timer.expire(after: limits.stallSeconds)
         case .answer(let response):
-            if case .length(let length) = head.body, length > Self.dropped { return refuse(response) }
-            guard !head.waits else { return refuse(response) }
+            guard framing.length ?? 0 <= Self.dropped, !framing.waits else { return refuse(response) }
             drop(opening)
         case .work: drop(opening)
         }
@@ -293,9 +282,7 @@ final class HTTPConnection: ChannelDuplexHandler {
     }
 
     /// Takes no more until it is known what becomes of the request.
-    private func wait(
-        _ head: HTTPHead, _ decide: (@escaping @Sendable (sending HTTPOpening) -> Void) -> Void
-    ) {
+    private func wait(_ decide: (@escaping @Sendable (sending HTTPOpening) -> Void) -> Void) {
         guard let context else { return }
         state = .opening
         timer.rest()
@@ -304,23 +291,23 @@ final class HTTPConnection: ChannelDuplexHandler {
         decide { opening in
             // Handed over to the loop, and not used here any more.
             nonisolated(unsafe) let opening = opening
-            loop.execute { bound.value.decided(head, opening) }
+            loop.execute { bound.value.decided(opening) }
         }
     }
 
-    private func decided(_ head: HTTPHead, _ opening: HTTPOpening) {
+    private func decided(_ opening: HTTPOpening) {
         guard case .opening = state else {
             // The client went away meanwhile.
             if case .exchange(let exchange) = opening { exchange.cancel() }
             return
         }
-        beginStream(head, opening)
+        beginStream(opening)
         process()
     }
 
     /// Tells a client that waits for it to send the body (RFC 9110, section 10.1.1).
-    private func goOn(_ head: HTTPHead) {
-        guard head.waits, let context else { return }
+    private func goOn() {
+        guard framing.waits, let context else { return }
         context.writeAndFlush(
             wrapOutboundOut(.byteBuffer(ByteBuffer(staticString: "HTTP/1.1 100 Continue\r\n\r\n"))),
             promise: nil)
@@ -336,6 +323,10 @@ final class HTTPConnection: ChannelDuplexHandler {
                 return refuse(HTTPResponse(503, "503 Service Unavailable\n"))
             }
             taken += part.readableBytes
+            // No more than has come: what is announced and does not come takes no memory.
+            if body.isEmpty, let length = framing.length {
+                body.reserveCapacity(min(length, max(part.readableBytes, 16 << 10)))
+            }
             part.withUnsafeReadableBytes { body.append(contentsOf: $0) }
         case .stream(let exchange):
             if let response = part.withUnsafeReadableBytes({ exchange.receive($0) }) {

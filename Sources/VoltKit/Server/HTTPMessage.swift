@@ -1,3 +1,5 @@
+internal import NIOHTTP1
+
 /// A request; of a route that takes bodies whole it was read whole, within the limits of the server.
 public struct HTTPRequest: Sendable {
     /// `GET`, `POST`, …
@@ -12,16 +14,16 @@ public struct HTTPRequest: Sendable {
     public let address: String
     /// The name in the certificate of the client, when the server asked for one and it was of a known authority.
     public let clientName: String?
-    let fields: HTTPFields
+    let fields: HTTPHeaders
 
     /// The header fields in their order.
-    public var headers: [(name: String, value: String)] { fields.all }
+    public var headers: [(name: String, value: String)] { fields.map { ($0.name, ASCII.trimmed($0.value)) } }
     /// The first field of this name, in any case.
-    public subscript(name: String) -> String? { fields.first(name) }
+    public subscript(name: String) -> String? { fields.first(name: name).map(ASCII.trimmed) }
     /// All fields of this name, in any case.
-    public func all(_ name: String) -> [String] { fields.values(name) }
+    public func all(_ name: String) -> [String] { fields[name].map(ASCII.trimmed) }
     /// How many fields have this name, in any case.
-    public func count(_ name: String) -> Int { fields.count(name) }
+    public func count(_ name: String) -> Int { fields[name].count }
 }
 
 /// An answer.

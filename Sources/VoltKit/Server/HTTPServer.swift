@@ -36,6 +36,8 @@ public final class HTTPServer: Sendable {
             .serverChannelOption(.backlog, value: 1024)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+            // Between two reads a connection decides whether it wants another.
+            .childChannelOption(.maxMessagesPerRead, value: 1)
             .childChannelOption(
                 .recvAllocator,
                 value: AdaptiveRecvByteBufferAllocator(minimum: 1 << 10, initial: 1 << 11, maximum: 1 << 18)
@@ -60,6 +62,10 @@ public final class HTTPServer: Sendable {
                     if let session {
                         try pipeline.addHandler(TLSHandler(session: session, limits: limits, report: report))
                     }
+                    let reader = HTTPRequestReader(connection: connection, limits: limits)
+                    // More than a field of a header is not kept, but behind a request for another protocol.
+                    try pipeline.addHandler(
+                        ByteToMessageHandler(reader, maximumBufferSize: 2 * limits.header))
                     try pipeline.addHandler(connection)
                 }
             }
