@@ -31,44 +31,8 @@ public final class HTTPServer: Sendable {
     ) throws(VoltError) {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: threads)
         let gate = ConnectionGate(limits: limits)
-        let table = RouteTable(routes)
-        let bootstrap = ServerBootstrap(group: group)
-            .serverChannelOption(.backlog, value: 1024)
-            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-            .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
-            // Between two reads a connection decides whether it wants another.
-            .childChannelOption(.maxMessagesPerRead, value: 1)
-            .childChannelOption(
-                .recvAllocator,
-                value: AdaptiveRecvByteBufferAllocator(minimum: 1 << 10, initial: 1 << 11, maximum: 1 << 18)
-            )
-            .childChannelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    var session: TLSSession?
-                    if let tls {
-                        session = TLSSession(tls.context)
-                        guard session != nil else { throw ChannelError.ioOnClosedChannel }
-                    }
-                    let asksClients = tls?.clientAuthoritiesFile != nil
-                    let connection = HTTPConnection(
-                        routes: table, limits: limits, gate: gate, isEncrypted: tls != nil,
-                        clientName: { [session] in asksClients ? session?.clientName : nil })
-                    let pipeline = channel.pipeline.syncOperations
-                    try pipeline.withUnsafeTransportIfAvailable(of: NIOBSDSocket.Handle.self) {
-                        _ = volt_set_cloexec($0, 1)
-                    }
-                    // Who does not read the answers is not read from: else they pile up in memory.
-                    try pipeline.addHandler(BackPressureHandler())
-                    if let session {
-                        try pipeline.addHandler(TLSHandler(session: session, limits: limits, report: report))
-                    }
-                    let reader = HTTPRequestReader(connection: connection, limits: limits)
-                    // More than a field of a header is not kept, but behind a request for another protocol.
-                    try pipeline.addHandler(
-                        ByteToMessageHandler(reader, maximumBufferSize: 2 * limits.header))
-                    try pipeline.addHandler(connection)
-                }
-            }
+        let bootstrap = Self.bootstrap(
+            group, gate: gate, routes: RouteTable(routes), limits: limits, tls: tls, report: report)
         do {
             let channel: any Channel
             if let socket {
@@ -97,6 +61,49 @@ public final class HTTPServer: Sendable {
         }
         self.group = group
         self.gate = gate
+    }
+
+    private static func bootstrap(
+        _ group: MultiThreadedEventLoopGroup, gate: ConnectionGate, routes: RouteTable, limits: HTTPLimits,
+        tls: TLSIdentity?, report: @escaping @Sendable (String) -> Void
+    ) -> ServerBootstrap {
+        ServerBootstrap(group: group)
+            .serverChannelOption(.backlog, value: 1024)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+            // Between two reads a connection decides whether it wants another.
+            .childChannelOption(.maxMessagesPerRead, value: 1)
+            .childChannelOption(
+                .recvAllocator,
+                value: AdaptiveRecvByteBufferAllocator(minimum: 1 << 10, initial: 1 << 11, maximum: 1 << 18)
+            )
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    var session: TLSSession?
+                    if let tls {
+                        session = TLSSession(tls.context)
+                        guard session != nil else { throw ChannelError.ioOnClosedChannel }
+                    }
+                    let asksClients = tls?.clientAuthoritiesFile != nil
+                    let connection = HTTPConnection(
+                        routes: routes, limits: limits, gate: gate, isEncrypted: tls != nil,
+                        clientName: { [session] in asksClients ? session?.clientName : nil })
+                    let pipeline = channel.pipeline.syncOperations
+                    try pipeline.withUnsafeTransportIfAvailable(of: NIOBSDSocket.Handle.self) {
+                        _ = volt_set_cloexec($0, 1)
+                    }
+                    // Who does not read the answers is not read from: else they pile up in memory.
+                    try pipeline.addHandler(BackPressureHandler())
+                    if let session {
+                        try pipeline.addHandler(TLSHandler(session: session, limits: limits, report: report))
+                    }
+                    let reader = HTTPRequestReader(connection: connection, limits: limits)
+                    // More than a field of a header is not kept, but behind a request for another protocol.
+                    try pipeline.addHandler(
+                        ByteToMessageHandler(reader, maximumBufferSize: 2 * limits.header))
+                    try pipeline.addHandler(connection)
+                }
+            }
     }
 
     /// Stops to listen, lets the requests that are being answered end, and closes everything.
