@@ -326,6 +326,8 @@ public final class ContainerRuntime: Sendable {
             state.supervisor = record.supervisor
             state.pid = PassedSignals.leader(of: record.main)
             state.health = payload?.health ?? .none
+            // Between two tries of a payload its check says nothing, which is not that all is well.
+            if spec.health != nil, state.health == .none { state.health = .starting }
         }
         return state
     }
