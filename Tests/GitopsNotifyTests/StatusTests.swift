@@ -9,7 +9,8 @@ let source = NotificationSource(
     host: "host1")
 
 func notification(_ kind: Notification.Kind, note: String = "webhook (github)") -> Notification {
-    Notification(kind: kind, attempt: 7, commit: commit, note: note, at: Timestamp(milliseconds: 1_752_507_001_000))
+    Notification(
+        kind: kind, attempt: 7, commit: commit, note: note, at: Timestamp(milliseconds: 1_752_507_001_000))
 }
 
 @Suite struct StatusTests {

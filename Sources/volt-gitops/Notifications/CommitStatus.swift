@@ -10,8 +10,12 @@ extension StatusSettings {
     /// Data Center REST `build-status/1.0`.
     ///
     /// - Parameter token: the content of `tokenFile`.
-    public func request(_ notification: Notification, _ source: NotificationSource, token: String) -> NotifyRequest.Web? {
-        guard let commit = notification.commit, let state = state(of: notification.kind), Self.isCommit(commit) else {
+    public func request(_ notification: Notification, _ source: NotificationSource, token: String)
+        -> NotifyRequest.Web?
+    {
+        guard let commit = notification.commit, let state = state(of: notification.kind),
+            Self.isCommit(commit)
+        else {
             return nil
         }
         let link = target(notification, source)

@@ -56,7 +56,8 @@ public struct NotifyMessage: Sendable {
         let payload = Payload(
             id: id, event: notification.kind.rawValue, pipeline: source.pipeline, workload: source.workload,
             repository: source.repository, branch: source.branch, host: source.host,
-            attempt: notification.attempt, commit: notification.commit, note: notification.reason(limit: 1000), at: notification.at)
+            attempt: notification.attempt, commit: notification.commit,
+            note: notification.reason(limit: 1000), at: notification.at)
         var web = json(address, payload)
         web.headers += [
             NotifyRequest.Field("webhook-id", id), NotifyRequest.Field("webhook-timestamp", String(now)),

@@ -161,8 +161,7 @@ struct Deployer {
         }
     }
 
-    private func fetch(_ run: AttemptRun, announced: String?, limit: Duration) throws(VoltError) -> Snapshot
-    {
+    private func fetch(_ run: AttemptRun, announced: String?, limit: Duration) throws(VoltError) -> Snapshot {
         let conditions = try conditions(run)
         return try reader.snapshot(
             of: run.pipeline, attempt: run.attempt.id, announced: announced, conditions: conditions,
@@ -240,7 +239,8 @@ struct Deployer {
         let directory = paths.snapshots(pipeline.name)
         // What cannot be removed now is removed after the next deploy.
         guard let deployed = try? journal.allDeployed(of: pipeline.name.text),
-            let open = try? journal.open(of: pipeline.name.text), let deleted = try? journal.deletedPipelines(),
+            let open = try? journal.open(of: pipeline.name.text),
+            let deleted = try? journal.deletedPipelines(),
             let names = try? Files.list(directory)
         else { return }
         // Another workload may run from those of a deleted pipeline that had the name.

@@ -66,7 +66,8 @@ struct Messenger: Sendable {
     }
 
     private func send(
-        _ status: StatusSettings, _ notification: Notification, _ source: NotificationSource, _ settings: NotifySettings,
+        _ status: StatusSettings, _ notification: Notification, _ source: NotificationSource,
+        _ settings: NotifySettings,
         _ pipeline: Pipeline, _ stop: () -> Bool
     ) throws(VoltError) -> Outcome {
         let token = try Self.line(of: status.tokenFile)
