@@ -34,7 +34,8 @@ import VoltTestKit
         let answer = try bench.snapshot(bench.fileAccess(), "2")
         #expect(
             answer.status == 3
-                && answer.failure.hasPrefix("repository 'file://\(bench.repository)' not found"))
+                && answer.failure.hasPrefix("repository 'file://\(bench.repository)' not found"),
+            "\(answer.status): \(answer.failure)")
         #expect(try Files.list("\(bench.path)/snapshots") == ["1"])
     }
 

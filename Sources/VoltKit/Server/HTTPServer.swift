@@ -114,6 +114,12 @@ public final class HTTPServer: Sendable {
     ///   the connections end: nobody takes an answer after that.
     public func stop(_ workers: () -> Void = {}) {
         guard !hasStopped.exchange(true, ordering: .relaxed) else { return }
+        // A connection that was accepted is handed from thread to thread before it is one of the gate's, and would be closed
+        // with the listener, unanswered: made there, told here, begun there.
+        try? channel.setOption(.autoRead, value: false).wait()
+        for _ in 0..<3 {
+            for loop in group.makeIterator() { try? loop.submit {}.wait() }
+        }
         try? channel.close().wait()
         gate.drain()
         let deadline = NIODeadline.now() + .seconds(10)
