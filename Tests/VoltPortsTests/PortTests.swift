@@ -1,5 +1,6 @@
 import FoundationEssentials
 import Glibc
+import Synchronization
 import Testing
 import VoltCore
 import VoltPorts
@@ -13,8 +14,10 @@ import VoltWorkload
     private let started = Started()
 
     /// The port processes that a test has started.
-    private final class Started: @unchecked Sendable {
-        var processes: [Int32] = []
+    private final class Started: Sendable {
+        private let list = Mutex<[Int32]>([])
+        var processes: [Int32] { list.withLock { $0 } }
+        func append(_ process: Int32) { list.withLock { $0.append(process) } }
     }
 
     init() throws {
@@ -30,7 +33,7 @@ import VoltWorkload
         let started = started
         return PortTable(paths: paths, tool: tool, earlier: tool == "container" ? earlier : nil) {
             _, socket in
-            started.processes.append(
+            started.append(
                 try Processes.spawnDetached(
                     "\(ToolRunner.products)/volt-container--port", [socket], environment: [:]))
         }
@@ -125,7 +128,7 @@ import VoltWorkload
         try Files.makeDirectory(earlier, mode: 0o700)
         let process = try Processes.spawnDetached(
             "\(programs)/volt-container--port", ["\(earlier)/\(key)"], environment: [:])
-        started.processes.append(process)
+        started.append(process)
         for _ in 0..<1000 where !Files.exists("\(earlier)/\(key)") { usleep(5_000) }
         return process
     }

@@ -1,7 +1,7 @@
 public import ArgumentParser
 public import VoltCore
 
-/// What a listing verb shows of one thing: the columns for people, and the word that names it for scripts. Its JSON is how it
+/// A thing that a listing verb shows: its columns for people, and its name for scripts. Its JSON is how it
 /// encodes itself.
 public protocol ListDisplayable: Encodable {
     /// The names of the columns, in upper case.
@@ -10,7 +10,7 @@ public protocol ListDisplayable: Encodable {
     ///
     /// - Parameter now: for times that are shown as they are seen from now, such as `2m ago`.
     func rows(at now: Timestamp) -> [[String]]
-    /// What names it on the command line, such as its name or id.
+    /// Its name or id on the command line.
     var quietValue: String { get }
 }
 

@@ -38,7 +38,7 @@ public enum SecretInput {
     /// - Parameters:
     ///   - stdin: whether it comes from standard input.
     ///   - prompt: what is asked, such as `Password for registry.example: `.
-    ///   - option: the option that reads standard input, for the error where there is no terminal.
+    ///   - option: the option that reads standard input. The error names it when the command has no terminal.
     /// - Throws: `VoltError` with code `usage` when it is empty or cannot be asked for.
     public static func password(stdin: Bool, prompt: String, option: String) throws(VoltError) -> String {
         var password = ""
@@ -48,7 +48,8 @@ public enum SecretInput {
         } else {
             guard isatty(0) == 1, let text = getpass(prompt) else {
                 throw VoltError(
-                    .usage, "there is no terminal to ask for the password at", hint: "give it with \(option)")
+                    .usage, "the command has no terminal to ask for the password",
+                    hint: "give it with \(option)")
             }
             password = String(cString: text)
         }

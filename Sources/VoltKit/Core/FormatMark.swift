@@ -2,7 +2,7 @@
 public struct FormatMark: Sendable, Equatable {
     /// The newest version that this tool reads, and the one it writes.
     public let version: Int
-    /// What the tool cannot do with it, such as `open store '/srv/store'`.
+    /// The action that fails, such as `open store '/srv/store'`.
     private let action: String
     private let code: ExitCode
     private let hint: String
@@ -19,7 +19,7 @@ public struct FormatMark: Sendable, Equatable {
         self.hint = hint
     }
 
-    /// What a file has that says nothing but the version: its number and a line feed.
+    /// The content of a file that holds only the version: its number and a line feed.
     public var fileContent: [UInt8] { Array("\(version)\n".utf8) }
 
     /// The version that such a file has.

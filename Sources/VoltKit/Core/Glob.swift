@@ -3,7 +3,7 @@
 ///
 /// The time is at most the product of both lengths, whatever the pattern.
 public enum Glob {
-    /// What stands for something else than itself, besides `*`.
+    /// The special characters besides `*`.
     public struct Signs: OptionSet, Sendable {
         /// The bits.
         public let rawValue: Int

@@ -6,7 +6,7 @@ public enum LogLevel: String, CaseIterable, Sendable, Comparable {
     case info
     /// What may need someone.
     case warning
-    /// What failed.
+    /// The error.
     case error
 
     /// By weight.

@@ -1,6 +1,6 @@
 /// FNV-1a: a short name for a text, the same in every process and version. Names on disk and of units are made of it.
 ///
-/// It is no protection: whoever chooses the texts can make two with one hash.
+/// It does not protect: an attacker can make two texts with the same hash.
 public enum StableHash {
     /// 64 bits, in base 36.
     public static func text(of text: some StringProtocol) -> String {

@@ -1,7 +1,7 @@
 public import VoltCore
 public import VoltYAML
 
-/// What every manifest says, whatever its kind.
+/// The fields that every kind's manifest has.
 public struct Manifest: Sendable, Equatable {
     /// The name of the file in a source.
     public static let fileName = "volt-manifest.yaml"
@@ -29,7 +29,7 @@ public struct Manifest: Sendable, Equatable {
     ///   - bytes: the file.
     ///   - file: its name, for errors.
     ///   - kind: the kind.
-    /// - Returns: what every manifest says, and the spec.
+    /// - Returns: the fields of every manifest, and the spec.
     /// - Throws: `VoltError` with file, line and column.
     public static func read(_ bytes: [UInt8], file: String = Manifest.fileName, kind: String)
         throws(VoltError)

@@ -1,13 +1,13 @@
 public import VoltCore
 public import VoltWorkload
 
-/// What becomes of a workload when a definition is applied. `apply` and `apply --dry-run` both ask here.
+/// The change that an apply makes to a workload. `apply` and `apply --dry-run` both ask here.
 public struct RolloutDecision: Sendable, Equatable {
     /// The definition that is asked for, as far as a decision needs it.
     public struct Wanted: Sendable, Equatable {
         /// The digest over everything that matters to the payload.
         public var fingerprint: Digest
-        /// What differs from the instance that is there, in a few words each.
+        /// The differences from the instance that is there, in a few words each.
         public var differences: [String]
 
         /// - Parameters: see the properties.

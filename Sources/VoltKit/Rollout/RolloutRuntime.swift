@@ -58,7 +58,7 @@ public struct InstanceState<Spec: Sendable>: Sendable {
     }
 }
 
-/// What a rollout needs of a kind of workload. An instance is one generation of a workload, such as a container;
+/// The operations that a rollout needs of a kind of workload. An instance is one generation of a workload, such as a container;
 /// two of them run at the same time while one takes the place of the other.
 ///
 /// Each call may come again after the process died in it: it finds what it did before, and goes on from there.
@@ -96,7 +96,7 @@ public protocol RolloutRuntime: Sendable {
     /// The last lines that an instance printed, each with `stdout` or `stderr`.
     func lastLines(of instance: Name, count: Int) async throws -> [(stream: String, line: String)]
 
-    /// What differs between two definitions, for people; values of variables do not appear.
+    /// The differences between two definitions, for people, without the values of variables.
     func differences(_ old: Spec, _ new: Spec) -> [String]
     /// Keeps what a generation needs to be applied again, before the record names it.
     func keep(_ plan: RolloutPlan<Spec>, of workload: Name, generation: Int) async throws

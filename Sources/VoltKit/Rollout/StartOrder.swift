@@ -4,10 +4,10 @@ public import VoltCore
 public struct StartOrder: Sendable, Equatable {
     /// The workloads, each behind those that it waits for; by name where the order is free.
     public private(set) var workloads: [Name] = []
-    /// What each waits for, without what would lead back to itself. Names that are not among the workloads stay: they
+    /// The dependencies of each, without those that would lead back to it. Names that are not among the workloads stay: they
     /// are of other kinds, or not there.
     public private(set) var dependencies: [Name: [Name]]
-    /// What is not waited for, since it would lead back, a line for people each.
+    /// The dependencies that were left out as circles, a line for people each.
     public private(set) var notes: [String] = []
 
     /// Sorts. A function of values: nothing is looked at.

@@ -1,6 +1,6 @@
 public import VoltCore
 
-/// What a start did for an instance that was started before.
+/// The result of a start for an instance that was started before.
 public enum Resumption: Sendable, Equatable {
     /// It runs again.
     case started
@@ -10,7 +10,7 @@ public enum Resumption: Sendable, Equatable {
     case skipped(String)
 }
 
-/// What `volt-<kind> start --all` did for a workload, or for an instance that is of none.
+/// The result of `volt-<kind> start --all` for a workload, or for an instance that belongs to none.
 public struct StartResult: Codable, Sendable, Equatable {
     /// What became of it.
     public enum Result: String, Codable, Sendable {

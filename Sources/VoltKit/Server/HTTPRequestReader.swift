@@ -19,7 +19,7 @@ struct HTTPRefusal: Error, Equatable {
     }
 }
 
-/// What the parser made of the bytes.
+/// The result of the parser.
 enum HTTPPiece {
     case part(HTTPServerRequestPart)
     /// The rest is no request.
@@ -35,7 +35,7 @@ enum HTTPPiece {
     }
 }
 
-/// What waits while a request is answered.
+/// The requests that wait while one is answered.
 struct HTTPBacklog {
     private var pieces = CircularBuffer<HTTPPiece>(initialCapacity: 0)
     private var weight = 0

@@ -19,7 +19,7 @@ public struct SupervisedState: Sendable, Equatable {
 }
 
 extension SupervisedInstance {
-    /// What is known now, from the record of the supervisor and the state of the payload.
+    /// The state now, from the record of the supervisor and the status of the payload.
     public var now: SupervisedState {
         guard let record else { return SupervisedState(state: isDesired ? .starting : .exited) }
         let payload = status

@@ -1,4 +1,4 @@
-/// What a service may not do, as settings of its unit (systemd.exec(5)).
+/// The restrictions of a service, as settings of its unit (systemd.exec(5)).
 public struct HardeningProfile: Sendable, Equatable {
     /// The settings, one a line, without those of temporary files.
     public let settings: String

@@ -14,7 +14,7 @@ public struct ServiceDescription: Sendable {
     public let defaultPort: Int
     /// The address that it listens on unless told otherwise; nil for every one.
     public let defaultAddress: String?
-    /// What the service may not do.
+    /// The restrictions of the service.
     public let profile: HardeningProfile
     /// The page that says why, for a comment in the unit.
     public let page: String
@@ -48,7 +48,7 @@ public struct ServiceDescription: Sendable {
 
 /// The unit files of a service.
 public struct ServiceUnit: Sendable, Equatable {
-    /// What a host decides about a service.
+    /// The settings of a host for a service.
     public struct Settings: Sendable, Equatable {
         /// The port, or nil for that of the description.
         public var port: Int?

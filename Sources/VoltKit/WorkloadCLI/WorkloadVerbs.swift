@@ -21,7 +21,7 @@ public protocol WorkloadVerbs {
     static var tool: ToolDescription { get }
     /// The words for its instances: `container` and `containers`.
     static var instanceWords: (one: String, many: String) { get }
-    /// What the helps of the verbs say beyond their first line.
+    /// The texts of the verbs' help below the first line.
     static var discussions: WorkloadDiscussions { get }
     /// The workloads of this host.
     ///
@@ -61,7 +61,7 @@ extension WorkloadVerbs where Self: Tool {
     }
 }
 
-/// What the helps of the verbs say beyond their first line.
+/// The texts of the verbs' help below the first line.
 public struct WorkloadDiscussions: Sendable {
     /// Of `apply`.
     public var apply: String

@@ -4,9 +4,9 @@ internal import FoundationEssentials
 public struct ToolFailure: Sendable, Equatable {
     /// The exit code; nil when the object has none.
     public let code: Int32?
-    /// What failed.
+    /// The error.
     public let error: String
-    /// What to do about it.
+    /// The way to mend it.
     public let hint: String?
 
     /// The error that a line has, or nil when the line is something else.

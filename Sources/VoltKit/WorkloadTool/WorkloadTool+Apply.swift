@@ -2,7 +2,7 @@ public import VoltCore
 internal import VoltSystem
 public import VoltWorkload
 
-/// What an apply says while it runs.
+/// The progress of an apply.
 public enum ApplyProgress: Sendable, Equatable {
     /// A step begins or ends; the service is nil where the step is of the whole workload.
     case step(ApplyStep, ApplyStepState, service: String? = nil)
@@ -89,7 +89,7 @@ public struct ApplyEnd: Sendable {
         outcome == .exited(ExitCode.usage.rawValue) && reader.status == nil && error == nil
     }
 
-    /// What names of images resolved to; nil when the tool does not say.
+    /// The digests of images by their names; nil when the tool does not say.
     public var images: [String: String]? { reader.images }
 
     /// How a deploy that happened ended: `deployed` or `unchanged`.

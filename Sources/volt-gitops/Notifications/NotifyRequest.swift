@@ -77,7 +77,7 @@ public struct NotifyAnswer: Codable, Sendable, Equatable {
     public var retryAfter: Int64?
     /// Why there is no answer.
     public var error: String?
-    /// What to do about it.
+    /// The way to mend it.
     public var hint: String?
     /// The raw value of the error's `ExitCode`.
     public var code: Int32?
